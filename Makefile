@@ -1,0 +1,52 @@
+# Two commands for newcomers: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format schema requirements clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
+
+$(BIN)/.server: requirements/server.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/server.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(BIN)/.dev: requirements/dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@ $(BIN)/.server
+
+demo: $(BIN)/.server ## Start a broker with live data on this machine (PORT=8000).
+	@exec $(BIN)/python manage.py quickstart --port $(PORT)
+
+test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
+	$(BIN)/python -m pytest --backend=sqlite
+	$(BIN)/python -m pytest --backend=postgres
+
+lint: $(BIN)/.dev ## Check style, types, layers, migrations and the exported schema.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py export_schema --check schema.graphql
+
+format: $(BIN)/.dev ## Format the code.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(BIN)/.dev ## Export the GraphQL schema.
+	$(BIN)/python manage.py export_schema schema.graphql
+
+requirements: ## Compile the pinned requirements anew (needs uv).
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --extra server --extra postgres --extra redis pyproject.toml -o requirements/server.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove what was built, installed or stored here.
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache testproject/var

@@ -1,0 +1,159 @@
+"""The settings of the broker: typed, documented, and read live from Django's settings.
+
+Read them as attributes of this module (``app_settings.DASF_MAX_MESSAGE_SIZE``), so that a
+changed setting counts at once; ``from dasf_broker.app_settings import DASF_...`` freezes a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from dasf_broker.domain.storage import StoragePolicy as StoreMessageOptions
+
+__all__ = ["DEFAULTS", "StoreMessageOptions"]
+
+if TYPE_CHECKING:
+    DASF_CREATE_TOPIC_ON_MESSAGE: bool
+    DASF_STORE_MESSAGES: StoreMessageOptions
+    DASF_STORE_RESPONSE_MESSAGES: StoreMessageOptions
+    DASF_STORE_SOURCE_MESSAGES: StoreMessageOptions
+    DASF_WEBSOCKET_URL_ROUTE: str
+    ROOT_URL: str | None
+    DASF_GRAPHQL_SCHEMA: str
+    DASF_MAX_MESSAGE_SIZE: int
+    DASF_PAGE_SIZE: int
+    DASF_MAX_PAGE_SIZE: int
+    DASF_MAX_QUERY_SIZE: int
+    DASF_MAX_QUERY_TOKENS: int
+    DASF_MAILBOX_SIZE: int
+    DASF_LOOK_INTERVAL: float
+    DASF_PONG_GRACE: float
+    DASF_WRITER_QUEUE: int
+    DASF_DATABASE_THREADS: int
+    DASF_CONNECTION_INIT_TIMEOUT: float
+    DASF_MAX_OPERATIONS_PER_SOCKET: int
+    DASF_ALLOWED_ORIGINS: tuple[str, ...]
+
+
+class Setting(NamedTuple):
+    """A setting: what it is when nobody sets it, how a given value is read, what it means."""
+
+    default: Any
+    read: Callable[[Any], Any]
+    meaning: str
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        number = kind(value)
+        if number <= 0:
+            raise ValueError(f"{number!r} is not greater than 0")
+        return number
+
+    return read
+
+
+#: Every setting. A default that names another setting falls back to it.
+DEFAULTS: dict[str, Setting] = {
+    "DASF_CREATE_TOPIC_ON_MESSAGE": Setting(
+        True,
+        bool,
+        "A message to an unknown topic creates it, if the user may add topics.",
+    ),
+    "DASF_STORE_MESSAGES": Setting(
+        StoreMessageOptions.CACHE,
+        StoreMessageOptions,
+        "How long messages are kept: `disabled`, `cache`, `cacheall` or `store`.",
+    ),
+    "DASF_STORE_RESPONSE_MESSAGES": Setting(
+        "DASF_STORE_MESSAGES", StoreMessageOptions, "The same for response topics."
+    ),
+    "DASF_STORE_SOURCE_MESSAGES": Setting(
+        "DASF_STORE_MESSAGES", StoreMessageOptions, "The same for all other topics."
+    ),
+    "DASF_WEBSOCKET_URL_ROUTE": Setting(
+        "ws/", str, "Where the DASF websockets hang, for the host's `asgi.py`."
+    ),
+    "ROOT_URL": Setting(
+        None,
+        _optional_text,
+        "Public root of the site behind a proxy; without it, taken from the request.",
+    ),
+    "DASF_GRAPHQL_SCHEMA": Setting(
+        "dasf_broker.schema.schema",
+        str,
+        "Dotted path of the strawberry schema that the doors serve.",
+    ),
+    "DASF_MAX_MESSAGE_SIZE": Setting(
+        1024 * 1024, _positive(int), "Most bytes of one message, its properties included."
+    ),
+    "DASF_PAGE_SIZE": Setting(
+        100, _positive(int), "Items in a page when the query does not say how many."
+    ),
+    "DASF_MAX_PAGE_SIZE": Setting(500, _positive(int), "Most items that a query may ask for."),
+    "DASF_MAX_QUERY_SIZE": Setting(16 * 1024, _positive(int), "Most bytes of a GraphQL document."),
+    "DASF_MAX_QUERY_TOKENS": Setting(500, _positive(int), "Most tokens of a GraphQL document."),
+    "DASF_MAILBOX_SIZE": Setting(
+        1000, _positive(int), "Events that wait for one slow subscriber before it is caught up."
+    ),
+    "DASF_LOOK_INTERVAL": Setting(
+        2.0,
+        _positive(float),
+        "Seconds between looks for messages that the channel layer did not announce.",
+    ),
+    "DASF_PONG_GRACE": Setting(
+        5.0,
+        _positive(float),
+        "Seconds a consumer has to answer a ping before `availability` reports it offline.",
+    ),
+    "DASF_WRITER_QUEUE": Setting(
+        10_000,
+        _positive(int),
+        "Messages and acknowledgements that may wait to be written in one process.",
+    ),
+    "DASF_DATABASE_THREADS": Setting(
+        4, _positive(int), "Threads of one process that read from the database."
+    ),
+    "DASF_CONNECTION_INIT_TIMEOUT": Setting(
+        5.0, _positive(float), "Seconds a new socket has to send `connection_init`."
+    ),
+    "DASF_MAX_OPERATIONS_PER_SOCKET": Setting(
+        100, _positive(int), "Operations that may run on one socket at once."
+    ),
+    "DASF_ALLOWED_ORIGINS": Setting(
+        (),
+        tuple,
+        "Origins besides the server's own from which browsers may open sockets with a session.",
+    ),
+}
+
+
+def _read(name: str) -> Any:
+    setting = DEFAULTS[name]
+    value = getattr(settings, name, None)
+    if value is None:
+        if isinstance(setting.default, str) and setting.default in DEFAULTS:
+            return _read(setting.default)
+        return setting.default
+    try:
+        return setting.read(value)
+    except (TypeError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name} = {value!r} cannot be used: {error}.") from error
+
+
+def __getattr__(name: str) -> Any:
+    if name not in DEFAULTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _read(name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *DEFAULTS])

@@ -1,0 +1,16 @@
+"""The Django app."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class DasfBrokerConfig(AppConfig):
+    """A message broker whose API is GraphQL."""
+
+    name = "dasf_broker"
+    verbose_name = _("message broker")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from dasf_broker import checks  # noqa: F401 - importing registers them

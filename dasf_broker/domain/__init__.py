@@ -1,0 +1,1 @@
+"""The rules of the broker in plain Python: no Django, no transport, no database."""

@@ -1,0 +1,290 @@
+"""The envelope: what a producer hands in, checked and in one form for all doors.
+
+On the wire (the DASF protocol and ``BrokerMessage.content``) it is
+``{"messageId", "properties": {...}, "payload": base64, "context"?}``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from dasf_broker.domain.slugs import check_slug
+from dasf_broker.exceptions import BadInputError, PayloadTooLargeError
+
+#: ``context`` is a signed 64 bit integer in the database.
+MAX_CONTEXT = 2**63 - 1
+
+#: PostgreSQL cannot keep a NUL character in JSON. An even number of backslashes before the
+#: escape means that the backslash itself is escaped.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class MessageType(StrEnum):
+    """What a message is, as its ``messageType`` property says it."""
+
+    PING = "ping"
+    PONG = "pong"
+    REQUEST = "request"
+    RESPONSE = "response"
+    LOG = "log"
+    INFO = "info"
+    PROGRESS = "progress"
+    API_INFO = "api_info"
+
+
+#: Types that a subscription leaves out unless it names them: they are for backend modules.
+MACHINE_TYPES = frozenset({MessageType.PING, MessageType.API_INFO})
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A checked message, not yet addressed. Make one with :meth:`compose` or :meth:`parse`."""
+
+    message_id: UUID
+    properties: Mapping[str, Any]
+    payload: str
+    context: int | None = None
+
+    @property
+    def message_type(self) -> MessageType:
+        """What the message is; a request where it does not say."""
+        return MessageType(self.properties.get("messageType", MessageType.REQUEST))
+
+    @property
+    def response_topic(self) -> str | None:
+        """The topic that answers should go to, if the message asks for answers."""
+        if self.message_type in (MessageType.PING, MessageType.PONG):
+            return None  # a module's ping names the socket "status-ping", which is no topic
+        return self.properties.get("response_topic") or None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The envelope as it goes over the wire and into the database."""
+        content: dict[str, Any] = {
+            "messageId": str(self.message_id),
+            "properties": dict(self.properties),
+            "payload": self.payload,
+        }
+        if self.context is not None:
+            content["context"] = self.context
+        return content
+
+    @classmethod
+    def compose(
+        cls,
+        *,
+        max_size: int,
+        message_id: UUID | None = None,
+        data: Any = None,
+        text: str | None = None,
+        payload: str | None = None,
+        properties: Any = None,
+        message_type: MessageType = MessageType.REQUEST,
+        response_topic: str | None = None,
+        context: int | None = None,
+    ) -> Envelope:
+        """Build an envelope from the parts that people give.
+
+        Parameters
+        ----------
+        max_size
+            The most bytes that the envelope may have on the wire.
+        data, text, payload
+            The body as JSON, as text, or as base64: at most one of them.
+        properties
+            Further properties, a JSON object.
+
+        Raises
+        ------
+        BadInputError
+            A part is not what it should be; ``field`` says which.
+        PayloadTooLargeError
+            The whole is larger than ``max_size``.
+        """
+        given = {"data": data, "text": text, "payload": payload}
+        named = [name for name, value in given.items() if value is not None]
+        if len(named) > 1:
+            raise BadInputError(
+                f"Give one of data, text and payload, not {' and '.join(named)}.", field=named[1]
+            )
+        if data is not None:
+            payload = encode_payload(_dump(data, field="data"))
+        elif text is not None:
+            payload = encode_payload(_encode(text, field="text"))
+        own = dict(_check_properties({} if properties is None else properties))
+        own["messageType"] = message_type.value
+        if response_topic is not None:
+            own["response_topic"] = response_topic
+        return cls._checked(message_id or uuid4(), own, payload or "", context, max_size)
+
+    @classmethod
+    def parse(cls, content: Any, *, max_size: int) -> Envelope:
+        """Check an envelope in its wire form.
+
+        Raises
+        ------
+        BadInputError, PayloadTooLargeError
+            As :meth:`compose`.
+        """
+        if not isinstance(content, Mapping):
+            raise BadInputError(f"A message is a JSON object, not {_kind(content)}.")
+        message_id = content.get("messageId")
+        return cls._checked(
+            uuid4() if message_id is None else check_uuid(message_id),
+            dict(_check_properties(content.get("properties") or {})),
+            content.get("payload") or "",
+            content.get("context"),
+            max_size,
+        )
+
+    @classmethod
+    def _checked(
+        cls,
+        message_id: UUID,
+        properties: dict[str, Any],
+        payload: Any,
+        context: Any,
+        max_size: int,
+    ) -> Envelope:
+        _check_message_type(properties)
+        if (answers := properties.get("response_topic")) not in (None, "", "status-ping"):
+            if not isinstance(answers, str):
+                raise BadInputError(
+                    f"response_topic is a topic slug, not {_kind(answers)}.", field="responseTopic"
+                )
+            check_slug(answers, field="responseTopic")
+        _check_payload(payload, max_size)
+        _check_context(context)
+        envelope = cls(message_id, properties, payload, context)
+        if (size := len(_dump(envelope.content, field="properties"))) > max_size:
+            raise _too_large(size, max_size)
+        return envelope
+
+
+def encode_payload(body: bytes) -> str:
+    """Return ``body`` as it goes over the wire."""
+    return base64.b64encode(body).decode("ascii")
+
+
+def decode_text(payload: str) -> str | None:
+    """Return the payload as text, or nothing where it is not UTF-8."""
+    try:
+        return base64.b64decode(payload, validate=True).decode("utf-8")
+    except ValueError:
+        return None
+
+
+def decode_data(payload: str) -> Any:
+    """Return the payload as JSON, or nothing where it is not JSON."""
+    text = decode_text(payload)
+    if not text:
+        return None
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def check_uuid(value: Any, *, field: str = "messageId") -> UUID:
+    """Return ``value`` as a UUID.
+
+    Raises
+    ------
+    BadInputError
+        It is not the text of a UUID.
+    """
+    if isinstance(value, UUID):
+        return value
+    try:
+        return UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        shown = repr(value)[:64]
+        raise BadInputError(f"{shown} is not a UUID.", field=field) from None
+
+
+def _check_properties(properties: Any) -> Mapping[str, Any]:
+    if not isinstance(properties, Mapping):
+        raise BadInputError(
+            f"properties is a JSON object, not {_kind(properties)}.", field="properties"
+        )
+    return properties
+
+
+def _check_message_type(properties: Mapping[str, Any]) -> None:
+    value = properties.get("messageType", MessageType.REQUEST)
+    if value not in list(MessageType):
+        known = ", ".join(MessageType)
+        raise BadInputError(
+            f"{str(value)[:32]!r} is not a message type (one of {known}).", field="messageType"
+        )
+
+
+def _check_payload(payload: Any, max_size: int) -> None:
+    if not isinstance(payload, str):
+        raise BadInputError(f"payload is base64 text, not {_kind(payload)}.", field="payload")
+    if len(payload) > max_size:
+        raise _too_large(len(payload), max_size)
+    try:
+        base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadInputError("payload is not base64.", field="payload") from None
+
+
+def _check_context(context: Any) -> None:
+    if context is None:
+        return
+    if isinstance(context, bool) or not isinstance(context, int) or abs(context) > MAX_CONTEXT:
+        raise BadInputError(f"context is an integer, not {str(context)[:32]!r}.", field="context")
+
+
+def _dump(value: Any, *, field: str) -> bytes:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{field} cannot be written as JSON: {error}.", field=field) from None
+    if field != "data" and "\\u0000" in text and _NUL.search(text):
+        raise BadInputError(f"{field} holds a NUL character.", field=field)
+    return _encode(text, field=field)
+
+
+def _encode(text: str, *, field: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadInputError(f"{field} holds half a surrogate pair.", field=field) from None
+
+
+def _too_large(size: int, max_size: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(
+        f"The message has {size} bytes; this broker takes up to {max_size}.",
+        size=size,
+        limit=max_size,
+    )
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case Mapping():
+            return "an object"
+        case _:
+            return "a list"

@@ -1,0 +1,124 @@
+"""What happened: the facts that travel from who did it to who listens.
+
+An event is plain data that survives JSON and msgpack, because the channel layer carries it
+between processes. :func:`to_wire` and :func:`from_wire` are each other's inverse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, TypedDict
+from uuid import UUID
+
+from dasf_broker.domain.envelope import MessageType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a topic."""
+
+    topic_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePublished(Event):
+    """A message was published (and, where it has a sequence, stored)."""
+
+    topic_slug: str
+    #: Position within the topic; ``None`` on topics that store nothing.
+    sequence: int | None
+    message_id: UUID
+    message_type: MessageType
+    content: dict[str, Any]
+    #: Primary key of the producer as text; ``None`` where the user is gone.
+    user_id: str | None
+    publish_time: datetime
+    is_response: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageStored(Event):
+    """A message too large for the channel layer was stored: read it from the database."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicPinged(Event):
+    """Somebody asked the consumers of a topic to answer."""
+
+    topic_slug: str
+    pinged_at: datetime
+    user_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicPonged(Event):
+    """A consumer of a topic answered."""
+
+    topic_slug: str
+    pinged_at: datetime | None
+    ponged_at: datetime
+    #: Seconds from the ping to this answer.
+    round_trip_time: float | None
+    user_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicDeleted(Event):
+    """The topic is gone, and its messages with it."""
+
+    topic_slug: str = field(default="")
+
+
+class WireEvent(TypedDict):
+    """What the channel layer carries: server to server only."""
+
+    kind: str
+    fields: dict[str, Any]
+
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (MessagePublished, MessageStored, TopicPinged, TopicPonged, TopicDeleted)
+}
+_TIMES = {"publish_time", "pinged_at", "ponged_at"}
+
+
+def to_wire(event: Event) -> WireEvent:
+    """Return the event as plain JSON values."""
+    return {
+        "kind": type(event).__name__,
+        "fields": {each.name: _plain(getattr(event, each.name)) for each in fields(event)},
+    }
+
+
+def from_wire(wire: WireEvent) -> Event:
+    """Return the event that :func:`to_wire` was given."""
+    values = {name: _rich(name, value) for name, value in wire["fields"].items()}
+    return _KINDS[wire["kind"]](**values)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+        case MessageType():
+            return value.value
+        case _:
+            return value
+
+
+def _rich(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name in _TIMES:
+        return datetime.fromisoformat(value)
+    if name == "message_id":
+        return UUID(value)
+    if name == "message_type":
+        return MessageType(value)
+    return value

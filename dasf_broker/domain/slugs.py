@@ -1,0 +1,42 @@
+"""What the name of a topic may look like."""
+
+from __future__ import annotations
+
+import re
+
+from dasf_broker.exceptions import BadInputError
+
+#: Longest slug of a topic, in characters.
+MAX_SLUG_LENGTH = 128
+
+_SLUG = re.compile(r"[-a-zA-Z0-9_]+")
+
+
+def check_slug(slug: str, *, field: str = "topic") -> str:
+    """Return ``slug`` if it may name a topic.
+
+    Parameters
+    ----------
+    slug
+        Letters, digits, hyphens and underscores (Django's slug characters), 1 to 128 of them.
+    field
+        The input field to name in the error.
+
+    Raises
+    ------
+    BadInputError
+        Other characters, empty, or too long.
+    """
+    if len(slug) > MAX_SLUG_LENGTH:
+        shown = slug[:32]
+        raise BadInputError(
+            f"A topic slug has at most {MAX_SLUG_LENGTH} characters; {shown!r}... has {len(slug)}.",
+            field=field,
+        )
+    # fullmatch, because `$` would let a trailing newline through.
+    if not _SLUG.fullmatch(slug):
+        raise BadInputError(
+            f"{slug!r} is not a topic slug: use letters, digits, hyphens and underscores.",
+            field=field,
+        )
+    return slug

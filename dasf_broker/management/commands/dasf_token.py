@@ -1,0 +1,43 @@
+"""``manage.py dasf_token``: an API token for a user."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from dasf_broker.auth import create_token
+
+
+class Command(BaseCommand):
+    """Make a token and show its key, once."""
+
+    help = (
+        "Create an API token for a user and print its key as the last line. "
+        "The key is stored nowhere and cannot be shown again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username", help="Who calls with the token.")
+        parser.add_argument("--label", default="", help="What the token is for.")
+        parser.add_argument(
+            "--days", type=int, metavar="N", help="Let it expire after so many days."
+        )
+
+    def handle(
+        self, *args: Any, username: str, label: str, days: int | None, **options: Any
+    ) -> None:
+        people = get_user_model()
+        user = people._default_manager.filter(**{people.USERNAME_FIELD: username}).first()
+        if user is None:
+            raise CommandError(f"There is no user {username!r}.")
+        if days is not None and days < 1:
+            raise CommandError(f"--days is at least 1, not {days}.")
+        expires = timezone.now() + timedelta(days=days) if days else None
+        token, key = create_token(user, label=label, expires=expires)  # type: ignore[arg-type]
+        until = f"until {expires:%Y-%m-%d %H:%M} UTC" if expires else "until it is revoked"
+        self.stderr.write(f"Token {token} for {username}, valid {until}. Keep it secret:")
+        self.stdout.write(key)

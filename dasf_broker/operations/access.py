@@ -1,0 +1,104 @@
+"""From the slug that a caller names to the topic and what the caller may do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from dasf_broker.domain.slugs import check_slug
+from dasf_broker.exceptions import ForbiddenError, NotFoundError
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.caller import Caller
+from dasf_broker.permissions import TopicRights, rights_table
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A topic that a caller may see."""
+
+    caller: Caller
+    topic: BrokerTopic
+    rights: TopicRights
+
+    def require(self, allowed: bool, *, to: str) -> Access:
+        """Return itself if the caller may do it.
+
+        Raises
+        ------
+        ForbiddenError
+            They may not; ``to`` says what in the text.
+        """
+        if not allowed:
+            who = "An anonymous caller" if self.caller.is_anonymous else str(self.caller.user)
+            raise ForbiddenError(f"{who} may not {to} topic {self.topic.slug!r}.")
+        return self
+
+
+class AccessTable:
+    """What a batch of callers may do with the topics they name. Two queries for all.
+
+    Parameters
+    ----------
+    wanted
+        Pairs of caller and slug.
+    """
+
+    def __init__(self, wanted: Collection[tuple[Caller, str]]) -> None:
+        slugs = {slug for _, slug in wanted}
+        self._users = {caller.user.pk: caller.user for caller, _ in wanted}
+        self._topics: dict[str, BrokerTopic] = {}
+        self._rights: dict[tuple[Any, int], TopicRights] = {}
+        self._load(slugs)
+
+    def get(self, caller: Caller, slug: str) -> Access:
+        """Return the topic for the caller.
+
+        Raises
+        ------
+        NotFoundError
+            It does not exist, or the caller may not see it.
+        """
+        topic = self._topics.get(slug)
+        if topic is None or not (rights := self._rights[caller.user.pk, topic.pk]).is_visible:
+            raise NotFoundError.topic(slug)
+        return Access(caller, topic, rights)
+
+    def exists(self, slug: str) -> bool:
+        """Tell whether there is such a topic, seen or hidden."""
+        return slug in self._topics
+
+    def reload(self, slug: str) -> None:
+        """Take in a topic that was created meanwhile."""
+        self._load({slug})
+
+    def _load(self, slugs: Collection[str]) -> None:
+        topics = list(BrokerTopic.objects.with_response_info().filter(slug__in=slugs))
+        self._topics.update((topic.slug, topic) for topic in topics)
+        self._rights.update(rights_table(self._users.values(), topics))
+
+
+def access(caller: Caller, slug: str) -> Access:
+    """Return one topic for one caller. Two queries.
+
+    Raises
+    ------
+    BadInputError
+        This is not a slug.
+    NotFoundError
+        The topic does not exist, or the caller may not see it.
+    """
+    check_slug(slug)
+    return AccessTable([(caller, slug)]).get(caller, slug)
+
+
+def access_by_id(caller: Caller, topic_id: int) -> Access:
+    """Return one topic by primary key, under the same rule."""
+    topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
+    if topic is None:
+        raise NotFoundError("There is no such topic that you may see.")
+    table = rights_table([caller.user], [topic])
+    rights = table[caller.user.pk, topic.pk]
+    if not rights.is_visible:
+        raise NotFoundError("There is no such topic that you may see.")
+    return Access(caller, topic, rights)

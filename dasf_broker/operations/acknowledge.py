@@ -1,0 +1,202 @@
+"""Acknowledge messages: the consumer has dealt with them and does not want them again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from django.db import transaction
+
+from dasf_broker.domain.cursors import decode_message_cursor
+from dasf_broker.domain.slugs import check_slug
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.exceptions import BadInputError, BrokerError
+from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
+from dasf_broker.operations.access import Access, AccessTable, access
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.housekeeping import delete_settled
+from dasf_broker.permissions import consumers_by_topic
+from dasf_broker.signals import message_acknowledged, send_on_commit
+
+#: Messages acknowledged in one transaction by :func:`acknowledge_up_to`.
+STEP = 500
+
+
+class AcknowledgeStatus(StrEnum):
+    """What an acknowledgement did."""
+
+    #: It counts.
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    #: The caller had acknowledged the message before.
+    ALREADY_ACKNOWLEDGED = "ALREADY_ACKNOWLEDGED"
+    #: There is no such message (any more).
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledging:
+    """A message that somebody wants to acknowledge."""
+
+    caller: Caller
+    slug: str
+    message_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What became of an acknowledgement."""
+
+    message_id: UUID
+    status: AcknowledgeStatus
+    #: Whether nobody needs the message any more and it was removed.
+    removed: bool = False
+
+
+def acknowledge_batch(items: Sequence[Acknowledging]) -> list[Acknowledged | BrokerError]:
+    """Acknowledge messages in one transaction.
+
+    An acknowledgement that is refused fails no other. Acknowledging twice, or something that is
+    gone, is an answer and not an error. The number of queries grows with the number of topics,
+    not of messages.
+    """
+    outcomes: list[Acknowledged | BrokerError | None] = [None] * len(items)
+    by_topic: dict[int, list[tuple[int, Access, UUID]]] = defaultdict(list)
+    with transaction.atomic():
+        table = AccessTable([(item.caller, item.slug) for item in items])
+        for index, item in enumerate(items):
+            try:
+                found = _consumable(table.get(item.caller, check_slug(item.slug)))
+            except BrokerError as error:
+                outcomes[index] = error
+            else:
+                by_topic[found.topic.pk].append((index, found, item.message_id))
+        # In the order of their keys, so that two batches never wait for each other.
+        for _, group in sorted(by_topic.items()):
+            for index, outcome in _acknowledge_in_topic(group):
+                outcomes[index] = outcome
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def acknowledge(item: Acknowledging) -> Acknowledged:
+    """Acknowledge one message.
+
+    Raises
+    ------
+    BadInputError
+        The topic is not a slug.
+    NotFoundError, ForbiddenError
+        The caller may not see the topic, or not consume from it.
+    """
+    [outcome] = acknowledge_batch([item])
+    if isinstance(outcome, BrokerError):
+        raise outcome
+    return outcome
+
+
+def acknowledge_up_to(caller: Caller, slug: str, cursor: str) -> int:
+    """Acknowledge everything up to and including the message with the cursor.
+
+    Works in steps of one transaction each; what was done stays done if it is interrupted.
+
+    Returns
+    -------
+    int
+        How many messages were acknowledged that were not before.
+
+    Raises
+    ------
+    BadInputError
+        The cursor is not one of this topic.
+    NotFoundError, ForbiddenError
+        The caller may not see the topic, or not consume from it.
+    """
+    found = _consumable(access(caller, slug))
+    topic_id, last = decode_message_cursor(cursor, field="upTo")
+    if topic_id != found.topic.pk:
+        raise BadInputError(f"upTo is not a cursor of topic {slug!r}.", field="upTo")
+    total, position = 0, 0
+    while True:
+        outstanding = found.topic.brokermessage_set.after(position).filter(sequence__lte=last)
+        page = list(
+            outstanding.not_acknowledged_by(caller.user.pk)
+            .order_by("sequence")
+            .values_list("sequence", "message_id")[:STEP]
+        )
+        if not page:
+            return total
+        done = acknowledge_batch([Acknowledging(caller, slug, each) for _, each in page])
+        total += sum(
+            isinstance(each, Acknowledged) and each.status is AcknowledgeStatus.ACKNOWLEDGED
+            for each in done
+        )
+        position = page[-1][0]
+
+
+def _consumable(found: Access) -> Access:
+    return found.require(found.rights.may_consume, to="consume from")
+
+
+def _acknowledge_in_topic(
+    group: Sequence[tuple[int, Access, UUID]],
+) -> list[tuple[int, Acknowledged]]:
+    topic = group[0][1].topic
+    rows = _locked(topic, {message_id for _, _, message_id in group})
+    before = _acknowledged_before(rows)
+    fresh: dict[tuple[int, object], Acknowledgement] = {}
+    statuses = []
+    for index, found, message_id in group:
+        user = found.caller.user
+        row = rows.get(message_id)
+        if row is None:
+            status = AcknowledgeStatus.UNKNOWN
+        elif (row.pk, user.pk) in before or (row.pk, user.pk) in fresh:
+            status = AcknowledgeStatus.ALREADY_ACKNOWLEDGED
+        else:
+            status = AcknowledgeStatus.ACKNOWLEDGED
+            fresh[row.pk, user.pk] = Acknowledgement(message=row, user=user)
+        statuses.append((index, found, message_id, status))
+    Acknowledgement.objects.bulk_create(fresh.values())
+    removed = _remove(topic, [*rows.values()] if fresh else [])
+    outcomes = []
+    for index, found, message_id, status in statuses:
+        gone = message_id in rows and rows[message_id].pk in removed
+        outcomes.append((index, Acknowledged(message_id, status, removed=gone)))
+        if status is AcknowledgeStatus.ACKNOWLEDGED:
+            _signal(found, message_id, removed=gone)
+    return outcomes
+
+
+def _locked(topic: BrokerTopic, message_ids: set[UUID]) -> dict[UUID, BrokerMessage]:
+    # Locked, because of two last acks at the same moment each would see the other one missing.
+    messages = topic.brokermessage_set.select_for_update().filter(message_id__in=message_ids)
+    return {row.message_id: row for row in messages.order_by("sequence").defer("content")}
+
+
+def _acknowledged_before(rows: dict[UUID, BrokerMessage]) -> set[tuple[int, object]]:
+    mine = Acknowledgement.objects.filter(message__in=[row.pk for row in rows.values()])
+    return set(mine.values_list("message_id", "user_id"))
+
+
+def _remove(topic: BrokerTopic, rows: Sequence[BrokerMessage]) -> set[int]:
+    if not rows or topic.storage_policy is StoragePolicy.STORE:
+        return set()
+    consumers = (
+        consumers_by_topic([topic])[topic.pk]
+        if topic.storage_policy is StoragePolicy.CACHEALL
+        else set()
+    )
+    return delete_settled(topic, rows, consumers)
+
+
+def _signal(found: Access, message_id: UUID, *, removed: bool) -> None:
+    send_on_commit(
+        message_acknowledged,
+        sender=BrokerTopic,
+        topic=found.topic.slug,
+        message_id=message_id,
+        user=found.caller.user,
+        removed=removed,
+    )

@@ -1,0 +1,133 @@
+"""Ping and pong: ask the consumers of a topic to answer, and note that one did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils import timezone
+
+from dasf_broker.domain.envelope import Envelope
+from dasf_broker.domain.events import TopicPinged, TopicPonged
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.access import Access, access
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.publish import unstored_event
+from dasf_broker.realtime.channel_layer import announce_on_commit
+from dasf_broker.signals import send_on_commit, topic_pinged, topic_ponged
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
+
+#: What a ping to a backend module says besides its id (SEED_API, the DASF protocol).
+PING_PROPERTIES: dict[str, Any] = {
+    "messageType": "ping",
+    "requestContext": 1,
+    "response_topic": "status-ping",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pinged:
+    """A ping that went out."""
+
+    access: Access
+    pinged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ponged:
+    """An answer that was noted."""
+
+    access: Access
+    ponged_at: datetime
+    #: Seconds since the last ping; ``None`` where there was none.
+    round_trip_time: float | None
+
+
+def ping(caller: Caller, slug: str) -> Pinged:
+    """Ask the consumers of a topic to answer.
+
+    Raises
+    ------
+    BadInputError
+        This is not a slug.
+    NotFoundError, ForbiddenError
+        The caller may not see the topic, or not ping it.
+    """
+    found = access(caller, slug)
+    found.require(found.rights.may_ping, to="ping")
+    return Pinged(found, ping_topic(found.topic, caller.user))
+
+
+def ping_topic(topic: BrokerTopic, user: AbstractUser | None = None) -> datetime:
+    """Ping a topic without asking for rights; return when."""
+    now = timezone.now()
+    with transaction.atomic():
+        BrokerTopic.objects.filter(pk=topic.pk).update(last_ping=now)
+        topic.last_ping = now
+        envelope = Envelope(uuid4(), PING_PROPERTIES, payload="")
+        announce_on_commit(
+            [
+                TopicPinged(
+                    topic_id=topic.pk,
+                    topic_slug=topic.slug,
+                    pinged_at=now,
+                    user_id=None if user is None else str(user.pk),
+                ),
+                unstored_event(user, topic, envelope),
+            ]
+        )
+        send_on_commit(topic_pinged, sender=BrokerTopic, topic=topic.slug, user=user, pinged_at=now)
+    return now
+
+
+def pong(caller: Caller, slug: str) -> Ponged:
+    """Note that a consumer of a topic answered.
+
+    Raises
+    ------
+    BadInputError
+        This is not a slug.
+    NotFoundError, ForbiddenError
+        The caller may not see the topic, or not consume from it.
+    """
+    found = access(caller, slug)
+    found.require(found.rights.may_pong, to="answer pings of")
+    now = timezone.now()
+    with transaction.atomic():
+        topic = BrokerTopic.objects.select_for_update().get(pk=found.topic.pk)
+        round_trip = (now - topic.last_ping).total_seconds() if topic.last_ping else None
+        is_first = topic.last_pong is None or (
+            topic.last_ping is not None and topic.last_pong < topic.last_ping
+        )
+        topic.last_pong = now
+        if is_first:
+            topic.round_trip_time = round_trip
+        topic.save(update_fields=["last_pong", "round_trip_time"])
+        announce_on_commit(
+            [
+                TopicPonged(
+                    topic_id=topic.pk,
+                    topic_slug=topic.slug,
+                    pinged_at=topic.last_ping,
+                    ponged_at=now,
+                    round_trip_time=round_trip,
+                    user_id=str(caller.user.pk),
+                )
+            ]
+        )
+        send_on_commit(
+            topic_ponged,
+            sender=BrokerTopic,
+            topic=topic.slug,
+            user=caller.user,
+            ponged_at=now,
+            round_trip_time=round_trip,
+        )
+    found.topic.last_ping, found.topic.last_pong = topic.last_ping, topic.last_pong
+    found.topic.round_trip_time = topic.round_trip_time
+    return Ponged(found, now, round_trip)

@@ -1,0 +1,287 @@
+"""The hub: one reader of the channel layer per process, which fills the mailboxes of all
+local subscribers.
+
+Order and completeness come from the sequence of stored messages, never from the channel layer.
+An event that follows its predecessor is passed on; one that is ahead, or a topic whose newest
+sequence in the database is ahead, makes the hub read the missing rows; one that is behind was
+already delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from dasf_broker import app_settings
+from dasf_broker.domain.events import (
+    Event,
+    MessagePublished,
+    MessageStored,
+    TopicDeleted,
+    WireEvent,
+    from_wire,
+)
+from dasf_broker.exceptions import NotFoundError
+from dasf_broker.realtime.channel_layer import SEND_TIMEOUT, at_home, group_name
+from dasf_broker.realtime.mailbox import Delivery, Mailbox
+
+logger = logging.getLogger(__name__)
+
+#: Rows read at a time when the hub catches up.
+PAGE = 200
+
+#: Seconds between renewals of a group membership (``group_expiry`` is a day by default).
+RENEWAL = 60.0
+
+#: Seconds to wait before reading from a channel layer that failed.
+RETRY = 1.0
+
+#: Loads the newest sequence of each topic; a topic that is gone is missing.
+LoadHeads = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
+#: Loads the stored messages of a topic behind a sequence, at most so many.
+LoadMessages = Callable[[int, int, int], Awaitable[Sequence[MessagePublished]]]
+
+
+@dataclass(slots=True)
+class _Room:
+    """The local subscribers of one topic, and how far they were served."""
+
+    topic_id: int
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    mailboxes: set[Mailbox] = field(default_factory=set)
+    #: Sequence up to which everything was passed on; ``None`` before it is known.
+    position: int | None = None
+    #: The highest sequence known to be committed.
+    target: int = 0
+    catching_up: asyncio.Task[None] | None = None
+    renewed_at: float | None = None
+
+    def deliver(self, event: Event) -> None:
+        delivery = Delivery(event)
+        for mailbox in self.mailboxes:
+            if type(event) in mailbox.kinds:
+                mailbox.put(delivery)
+
+    def advance(self, message: MessagePublished) -> None:
+        """Pass on a stored message, unless it was passed on before."""
+        assert self.position is not None
+        assert message.sequence is not None
+        if message.sequence > self.position:
+            self.position = message.sequence
+            self.deliver(message)
+
+
+class Hub:
+    """Moves events from the channel layer to local mailboxes. One per event loop.
+
+    Parameters
+    ----------
+    layer
+        A channel layer.
+    load_heads, load_messages
+        How missing rows are found, because the hub itself knows no tables.
+    """
+
+    def __init__(self, layer: Any, load_heads: LoadHeads, load_messages: LoadMessages) -> None:
+        self._layer = layer
+        self._load_heads = load_heads
+        self._load_messages = load_messages
+        self._rooms: dict[int, _Room] = {}
+        self._channel: str | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def topics(self) -> frozenset[int]:
+        """The topics with local subscribers."""
+        return frozenset(self._rooms)
+
+    @asynccontextmanager
+    async def subscription(
+        self, topic_id: int, kinds: Collection[type[Event]]
+    ) -> AsyncIterator[tuple[Mailbox, int]]:
+        """Open a mailbox for events of these kinds, as long as the context lasts.
+
+        Yields the mailbox and the sequence behind which it receives everything.
+        """
+        mailbox = Mailbox(frozenset(kinds), app_settings.DASF_MAILBOX_SIZE)
+        position = await self._enter(topic_id, mailbox)
+        try:
+            yield mailbox, position
+        finally:
+            # Shielded: a cancelled subscriber must not leave its group membership behind.
+            await asyncio.shield(self._leave(topic_id, mailbox))
+
+    async def close(self) -> None:
+        """Stop reading and looking, and leave all groups."""
+        tasks, self._tasks = self._tasks, []
+        tasks += [room.catching_up for room in self._rooms.values() if room.catching_up]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for room in list(self._rooms.values()):
+            await self._leave_group(room)
+        self._rooms.clear()
+
+    # --- coming and going ---------------------------------------------------------------------
+
+    async def _enter(self, topic_id: int, mailbox: Mailbox) -> int:
+        await self._start()
+        while True:
+            room = self._rooms.setdefault(topic_id, _Room(topic_id))
+            async with room.lock:
+                if self._rooms.get(topic_id) is not room:
+                    continue  # the last subscriber closed it while we waited
+                room.mailboxes.add(mailbox)
+                try:
+                    if room.position is None:
+                        await self._open(room)
+                except BaseException:
+                    room.mailboxes.discard(mailbox)
+                    await self._close_if_empty(room)
+                    raise
+                assert room.position is not None
+                return room.position
+
+    async def _open(self, room: _Room) -> None:
+        # First the group, then the position: what is committed in between rings the bell.
+        await self._join_group(room)
+        heads = await self._load_heads([room.topic_id])
+        if room.topic_id not in heads:
+            raise NotFoundError("The topic was deleted.")
+        room.position = heads[room.topic_id]
+        if room.target > room.position:
+            self._catch_up(room)
+
+    async def _leave(self, topic_id: int, mailbox: Mailbox) -> None:
+        room = self._rooms.get(topic_id)
+        if room is None:
+            return
+        async with room.lock:
+            room.mailboxes.discard(mailbox)
+            await self._close_if_empty(room)
+
+    async def _close_if_empty(self, room: _Room) -> None:
+        if room.mailboxes:
+            return
+        if self._rooms.get(room.topic_id) is room:
+            del self._rooms[room.topic_id]
+        if room.catching_up is not None:
+            room.catching_up.cancel()
+        await self._leave_group(room)
+
+    async def _join_group(self, room: _Room) -> None:
+        room.renewed_at = None
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await self._layer.group_add(group_name(room.topic_id), self._channel)
+        except Exception:  # noqa: BLE001 - without the bell, looking still finds every message
+            logger.warning("Joining the group of topic %s failed.", room.topic_id, exc_info=True)
+        else:
+            room.renewed_at = time.monotonic()
+
+    async def _leave_group(self, room: _Room) -> None:
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await self._layer.group_discard(group_name(room.topic_id), self._channel)
+        except Exception:  # noqa: BLE001 - the membership then ends with `group_expiry`
+            logger.warning("Leaving the group of topic %s failed.", room.topic_id, exc_info=True)
+
+    # --- listening ----------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        if self._channel is None:
+            at_home()
+            self._channel = await self._layer.new_channel()
+            self._tasks = [
+                asyncio.create_task(self._listen(), name="dasf-hub-listen"),
+                asyncio.create_task(self._look_regularly(), name="dasf-hub-look"),
+            ]
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                announcement = await self._layer.receive(self._channel)
+                for wire in announcement["events"]:
+                    self._pass_on(wire)
+            except Exception:
+                logger.exception("Reading from the channel layer failed; trying again.")
+                await asyncio.sleep(RETRY)
+
+    def _pass_on(self, wire: WireEvent) -> None:
+        event = from_wire(wire)
+        room = self._rooms.get(event.topic_id)
+        if room is None:
+            return
+        match event:
+            case TopicDeleted():
+                self._end(room)
+            case MessagePublished(sequence=None):
+                room.deliver(event)
+            case MessagePublished(sequence=int(sequence)) | MessageStored(sequence=sequence):
+                room.target = max(room.target, sequence)
+                follows = room.position is not None and sequence == room.position + 1
+                if follows and isinstance(event, MessagePublished) and not room.catching_up:
+                    room.advance(event)
+                elif room.position is not None and sequence > room.position:
+                    self._catch_up(room)
+            case _:
+                room.deliver(event)
+
+    def _end(self, room: _Room) -> None:
+        for mailbox in room.mailboxes:
+            mailbox.fail(NotFoundError("The topic was deleted."))
+
+    # --- catching up --------------------------------------------------------------------------
+
+    def _catch_up(self, room: _Room) -> None:
+        if room.catching_up is None:
+            room.catching_up = asyncio.create_task(self._read_missing(room))
+
+    async def _read_missing(self, room: _Room) -> None:
+        assert room.position is not None
+        try:
+            while room.position < room.target:
+                target = room.target
+                page = await self._load_messages(room.topic_id, room.position, PAGE)
+                for message in page:
+                    room.advance(message)
+                if len(page) < PAGE:
+                    # What is not there up to the target was acknowledged and removed.
+                    room.position = max(room.position, target)
+        except Exception:  # noqa: BLE001 - the next look tries again
+            logger.warning("Reading missing messages of topic %s failed.", room.topic_id)
+        finally:
+            room.catching_up = None
+
+    async def _look_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(app_settings.DASF_LOOK_INTERVAL)
+            with suppress(Exception):
+                await self.look()
+
+    async def look(self) -> None:
+        """Find what the channel layer did not announce. One query for all topics."""
+        rooms = [room for room in self._rooms.values() if room.position is not None]
+        if not rooms:
+            return
+        heads = await self._load_heads([room.topic_id for room in rooms])
+        for room in rooms:
+            head = heads.get(room.topic_id)
+            if head is None:
+                self._end(room)
+                continue
+            assert room.position is not None
+            is_behind = head > room.position
+            if is_behind:
+                room.target = max(room.target, head)
+                self._catch_up(room)
+            if is_behind or self._needs_renewal(room):
+                await self._join_group(room)
+
+    def _needs_renewal(self, room: _Room) -> bool:
+        return room.renewed_at is None or time.monotonic() - room.renewed_at > RENEWAL

@@ -1,0 +1,119 @@
+"""The bounded queue between the hub and one subscriber."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from dasf_broker.domain.events import Event, MessagePublished
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Delivery:
+    """An event on its way to the subscribers of this process, who share this one object.
+
+    ``views`` keeps what a subscriber made of the event, so that the next one need not.
+    """
+
+    event: Event
+    views: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether a subscriber who misses the event can read it from the database."""
+        return isinstance(self.event, MessagePublished) and self.event.sequence is not None
+
+    def view(self, make: Callable[[Any], T]) -> T:
+        """Return what ``make`` makes of the event, made once for all subscribers."""
+        if make not in self.views:
+            self.views[make] = make(self.event)
+        return cast("T", self.views[make])
+
+
+class Mailbox:
+    """Deliveries waiting for one subscriber.
+
+    It holds at most ``bound`` of them, whoever is slow. A stored message that finds it full
+    empties it: the subscriber *lags* and reads the database from its own position, which costs
+    no memory. Anything else that finds it full pushes out the oldest, which is counted in
+    ``dropped``.
+
+    Only the event loop of the hub may touch it.
+    """
+
+    def __init__(self, kinds: frozenset[type[Event]], bound: int) -> None:
+        self.kinds = kinds
+        self.dropped = 0
+        self.lagging = False
+        self._bound = bound
+        self._deliveries: deque[Delivery] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._failure: Exception | None = None
+
+    def __len__(self) -> int:
+        return len(self._deliveries)
+
+    def put(self, delivery: Delivery) -> None:
+        """Add a delivery; never waits, never grows beyond the bound."""
+        if delivery.is_stored and self.lagging:
+            return
+        if len(self._deliveries) >= self._bound:
+            self._make_room(for_stored=delivery.is_stored)
+        if not self.lagging or not delivery.is_stored:
+            self._deliveries.append(delivery)
+        self._wake()
+
+    def fail(self, failure: Exception) -> None:
+        """End the subscription: what is waiting is still delivered, then ``failure`` is raised."""
+        self._failure = failure
+        self._wake()
+
+    def catch_up(self) -> None:
+        """Stop lagging: from now on deliveries are kept, and the rest is read elsewhere."""
+        self.lagging = False
+
+    def take_dropped(self) -> int:
+        """Return how many deliveries were lost since the last call."""
+        dropped, self.dropped = self.dropped, 0
+        return dropped
+
+    async def get(self) -> Delivery | None:
+        """Wait for the next delivery; ``None`` means that the subscriber lags.
+
+        Raises
+        ------
+        Exception
+            What :meth:`fail` was given, once the mailbox is empty.
+        """
+        while not self._deliveries:
+            if self._failure is not None:
+                raise self._failure
+            if self.lagging:
+                return None
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._deliveries.popleft()
+
+    def _make_room(self, *, for_stored: bool) -> None:
+        if for_stored:
+            self.dropped += sum(not waiting.is_stored for waiting in self._deliveries)
+            self._deliveries.clear()
+            self.lagging = True
+        elif self._deliveries.popleft().is_stored:
+            # A hole among stored messages would be silent, so all of them are read again.
+            self._deliveries = deque(each for each in self._deliveries if not each.is_stored)
+            self.lagging = True
+        else:
+            self.dropped += 1
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,53 @@
+"""The websocket doors, and one helper that hangs them all.
+
+In the host's ``asgi.py``::
+
+    django_application = get_asgi_application()
+    from dasf_broker.routing import broker_application
+    application = broker_application(django_application)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.urls import get_script_prefix, path, re_path, reverse
+
+from dasf_broker import app_settings
+from dasf_broker.transports.graphql_websocket import GraphQLWebSocket
+
+#: The DASF websockets, to be hung under ``DASF_WEBSOCKET_URL_ROUTE``.
+websocket_urlpatterns: list[Any] = []
+
+
+def broker_application(
+    http: Any, *, websocket: Sequence[Any] = (), graphql_path: str | None = None
+) -> ProtocolTypeRouter:
+    """Return an ASGI application with the host's HTTP and all of the broker's websockets.
+
+    Parameters
+    ----------
+    http
+        Django's ASGI application.
+    websocket
+        Websocket routes of the host's own, tried first.
+    graphql_path
+        Where GraphQL's websocket hangs; without it, where ``dasf_broker.urls`` has the HTTP one.
+    """
+    if graphql_path is None:
+        graphql_path = reverse("dasf_broker:graphql").removeprefix(get_script_prefix())
+    routes = [
+        *websocket,
+        path(graphql_path.lstrip("/"), GraphQLWebSocket()),
+        path(app_settings.DASF_WEBSOCKET_URL_ROUTE, URLRouter(websocket_urlpatterns)),
+        re_path("", _nothing_here),
+    ]
+    return ProtocolTypeRouter({"http": http, "websocket": URLRouter(routes)})
+
+
+async def _nothing_here(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
+    """Refuse a socket at a path where there is none (HTTP 403), instead of failing."""
+    await receive()
+    await send({"type": "websocket.close", "code": 4404})

@@ -1,0 +1,69 @@
+"""What the API says: types, queries, mutations and subscriptions. Knows no transport.
+
+A host that has a schema of its own mixes ours into it and names it in ``DASF_GRAPHQL_SCHEMA``::
+
+    from dasf_broker import schema as broker
+
+    @strawberry.type
+    class Query(broker.Query, MyQuery): ...
+
+    schema = broker.Schema(Query, Mutation, Subscription)
+
+``schema`` is ready to use as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+
+from dasf_broker.schema.context import Context, Info
+from dasf_broker.schema.documents import DocumentCache
+from dasf_broker.schema.mutations import Mutation
+from dasf_broker.schema.queries import Query
+from dasf_broker.schema.subscriptions import Subscription
+from dasf_broker.schema.topics import BrokerTopic, ResponseTopic
+
+__all__ = ["Context", "Info", "Mutation", "Query", "Schema", "Subscription", "schema"]
+
+
+class Schema(strawberry.Schema):
+    """A strawberry schema with what the broker's types need; takes the same parameters."""
+
+    def __init__(
+        self,
+        *roots: type | None,
+        types: Iterable[Any] = (),
+        extensions: Iterable[Any] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            *roots,  # type: ignore[arg-type]
+            types=(BrokerTopic, ResponseTopic, *types),
+            extensions=(DocumentCache, *extensions),
+            **options,
+        )
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
+        """Log nothing here: :func:`.errors.present` logs what nobody expected, with its id."""
+
+
+@strawberry.type(name="Query", description="What can be asked.")
+class _Query(Query):
+    pass
+
+
+@strawberry.type(name="Mutation", description="What can be done.")
+class _Mutation(Mutation):
+    pass
+
+
+@strawberry.type(name="Subscription", description="What can be listened to.")
+class _Subscription(Subscription):
+    pass
+
+
+schema = Schema(_Query, _Mutation, _Subscription)

@@ -1,0 +1,138 @@
+"""The enumerations of the API: the broker's own, with a description for every value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeVar
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.operations.acknowledge import AcknowledgeStatus
+from dasf_broker.operations.browse import MessageOrder, TopicOrder
+from dasf_broker.operations.publish import PublishStatus
+from dasf_broker.operations.subscribe import StartPosition
+from dasf_broker.permissions import Right
+
+AnyEnum = TypeVar("AnyEnum", bound=type[Enum])
+
+
+def _describe(
+    kind: AnyEnum, description: str, values: Mapping[str, str], name: str | None = None
+) -> AnyEnum:
+    """Make an enumeration part of the API; ``values`` describes each of its members."""
+    strawberry.enum(kind, name=name, description=description)  # type: ignore[call-overload]
+    definition: StrawberryEnumDefinition = kind.__strawberry_definition__  # type: ignore[attr-defined]
+    for value in definition.values:
+        value.description = values[value.name]
+    return kind
+
+
+@strawberry.enum(description="Whether the consumers of a topic answer pings.")
+class AvailabilityStatus(Enum):
+    """A topic's availability in words."""
+
+    ONLINE = strawberry.enum_value("ONLINE", description="A consumer answered the last ping.")
+    OFFLINE = strawberry.enum_value("OFFLINE", description="Nobody answered the last ping yet.")
+    UNKNOWN = strawberry.enum_value(
+        "UNKNOWN",
+        description="Nobody pinged in the last two minutes, or the topic does not support pings.",
+    )
+
+    @classmethod
+    def of(cls, online: bool | None) -> AvailabilityStatus:
+        """Return the word for the three answers that the rule gives."""
+        return {True: cls.ONLINE, False: cls.OFFLINE, None: cls.UNKNOWN}[online]
+
+
+_describe(
+    StoragePolicy,
+    "How long the messages of a topic are kept.",
+    {
+        "DISABLED": "Not at all: delivered to who is subscribed now, at most once.",
+        "CACHE": "Until one consumer acknowledged.",
+        "CACHEALL": "Until every present consumer acknowledged.",
+        "STORE": "For ever.",
+    },
+)
+_describe(
+    MessageType,
+    "What a message is.",
+    {
+        "PING": "Asks the consumers of a topic to answer.",
+        "PONG": "Answers a ping.",
+        "REQUEST": "Asks a backend module to do something, or is simply a message.",
+        "RESPONSE": "Answers a request.",
+        "LOG": "A line of a log.",
+        "INFO": "Asks for, or gives, information about a backend module.",
+        "PROGRESS": "Tells how far a request has come.",
+        "API_INFO": "Asks for, or gives, the API description of a backend module.",
+    },
+)
+_describe(
+    StartPosition,
+    "Where a subscription to messages begins.",
+    {
+        "OUTSTANDING": "With the messages that you have not acknowledged yet.",
+        "NEW": "With the next message.",
+        "EARLIEST": "With the oldest message that is still stored, acknowledged or not.",
+    },
+)
+_describe(
+    PublishStatus,
+    "What became of a published message.",
+    {
+        "STORED": "It is stored, and will be delivered.",
+        "SENT": "It was sent to who is subscribed now; the topic stores nothing.",
+        "DUPLICATE": "The same message was published before; it was not delivered again.",
+    },
+)
+_describe(
+    AcknowledgeStatus,
+    "What an acknowledgement did.",
+    {
+        "ACKNOWLEDGED": "It counts.",
+        "ALREADY_ACKNOWLEDGED": "You had acknowledged the message before.",
+        "UNKNOWN": "There is no such message, or no longer.",
+    },
+)
+_describe(
+    TopicOrder,
+    "The order of a list of topics.",
+    {
+        "SLUG": "By slug, from A to Z.",
+        "SLUG_DESC": "By slug, from Z to A.",
+        "OLDEST": "Oldest first.",
+        "NEWEST": "Newest first.",
+    },
+)
+_describe(
+    MessageOrder,
+    "The order of a list of messages.",
+    {"OLDEST": "Oldest first.", "NEWEST": "Newest first."},
+)
+
+
+@strawberry.enum(description="A right on a topic that can be given to a user or a group.")
+class TopicPermission(Enum):
+    """The rights that managers hand out, under the names of the API."""
+
+    CAN_PRODUCE = strawberry.enum_value(Right.PRODUCE.value, description="Publish and ping.")
+    CAN_CONSUME = strawberry.enum_value(
+        Right.CONSUME.value, description="Read and acknowledge messages, and answer pings."
+    )
+    CAN_VIEW_STATUS = strawberry.enum_value(
+        Right.VIEW_STATUS.value, description="See whether the topic is online."
+    )
+    CHANGE = strawberry.enum_value(
+        Right.CHANGE.value, description="Change the topic and hand out rights on it."
+    )
+    DELETE = strawberry.enum_value(Right.DELETE.value, description="Delete the topic.")
+
+    @property
+    def right(self) -> Right:
+        """The right itself."""
+        return Right(self.value)

@@ -1,0 +1,122 @@
+"""Filters of lists, applied to querysets by strawberry-django.
+
+Only lookups that an index or a short list serves: no regular expressions, no nesting.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import strawberry
+import strawberry_django
+from django.db.models import Exists, OuterRef, Q
+
+from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.exceptions import BadInputError
+from dasf_broker.models import Acknowledgement, BrokerTopic
+from dasf_broker.operations.browse import Restrict, everything
+from dasf_broker.schema.context import Info
+from dasf_broker.schema.enums import AvailabilityStatus
+
+#: Most values that a filter may list.
+MAX_VALUES = 100
+
+
+@strawberry.input(description="Which topics to list; all that is given must hold.")
+class TopicFilter:
+    """Restrictions of a list of topics."""
+
+    @strawberry_django.filter_field(description="The slug is one of these.")
+    def slug_in(self, value: list[str], prefix: str) -> Q:
+        """Restrict to slugs."""
+        return Q(**{f"{prefix}slug__in": _bounded(value, "slugIn")})
+
+    @strawberry_django.filter_field(description="The slug contains this text, whatever its case.")
+    def search(self, value: str, prefix: str) -> Q:
+        """Restrict to slugs that contain a text."""
+        return Q(**{f"{prefix}slug__icontains": value[:128]})
+
+    @strawberry_django.filter_field(description="The topic is, or is not, public.")
+    def is_public(self, value: bool, prefix: str) -> Q:
+        """Restrict by publicity."""
+        return Q(**{f"{prefix}is_public": value})
+
+    @strawberry_django.filter_field(description="The consumers of the topic do, or do not, answer.")
+    def supports_dasf(self, value: bool, prefix: str) -> Q:
+        """Restrict by support of pings."""
+        return Q(**{f"{prefix}supports_dasf": value})
+
+    @strawberry_django.filter_field(description="The topic's own storage rule is this one.")
+    def store_messages(self, value: StoragePolicy, prefix: str) -> Q:
+        """Restrict by policy."""
+        return Q(**{f"{prefix}store_messages": value.value})
+
+    @strawberry_django.filter_field(description="The topic is, or is not, a response topic.")
+    def is_response_topic(self, value: bool, prefix: str) -> Q:
+        """Restrict by kind."""
+        return Q(**{f"{prefix}responsetopic__isnull": not value})
+
+    @strawberry_django.filter_field(description="The topic has this availability now.")
+    def availability(self, value: AvailabilityStatus, prefix: str) -> Q:  # noqa: ARG002
+        """Restrict by availability, with the filters that state its rule."""
+        topics = {
+            AvailabilityStatus.ONLINE: BrokerTopic.objects.filter_online,
+            AvailabilityStatus.OFFLINE: BrokerTopic.objects.filter_offline,
+            AvailabilityStatus.UNKNOWN: BrokerTopic.objects.filter_unknown_availability,
+        }[value]()
+        return Q(pk__in=topics.values("pk"))
+
+
+@strawberry.input(description="Which messages to list; all that is given must hold.")
+class MessageFilter:
+    """Restrictions of a list of messages."""
+
+    @strawberry_django.filter_field(description="The message is of one of these types.")
+    def message_type_in(self, value: list[MessageType], prefix: str) -> Q:
+        """Restrict by type."""
+        types = [each.value for each in _bounded(value, "messageTypeIn")]
+        return Q(**{f"{prefix}message_type__in": types})
+
+    @strawberry_django.filter_field(description="The message was published then or later.")
+    def published_since(self, value: datetime, prefix: str) -> Q:
+        """Restrict to messages from a time on."""
+        return Q(**{f"{prefix}date_created__gte": value})
+
+    @strawberry_django.filter_field(description="The message was published before then.")
+    def published_before(self, value: datetime, prefix: str) -> Q:
+        """Restrict to messages before a time."""
+        return Q(**{f"{prefix}date_created__lt": value})
+
+    @strawberry_django.filter_field(description="The message has this context.")
+    def context(self, value: int, prefix: str) -> Q:
+        """Restrict by the producer's context."""
+        return Q(**{f"{prefix}context": value})
+
+    @strawberry_django.filter_field(description="Somebody has, or nobody has, acknowledged it.")
+    def acknowledged(self, value: bool, prefix: str) -> Q:
+        """Restrict by whether anybody acknowledged."""
+        somebody = Q(Exists(Acknowledgement.objects.filter(message=OuterRef(f"{prefix}pk"))))
+        return somebody if value else ~somebody
+
+
+def restriction(filters: Any, info: Info) -> Restrict:
+    """Return what narrows a queryset down as a filter input says."""
+    if filters is None or filters is strawberry.UNSET:
+        return everything
+    return partial(_narrow, filters, info)
+
+
+def _narrow(filters: Any, info: Info, rows: Any) -> Any:
+    rows, condition = strawberry_django.process_filters(filters, rows, info)
+    return rows.filter(condition)
+
+
+def _bounded(values: list[Any], name: str) -> list[Any]:
+    if len(values) > MAX_VALUES:
+        raise BadInputError(
+            f"{name} takes up to {MAX_VALUES} values, not {len(values)}.", field=name
+        )
+    return values

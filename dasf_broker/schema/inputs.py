@@ -1,0 +1,138 @@
+"""What clients hand in, and how it becomes what operations take."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import strawberry
+from strawberry.scalars import JSON
+
+from dasf_broker import app_settings
+from dasf_broker.domain.envelope import Envelope, MessageType
+from dasf_broker.domain.slugs import check_slug
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.exceptions import BadInputError
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.publish import Publication
+from dasf_broker.operations.topics import TopicOptions
+from dasf_broker.schema.connections import given
+
+
+@strawberry.input(description="A message to publish. Give at most one of data, text and payload.")
+class PublishMessageInput:
+    """A message as clients write it."""
+
+    topic: str = strawberry.field(description="The slug of the topic.")
+    message_id: UUID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The message's own id. Send the same id and body again after a failure: the "
+        "message is published once.",
+    )
+    data: JSON | None = strawberry.field(default=strawberry.UNSET, description="The body as JSON.")
+    text: str | None = strawberry.field(default=strawberry.UNSET, description="The body as text.")
+    payload: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The body in base64."
+    )
+    properties: JSON | None = strawberry.field(
+        default=strawberry.UNSET, description="What else to say about the message: a JSON object."
+    )
+    message_type: MessageType = strawberry.field(
+        default=MessageType.REQUEST, description="What the message is."
+    )
+    response_topic: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Where answers are to go: a topic for you alone is created if there is none.",
+    )
+    context: int | None = strawberry.field(
+        default=strawberry.UNSET, description="A number by which you tell answers apart."
+    )
+
+    def publication(self, caller: Caller) -> Publication:
+        """Return the message as the operation takes it.
+
+        Raises
+        ------
+        BadInputError, PayloadTooLargeError
+            A part is not what it should be, or the whole is too large.
+        """
+        check_slug(self.topic)
+        envelope = Envelope.compose(
+            max_size=app_settings.DASF_MAX_MESSAGE_SIZE,
+            message_id=given(self.message_id),
+            data=given(self.data),
+            text=given(self.text),
+            payload=given(self.payload),
+            properties=given(self.properties),
+            message_type=self.message_type,
+            response_topic=given(self.response_topic),
+            context=given(self.context),
+        )
+        return Publication(caller, self.topic, envelope)
+
+
+@strawberry.input(description="A topic to create.")
+class CreateTopicInput:
+    """A new topic."""
+
+    slug: str = strawberry.field(
+        description="Its name: 1 to 128 letters, digits, hyphens and underscores."
+    )
+    is_public: bool = strawberry.field(
+        default=False, description="Everybody may see the topic, publish to it and ping it."
+    )
+    supports_dasf: bool = strawberry.field(
+        default=False, description="The consumers of the topic answer pings."
+    )
+    store_messages: StoragePolicy | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="How long to keep messages; null: as the server's settings say.",
+    )
+
+    def options(self) -> TopicOptions:
+        """Return the choices as the operation takes them."""
+        return TopicOptions(
+            is_public=self.is_public,
+            supports_dasf=self.supports_dasf,
+            store_messages=given(self.store_messages),
+        )
+
+
+@strawberry.input(description="Changes to a topic; what is left out stays as it is.")
+class UpdateTopicInput:
+    """Changes to a topic."""
+
+    topic: str = strawberry.field(description="The slug of the topic.")
+    is_public: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Everybody may see the topic, publish to it and ping it.",
+    )
+    supports_dasf: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="The consumers of the topic answer pings."
+    )
+    store_messages: StoragePolicy | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="How long to keep messages; null: as the server's settings say.",
+    )
+
+    def options(self) -> TopicOptions:
+        """Return the choices as the operation takes them.
+
+        Raises
+        ------
+        BadInputError
+            A yes-or-no choice is null.
+        """
+        for name, value in (("isPublic", self.is_public), ("supportsDasf", self.supports_dasf)):
+            if value is None:
+                raise BadInputError(f"{name} is true or false, not null.", field=name)
+        return TopicOptions(
+            is_public=given(self.is_public),
+            supports_dasf=given(self.supports_dasf),
+            store_messages=_policy(self.store_messages),
+        )
+
+
+def _policy(value: object) -> StoragePolicy | str | None:
+    if value is strawberry.UNSET:
+        return None
+    return "" if value is None else StoragePolicy(value)

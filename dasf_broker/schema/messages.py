@@ -1,0 +1,190 @@
+"""Messages, as the API shows them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+import strawberry
+from strawberry import relay
+from strawberry.scalars import JSON
+
+from dasf_broker import database
+from dasf_broker.domain.cursors import message_cursor
+from dasf_broker.domain.envelope import MessageType, check_uuid, decode_data, decode_text
+from dasf_broker.domain.events import MessagePublished
+from dasf_broker.exceptions import BadInputError, BrokerError
+from dasf_broker.operations.access import access_by_id
+from dasf_broker.operations.browse import find_message_in
+from dasf_broker.schema.connections import Connection
+from dasf_broker.schema.context import Info
+from dasf_broker.schema.people import User, load_user, load_users
+from dasf_broker.schema.sharing import shared
+
+LazyTopic = Annotated["Topic", strawberry.lazy("dasf_broker.schema.topics")]  # type: ignore[name-defined]  # noqa: F821
+
+
+@strawberry.type(description="A message that was published to a topic.")
+class Message(relay.Node):
+    """A message, from the database or fresh from the channel layer alike."""
+
+    event: strawberry.Private[MessagePublished]
+    #: Rendered results by operation, where several subscribers are sent this same object.
+    renderings: strawberry.Private[dict[Any, str]] = dataclasses.field(default_factory=dict)
+    missed: int = strawberry.field(
+        default=0,
+        description="In a subscription: how many messages right before this one were lost, "
+        "because you were too slow. Never more than 0 where messages are stored.",
+    )
+
+    @classmethod
+    def of(cls, event: MessagePublished) -> Message:
+        """Return a published message as the API shows it."""
+        return cls(event=event)
+
+    @classmethod
+    def resolve_id(cls, root: Self, *, info: Info) -> str:  # noqa: ARG003
+        """Return topic and message id, which a message has whether it is stored or not."""
+        return f"{root.event.topic_id}:{root.event.message_id}"
+
+    @classmethod
+    async def resolve_node(  # type: ignore[override]
+        cls, node_id: str, *, info: Info, required: bool = False
+    ) -> Message | None:
+        """Return the stored message with this id, if the caller may read it."""
+        topic_id, _, message_id = node_id.partition(":")
+        if not topic_id.isdecimal():
+            raise BadInputError("This is not the id of a message.", field="id")
+        wanted = check_uuid(message_id, field="id")
+
+        def load() -> MessagePublished | None:
+            return find_message_in(access_by_id(info.context.caller, int(topic_id)), wanted)
+
+        try:
+            event = await database.read(load)
+        except BrokerError:
+            if required:
+                raise
+            return None
+        return None if event is None else cls.of(event)
+
+    @classmethod
+    def resolve_nodes(cls, *, info: Info, node_ids: Iterable[str], required: bool = False) -> Any:
+        """Return the stored messages with these ids."""
+        return [cls.resolve_node(each, info=info, required=required) for each in node_ids]
+
+    @shared("The id that the producer gave the message, or the broker for them.")
+    def message_id(self) -> UUID:
+        """Return the message's own id."""
+        return self.event.message_id
+
+    @shared("The topic that the message was published to.")
+    async def topic(self, info: Info) -> LazyTopic:
+        """Return the topic."""
+        from dasf_broker.schema.topics import topic_type
+
+        return topic_type(await info.context.topics.load(self.event.topic_id))
+
+    @shared("What the message is.")
+    def message_type(self) -> MessageType:
+        """Return the type."""
+        return self.event.message_type
+
+    @shared("What the producer says about the message; backend modules read it.")
+    def properties(self) -> JSON:
+        """Return the properties."""
+        return self.event.content["properties"]  # type: ignore[no-any-return]
+
+    @shared("The body in base64, as it travels.")
+    def payload(self) -> str:
+        """Return the body as on the wire."""
+        return self.event.content["payload"]  # type: ignore[no-any-return]
+
+    @shared("The body read as JSON; null where it is not JSON.")
+    def data(self) -> JSON | None:
+        """Return the body as JSON."""
+        return decode_data(self.event.content["payload"])  # type: ignore[no-any-return]
+
+    @shared("The body read as text; null where it is not UTF-8.")
+    def text(self) -> str | None:
+        """Return the body as text."""
+        return decode_text(self.event.content["payload"])
+
+    @shared("The whole envelope, as the DASF protocol carries it.")
+    def content(self) -> JSON:
+        """Return the envelope."""
+        return self.event.content  # type: ignore[return-value]
+
+    @shared("A number that the producer gave the message to tell its answers apart.")
+    def context(self) -> int | None:
+        """Return the producer's context."""
+        return self.event.content.get("context")
+
+    @shared(
+        "The message's place in its topic: subscribe with `after` to continue behind it. "
+        "Null where the topic stores nothing."
+    )
+    def cursor(self) -> str | None:
+        """Return the cursor."""
+        if self.event.sequence is None:
+            return None
+        return message_cursor(self.event.topic_id, self.event.sequence)
+
+    @shared("When the broker took the message.")
+    def publish_time(self) -> datetime:
+        """Return the time of publishing."""
+        return self.event.publish_time
+
+    @shared("Who published the message; null where the account is gone.")
+    async def user(self, info: Info) -> User | None:
+        """Return the producer."""
+        return await load_user(info, self.event.user_id)
+
+    @shared("Whether the message answers a request.")
+    def is_response(self) -> bool:
+        """Tell whether the topic is a response topic."""
+        return self.event.is_response
+
+    @shared("The topic that answers to this message are expected on.")
+    def response_topic(self) -> str | None:
+        """Return the slug of the response topic."""
+        answers = self.event.content["properties"].get("response_topic")
+        return answers if isinstance(answers, str) else None
+
+    @strawberry.field(
+        description="Who acknowledged the message. Only those who may change the topic see all; "
+        "others see themselves."
+    )
+    async def delivered_to(self, info: Info) -> list[User]:
+        """Return who acknowledged."""
+        delivered = await self._delivered(info)
+        topic = await info.context.topics.load(self.event.topic_id)
+        if topic is None or not (await info.context.rights.load(topic)).may_change:
+            delivered &= {str(info.context.caller.user.pk)}
+        return await load_users(info, delivered)
+
+    @shared("Whether every present consumer acknowledged the message.")
+    async def delivered_to_all(self, info: Info) -> bool:
+        """Tell whether nobody is missing."""
+        delivered = await self._delivered(info)
+        if not delivered:
+            return False
+        consumers = await info.context.consumers.load(self.event.topic_id)
+        return bool(consumers) and consumers <= delivered
+
+    @strawberry.field(description="Whether you acknowledged the message.")
+    async def acknowledged(self, info: Info) -> bool:
+        """Tell whether the viewer acknowledged."""
+        return str(info.context.caller.user.pk) in await self._delivered(info)
+
+    async def _delivered(self, info: Info) -> frozenset[str]:
+        if self.event.sequence is None:
+            return frozenset()
+        key = (self.event.topic_id, self.event.sequence)
+        return await info.context.delivered.load(key) or frozenset()
+
+
+MessageConnection = Connection[Message]

@@ -1,0 +1,264 @@
+"""What can be done. Each mutation decodes, calls one operation, and encodes its result."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from dasf_broker import database
+from dasf_broker.exceptions import BadInputError, BrokerError
+from dasf_broker.operations.acknowledge import (
+    Acknowledged,
+    Acknowledging,
+    AcknowledgeStatus,
+    acknowledge_up_to,
+)
+from dasf_broker.operations.heartbeat import ping, pong
+from dasf_broker.operations.publish import Publication, Published
+from dasf_broker.operations.topics import (
+    create_topic,
+    delete_topic,
+    grant_permission,
+    revoke_permission,
+    update_topic,
+)
+from dasf_broker.operations.writer import get_writer
+from dasf_broker.schema.connections import given
+from dasf_broker.schema.context import Info
+from dasf_broker.schema.enums import TopicPermission
+from dasf_broker.schema.inputs import CreateTopicInput, PublishMessageInput, UpdateTopicInput
+from dasf_broker.schema.messages import Message
+from dasf_broker.schema.payloads import (
+    AcknowledgeMessagePayload,
+    AcknowledgeMessagesPayload,
+    DeleteTopicPayload,
+    ItemError,
+    PingTopicPayload,
+    PongTopicPayload,
+    PublishMessagePayload,
+    PublishMessagesPayload,
+    PublishResult,
+    TopicPayload,
+)
+from dasf_broker.schema.queries import TopicSlug
+from dasf_broker.schema.topics import topic_type
+
+#: Most items of one mutation.
+MAX_ITEMS = 500
+
+MessageId = Annotated[UUID, strawberry.argument(description="The id of the message.")]
+Permission = Annotated[TopicPermission, strawberry.argument(description="The right.")]
+Username = Annotated[str | None, strawberry.argument(description="The user. Give this or `group`.")]
+GroupName = Annotated[
+    str | None, strawberry.argument(description="The group. Give this or `username`.")
+]
+
+
+@strawberry.type
+class Mutation:
+    """Mutations of the broker, to be mixed into a schema."""
+
+    @strawberry.mutation(
+        description="Publish a message. Once this is answered with STORED, the message is safe."
+    )
+    async def publish_message(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002 - the contract's name
+            PublishMessageInput, strawberry.argument(description="The message.")
+        ],
+    ) -> PublishMessagePayload:
+        """Publish one message."""
+        published = await get_writer().publish.one(input.publication(info.context.caller))
+        return PublishMessagePayload.of(published)
+
+    @strawberry.mutation(
+        description="Publish several messages at once, at most 500. One that is refused has an "
+        "`error` in its result and fails no other."
+    )
+    async def publish_messages(
+        self,
+        info: Info,
+        inputs: Annotated[
+            list[PublishMessageInput], strawberry.argument(description="The messages, in order.")
+        ],
+    ) -> PublishMessagesPayload:
+        """Publish several messages."""
+        _check_count(len(inputs), "inputs")
+        drafts = [_publication(each, info) for each in inputs]
+        publications = [each for each in drafts if isinstance(each, Publication)]
+        outcomes = iter(await get_writer().publish(publications) if publications else ())
+        results = [
+            _result(each, next(outcomes) if isinstance(draft, Publication) else draft)
+            for each, draft in zip(inputs, drafts, strict=True)
+        ]
+        return PublishMessagesPayload(results=results)
+
+    @strawberry.mutation(
+        description="Acknowledge a message: you have dealt with it and do not want it again."
+    )
+    async def acknowledge_message(
+        self, info: Info, topic: TopicSlug, message_id: MessageId
+    ) -> AcknowledgeMessagePayload:
+        """Acknowledge one message."""
+        item = Acknowledging(info.context.caller, topic, message_id)
+        return AcknowledgeMessagePayload.of(await get_writer().acknowledge.one(item))
+
+    @strawberry.mutation(
+        description="Acknowledge several messages: those with these ids (at most 500), or "
+        "everything up to and including the message with a cursor."
+    )
+    async def acknowledge_messages(
+        self,
+        info: Info,
+        topic: TopicSlug,
+        message_ids: Annotated[
+            list[UUID] | None, strawberry.argument(description="The ids. Give this or `upTo`.")
+        ] = strawberry.UNSET,
+        up_to: Annotated[
+            str | None, strawberry.argument(description="A cursor. Give this or `messageIds`.")
+        ] = strawberry.UNSET,
+    ) -> AcknowledgeMessagesPayload:
+        """Acknowledge several messages."""
+        caller, wanted, cursor = info.context.caller, given(message_ids), given(up_to)
+        if (wanted is None) == (cursor is None):
+            raise BadInputError("Give either messageIds or upTo.", field="messageIds")
+        if cursor is not None:
+            count = await database.write(acknowledge_up_to, caller, topic, cursor)
+            return AcknowledgeMessagesPayload(results=[], acknowledged=count)
+        _check_count(len(wanted), "messageIds")
+        items = [Acknowledging(caller, topic, each) for each in wanted]
+        done = [_raised(each) for each in await get_writer().acknowledge(items)] if items else []
+        return AcknowledgeMessagesPayload(
+            results=[AcknowledgeMessagePayload.of(each) for each in done],
+            acknowledged=sum(each.status is AcknowledgeStatus.ACKNOWLEDGED for each in done),
+        )
+
+    @strawberry.mutation(description="Ask the consumers of a topic to answer: watch `pongs`.")
+    async def ping_topic(self, info: Info, topic: TopicSlug) -> PingTopicPayload:
+        """Ping a topic."""
+        done = await database.write(ping, info.context.caller, topic)
+        return PingTopicPayload(topic=topic_type(done.access.topic), pinged_at=done.pinged_at)
+
+    @strawberry.mutation(description="Answer a ping, as a consumer of the topic.")
+    async def pong_topic(self, info: Info, topic: TopicSlug) -> PongTopicPayload:
+        """Answer a ping."""
+        done = await database.write(pong, info.context.caller, topic)
+        return PongTopicPayload(
+            topic=topic_type(done.access.topic),
+            ponged_at=done.ponged_at,
+            round_trip_time=done.round_trip_time,
+        )
+
+    @strawberry.mutation(
+        description="Create a topic. You may then publish to it, see its status, change and "
+        "delete it, and give others, or yourself, the right to consume."
+    )
+    async def create_topic(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002 - the contract's name
+            CreateTopicInput, strawberry.argument(description="The topic.")
+        ],
+    ) -> TopicPayload:
+        """Create a topic."""
+        found = await database.write(create_topic, info.context.caller, input.slug, input.options())
+        return TopicPayload(topic=topic_type(found.topic))
+
+    @strawberry.mutation(description="Change a topic.")
+    async def update_topic(
+        self,
+        info: Info,
+        input: Annotated[  # noqa: A002 - the contract's name
+            UpdateTopicInput, strawberry.argument(description="The changes.")
+        ],
+    ) -> TopicPayload:
+        """Change a topic."""
+        found = await database.write(
+            update_topic, info.context.caller, input.topic, input.options()
+        )
+        return TopicPayload(topic=topic_type(found.topic))
+
+    @strawberry.mutation(
+        description="Delete a topic with its messages and response topics; subscriptions end."
+    )
+    async def delete_topic(self, info: Info, topic: TopicSlug) -> DeleteTopicPayload:
+        """Delete a topic."""
+        await database.write(delete_topic, info.context.caller, topic)
+        return DeleteTopicPayload(slug=topic)
+
+    @strawberry.mutation(description="Give a user or a group a right on a topic.")
+    async def grant_permission(
+        self,
+        info: Info,
+        topic: TopicSlug,
+        permission: Permission,
+        username: Username = strawberry.UNSET,
+        group: GroupName = strawberry.UNSET,
+    ) -> TopicPayload:
+        """Grant a right."""
+        found = await database.write(
+            grant_permission,
+            info.context.caller,
+            topic,
+            permission.right,
+            username=given(username),
+            group=given(group),
+        )
+        return TopicPayload(topic=topic_type(found.topic))
+
+    @strawberry.mutation(description="Take a right on a topic from a user or a group.")
+    async def revoke_permission(
+        self,
+        info: Info,
+        topic: TopicSlug,
+        permission: Permission,
+        username: Username = strawberry.UNSET,
+        group: GroupName = strawberry.UNSET,
+    ) -> TopicPayload:
+        """Revoke a right."""
+        found = await database.write(
+            revoke_permission,
+            info.context.caller,
+            topic,
+            permission.right,
+            username=given(username),
+            group=given(group),
+        )
+        return TopicPayload(topic=topic_type(found.topic))
+
+
+def _check_count(count: int, field: str) -> None:
+    if count > MAX_ITEMS:
+        raise BadInputError(f"{field} takes up to {MAX_ITEMS} items, not {count}.", field=field)
+
+
+def _publication(message: PublishMessageInput, info: Info) -> Publication | BrokerError:
+    try:
+        return message.publication(info.context.caller)
+    except BrokerError as error:
+        return error
+
+
+def _result(message: PublishMessageInput, outcome: Published | BrokerError) -> PublishResult:
+    if isinstance(outcome, BrokerError):
+        return PublishResult(
+            message_id=given(message.message_id),
+            status=None,
+            error=ItemError.of(outcome),
+            message=None,
+        )
+    return PublishResult(
+        message_id=outcome.message.message_id,
+        status=outcome.status,
+        error=None,
+        message=Message.of(outcome.message),
+    )
+
+
+def _raised(outcome: Acknowledged | BrokerError) -> Acknowledged:
+    if isinstance(outcome, BrokerError):
+        raise outcome
+    return outcome

@@ -1,0 +1,25 @@
+"""Objects by their global id."""
+
+from __future__ import annotations
+
+from strawberry import relay
+from strawberry.relay.types import GlobalIDValueError
+
+from dasf_broker.exceptions import BadInputError
+from dasf_broker.schema.context import Info
+
+
+async def find_node(info: Info, node_id: relay.GlobalID) -> relay.Node | None:
+    """Return the object with the id, or nothing where the caller may not see one.
+
+    Raises
+    ------
+    BadInputError
+        The id names no kind of object that this schema has.
+    """
+    try:
+        return await node_id.resolve_node(info)
+    except GlobalIDValueError:
+        raise BadInputError(
+            f"{str(node_id)[:64]!r} is not an id; use one that the broker gave you.", field="id"
+        ) from None

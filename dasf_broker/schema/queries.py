@@ -1,0 +1,166 @@
+"""What can be asked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+from strawberry import relay
+
+import dasf_broker
+from dasf_broker import app_settings, database
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.operations.access import access
+from dasf_broker.operations.browse import (
+    MessageOrder,
+    TopicOrder,
+    find_message,
+    list_messages,
+    list_topics,
+)
+from dasf_broker.permissions import Right, holds_globally
+from dasf_broker.schema.connections import After, Before, First, Last, connect, page_request
+from dasf_broker.schema.context import Info
+from dasf_broker.schema.filters import TopicFilter, restriction
+from dasf_broker.schema.messages import Message, MessageConnection
+from dasf_broker.schema.nodes import find_node
+from dasf_broker.schema.people import Viewer
+from dasf_broker.schema.topics import Narrowed, Topic, TopicConnection, topic_type
+
+TopicSlug = Annotated[str, strawberry.argument(description="The slug of the topic.")]
+
+
+@strawberry.type(description="The server itself: what it is, and its limits.")
+class Broker:
+    """The server."""
+
+    version: str = strawberry.field(description="The version of the broker.")
+    store_source_messages: StoragePolicy = strawberry.field(
+        description="How long topics keep messages that do not say so themselves."
+    )
+    store_response_messages: StoragePolicy = strawberry.field(
+        description="The same for response topics."
+    )
+    creates_topics_on_message: bool = strawberry.field(
+        description="Whether a message to an unknown topic creates it, for who may add topics."
+    )
+    max_message_size: int = strawberry.field(description="Most bytes of one message.")
+    default_page_size: int = strawberry.field(
+        description="Items of a list when the query does not say how many."
+    )
+    max_page_size: int = strawberry.field(description="Most items of a list in one query.")
+
+
+@strawberry.type
+class Query:
+    """Queries of the broker, to be mixed into a schema."""
+
+    @strawberry.field(
+        description="A topic by its slug; null and NOT_FOUND if there is none that you may see."
+    )
+    async def topic(self, info: Info, slug: TopicSlug) -> Topic | None:
+        """Return a topic."""
+        found = await database.read(access, info.context.caller, slug)
+        return topic_type(found.topic)
+
+    @strawberry.field(description="The topics that you may see.")
+    async def topics(
+        self,
+        info: Info,
+        filter: Annotated[  # noqa: A002 - the contract's name
+            TopicFilter | None, strawberry.argument(description="Return only these topics.")
+        ] = strawberry.UNSET,
+        order: Annotated[
+            TopicOrder, strawberry.argument(description="In which order.")
+        ] = TopicOrder.SLUG,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> TopicConnection:
+        """Return a page of topics."""
+        page = await database.read(
+            list_topics,
+            info.context.caller,
+            page_request(first, after, last, before),
+            order=order,
+            restrict=restriction(filter, info),
+        )
+        return connect(page, topic_type)
+
+    @strawberry.field(
+        description="A stored message; null if there is none that you may read. "
+        "You may always read what you published."
+    )
+    async def message(
+        self,
+        info: Info,
+        topic: TopicSlug,
+        message_id: Annotated[UUID, strawberry.argument(description="The id of the message.")],
+    ) -> Message | None:
+        """Return a message."""
+        event = await database.read(find_message, info.context.caller, topic, message_id)
+        return None if event is None else Message.of(event)
+
+    @strawberry.field(description="The stored messages of a topic, for its consumers.")
+    async def messages(
+        self,
+        info: Info,
+        topic: TopicSlug,
+        filter: Narrowed = strawberry.UNSET,  # noqa: A002 - the contract's name
+        order: Annotated[
+            MessageOrder, strawberry.argument(description="In which order.")
+        ] = MessageOrder.OLDEST,
+        first: First = strawberry.UNSET,
+        after: After = strawberry.UNSET,
+        last: Last = strawberry.UNSET,
+        before: Before = strawberry.UNSET,
+    ) -> MessageConnection:
+        """Return a page of messages."""
+        found = await database.read(access, info.context.caller, topic)
+        page = await database.read(
+            list_messages,
+            found,
+            page_request(first, after, last, before),
+            order=order,
+            restrict=restriction(filter, info),
+        )
+        return connect(page, Message.of)
+
+    @strawberry.field(
+        description="Anything by its global id; null if there is nothing that you may see."
+    )
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[  # noqa: A002 - the contract's name
+            relay.GlobalID, strawberry.argument(description="The id of the object.")
+        ],
+    ) -> relay.Node | None:
+        """Return a topic or a message."""
+        return await find_node(info, id)
+
+    @strawberry.field(description="Who the server takes you for.")
+    async def viewer(self, info: Info) -> Viewer:
+        """Return the caller."""
+        caller = info.context.caller
+        return Viewer(
+            is_authenticated=not caller.is_anonymous,
+            username=None if caller.is_anonymous else caller.user.get_username(),
+            is_superuser=caller.user.is_superuser,
+            can_create_topics=await database.read(holds_globally, caller.user, Right.ADD),
+        )
+
+    @strawberry.field(description="The server: its version and limits.")
+    def broker(self) -> Broker:
+        """Return the server's facts."""
+        return Broker(
+            version=dasf_broker.__version__,
+            store_source_messages=app_settings.DASF_STORE_SOURCE_MESSAGES,
+            store_response_messages=app_settings.DASF_STORE_RESPONSE_MESSAGES,
+            creates_topics_on_message=app_settings.DASF_CREATE_TOPIC_ON_MESSAGE,
+            max_message_size=app_settings.DASF_MAX_MESSAGE_SIZE,
+            default_page_size=app_settings.DASF_PAGE_SIZE,
+            max_page_size=app_settings.DASF_MAX_PAGE_SIZE,
+        )

@@ -1,0 +1,69 @@
+"""Which results are the same for everybody.
+
+A subscription's result may be rendered once and sent to all subscribers with the same document,
+unless it holds something that depends on who asks. A field without code of its own is the same
+for everybody; one with a resolver only if it says so with :func:`shared`. That way a field that
+somebody adds and forgets to think about is rendered for each viewer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
+    get_named_type,
+    is_abstract_type,
+    visit,
+)
+
+_SHARED = "dasf_broker.shared"
+
+
+def shared(description: str, **options: Any) -> Any:
+    """Make a method a field whose value is the same for every viewer."""
+    return strawberry.field(description=description, metadata={_SHARED: True}, **options)
+
+
+def depends_on_viewer(schema: GraphQLSchema, document: DocumentNode) -> bool:
+    """Tell whether a subscription selects a field that may differ between viewers.
+
+    The root field does not count: it chooses the events, and does not render them.
+    """
+    type_info = TypeInfo(schema)
+    finder = _Finder(schema, type_info)
+    visit(document, TypeInfoVisitor(type_info, finder))
+    return finder.found
+
+
+class _Finder(Visitor):
+    def __init__(self, schema: GraphQLSchema, type_info: TypeInfo) -> None:
+        super().__init__()
+        self._schema = schema
+        self._types = type_info
+        self.found = False
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        parent = self._types.get_parent_type()
+        if parent is None or parent is self._schema.subscription_type:
+            return
+        parent = get_named_type(parent)
+        owners = self._schema.get_possible_types(parent) if is_abstract_type(parent) else [parent]
+        self.found = self.found or any(_may_differ(owner, node.name.value) for owner in owners)
+
+
+def _may_differ(owner: GraphQLObjectType, name: str) -> bool:
+    if name == "id" or name.startswith("__"):
+        return False  # of the object, never of who looks at it
+    field = owner.fields[name]
+    definition = field.extensions.get("strawberry-definition")
+    if definition is None or definition.is_basic_field:
+        return False
+    return not definition.metadata.get(_SHARED, False)

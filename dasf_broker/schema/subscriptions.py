@@ -1,0 +1,157 @@
+"""What can be listened to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated, Any
+
+import strawberry
+
+from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.events import TopicPinged, TopicPonged
+from dasf_broker.operations import subscribe
+from dasf_broker.operations.subscribe import StartPosition
+from dasf_broker.schema.connections import given
+from dasf_broker.schema.context import Info
+from dasf_broker.schema.messages import Message
+from dasf_broker.schema.people import User, load_user
+from dasf_broker.schema.queries import TopicSlug
+from dasf_broker.schema.sharing import shared
+from dasf_broker.schema.topics import Availability, Topic, topic_type
+
+
+@strawberry.type(description="Somebody asked the consumers of a topic to answer.")
+class Ping:
+    """A ping."""
+
+    event: strawberry.Private[TopicPinged]
+
+    @shared("The topic.")
+    async def topic(self, info: Info) -> Topic:
+        """Return the topic."""
+        return topic_type(await info.context.topics.load(self.event.topic_id))
+
+    @shared("When the topic was pinged.")
+    def pinged_at(self) -> datetime:
+        """Return the time of the ping."""
+        return self.event.pinged_at
+
+    @shared("Who pinged; null where it was the server.")
+    async def user(self, info: Info) -> User | None:
+        """Return who pinged."""
+        return await load_user(info, self.event.user_id)
+
+
+@strawberry.type(description="A consumer of a topic answered.")
+class Pong:
+    """A pong."""
+
+    event: strawberry.Private[TopicPonged]
+
+    @shared("The topic.")
+    async def topic(self, info: Info) -> Topic:
+        """Return the topic."""
+        return topic_type(await info.context.topics.load(self.event.topic_id))
+
+    @shared("The availability of the topic now.")
+    async def availability(self, info: Info) -> Availability:
+        """Return the availability."""
+        return Availability.of(await info.context.topics.load(self.event.topic_id))
+
+    @shared("When the topic was pinged; null where it never was.")
+    def pinged_at(self) -> datetime | None:
+        """Return the time of the ping."""
+        return self.event.pinged_at
+
+    @shared("When the consumer answered.")
+    def ponged_at(self) -> datetime:
+        """Return the time of the answer."""
+        return self.event.ponged_at
+
+    @shared("Seconds from the ping to this answer; null where there was no ping.")
+    def round_trip_time(self) -> float | None:
+        """Return how long the answer took."""
+        return self.event.round_trip_time
+
+    @shared("The consumer who answered; null where the account is gone.")
+    async def user(self, info: Info) -> User | None:
+        """Return who answered."""
+        return await load_user(info, self.event.user_id)
+
+
+@strawberry.type
+class Subscription:
+    """Subscriptions of the broker, to be mixed into a schema."""
+
+    @strawberry.subscription(
+        description="The messages of a topic: first what you have not acknowledged, then what "
+        "comes, in order, nothing twice. What you do not acknowledge comes again when you "
+        "subscribe again."
+    )
+    async def messages(
+        self,
+        info: Info,
+        topic: TopicSlug,
+        start: Annotated[
+            StartPosition, strawberry.argument(description="Where to begin.")
+        ] = StartPosition.OUTSTANDING,
+        after: Annotated[
+            str | None,
+            strawberry.argument(
+                description="The `cursor` of the last message that you received: continue behind "
+                "it, whatever `start` says."
+            ),
+        ] = strawberry.UNSET,
+        message_types: Annotated[
+            list[MessageType] | None,
+            strawberry.argument(
+                description="Only these types. Left out: all but PING and API_INFO."
+            ),
+        ] = strawberry.UNSET,
+    ) -> AsyncGenerator[Message, None]:
+        """Stream messages."""
+        stream = subscribe.messages(
+            info.context.caller,
+            topic,
+            start=start,
+            after=given(after),
+            types=given(message_types),
+        )
+        async with aclosing(stream) as received:  # type: ignore[type-var]
+            async for each in received:
+                yield (
+                    Message(event=each.message, missed=each.dropped)
+                    if each.dropped
+                    else each.delivery.view(Message.of)
+                )
+
+    @strawberry.subscription(
+        description="The pings of a topic, for consumers that answer with `pongTopic`."
+    )
+    async def pings(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Ping, None]:
+        """Stream pings."""
+        async with aclosing(subscribe.pings(info.context.caller, topic)) as stream:  # type: ignore[type-var]
+            async for event in stream:
+                yield Ping(event=event)
+
+    @strawberry.subscription(description="The answers of a topic's consumers to pings.")
+    async def pongs(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Pong, None]:
+        """Stream pongs."""
+        async with aclosing(subscribe.pongs(info.context.caller, topic)) as stream:  # type: ignore[type-var]
+            async for event in stream:
+                yield Pong(event=event)
+
+    @strawberry.subscription(
+        description="Whether the consumers of a topic answer: the present value, then each "
+        "change. A ping that is answered promptly does not show as OFFLINE."
+    )
+    async def availability(
+        self, info: Info, topic: TopicSlug
+    ) -> AsyncGenerator[Availability, None]:
+        """Stream the availability."""
+        stream: Any = subscribe.availability(info.context.caller, topic)
+        async with aclosing(stream) as rows:
+            async for row in rows:
+                yield Availability.of(row)

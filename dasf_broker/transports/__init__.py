@@ -1,0 +1,1 @@
+"""How the broker is reached: the doors that speak HTTP and websockets."""

@@ -1,0 +1,137 @@
+"""GraphQL over HTTP: ``POST`` with JSON, and a page for browsers.
+
+Specification: https://graphql.github.io/graphql-over-http/draft/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+from graphql import GraphQLError
+from strawberry import Schema
+
+from dasf_broker import database
+from dasf_broker.auth import Identity, identify
+from dasf_broker.exceptions import (
+    BadInputError,
+    BrokerError,
+    ForbiddenError,
+    PayloadTooLargeError,
+    UnauthenticatedError,
+)
+from dasf_broker.schema.context import Context
+from dasf_broker.transports.requests import (
+    GraphQLRequest,
+    Result,
+    execute,
+    read_json,
+    served_schema,
+    write_json,
+)
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+
+_STATUS = {
+    UnauthenticatedError: 401,
+    ForbiddenError: 403,
+    PayloadTooLargeError: 413,
+}
+
+
+@method_decorator(csrf_exempt, name="dispatch")  # checked below, for callers with a cookie only
+class GraphQLView(View):
+    """The GraphQL endpoint as a Django view.
+
+    ``GraphQLView.as_view(schema=...)`` serves another schema than ``DASF_GRAPHQL_SCHEMA``.
+    """
+
+    http_method_names = ["get", "post", "options"]  # noqa: RUF012 - as Django declares it
+    schema: Schema | None = None
+
+    async def post(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        """Execute the query or mutation in the body."""
+        try:
+            identity = await self._identify(request)
+            if request.content_type != JSON:
+                return _refuse(request, BadInputError(f"Send {JSON}."), status=415)
+            wanted = GraphQLRequest.read(read_json(_body(request)))
+        except BrokerError as error:
+            return _refuse(request, error, status=_STATUS.get(type(error), 400))
+        context = Context(identity.caller, root_url=request.build_absolute_uri("/"))
+        result = await execute(self.schema or served_schema(), wanted, context)
+        return _respond(request, result, status=200 if _is_fine(request, result) else 400)
+
+    async def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+        """Show people where they are. Nothing is executed by a GET."""
+        if not request.accepts("text/html"):
+            response = _refuse(request, BadInputError("Send the query by POST."), status=405)
+            response["Allow"] = "POST"
+            return response
+        return await database.read(render, request, "dasf_broker/graphql.html")
+
+    async def _identify(self, request: HttpRequest) -> Identity:
+        authorization = request.headers.get("authorization")
+        user = (
+            await request.auser() if authorization is None and hasattr(request, "auser") else None
+        )
+        identity = await database.read(identify, authorization, user)
+        if identity.by_session and (reason := _CsrfCheck.reason(request)):
+            raise ForbiddenError(
+                f"{reason} Send the CSRF token as the header X-CSRFToken, or use an API token."
+            )
+        return identity
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's own rule, for a view that needs it only when a cookie vouches for the caller."""
+
+    @classmethod
+    def reason(cls, request: HttpRequest) -> str | None:
+        """Return why the request may be another site's; ``None`` if it is not."""
+        check = cls(lambda _: HttpResponse())
+        check.process_request(request)
+        return check.process_view(request, cls.reason, (), {})  # type: ignore[return-value]
+
+    def _reject(self, request: HttpRequest, reason: str) -> str:  # noqa: ARG002
+        return reason
+
+
+def _body(request: HttpRequest) -> bytes:
+    try:
+        return request.body
+    except RequestDataTooBig:
+        raise PayloadTooLargeError(
+            "The request is larger than DATA_UPLOAD_MAX_MEMORY_SIZE allows."
+        ) from None
+
+
+def _accepts_graphql_json(request: HttpRequest) -> bool:
+    return any(accepted.match(GRAPHQL_JSON) for accepted in request.accepted_types) and not (
+        # `*/*` alone means a client that knows nothing of the newer type.
+        all(str(accepted).startswith("*/*") for accepted in request.accepted_types)
+    )
+
+
+def _is_fine(request: HttpRequest, result: Result) -> bool:
+    # The older media type says 200 whenever the request was well-formed.
+    return result.was_executed or not _accepts_graphql_json(request)
+
+
+def _respond(request: HttpRequest, result: Result, *, status: int) -> HttpResponse:
+    kind = GRAPHQL_JSON if _accepts_graphql_json(request) else JSON
+    return HttpResponse(
+        write_json(result.body), status=status, content_type=f"{kind}; charset=utf-8"
+    )
+
+
+def _refuse(request: HttpRequest, error: BrokerError, *, status: int) -> HttpResponse:
+    result = Result.refused(GraphQLError(str(error), original_error=error))
+    return _respond(request, result, status=status)

@@ -1,0 +1,279 @@
+"""GraphQL over websockets: the ``graphql-transport-ws`` protocol, for operations of all kinds.
+
+An ASGI application of its own. Protocol: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import aclosing
+from typing import Any
+
+from django.conf import settings
+from django.http import parse_cookie
+from graphql import OperationType
+from strawberry import Schema
+
+from dasf_broker import app_settings, database
+from dasf_broker.auth import Identity, authorization_in, identify, session_user
+from dasf_broker.exceptions import (
+    BadInputError,
+    BrokerError,
+    RateLimitedError,
+    UnauthenticatedError,
+)
+from dasf_broker.operations.caller import Caller
+from dasf_broker.schema.context import Context
+from dasf_broker.schema.documents import InvalidDocumentError
+from dasf_broker.schema.errors import present
+from dasf_broker.transports import origins
+from dasf_broker.transports.broadcast import SubscriptionError, stream
+from dasf_broker.transports.requests import (
+    GraphQLRequest,
+    execute,
+    operation_type,
+    read_json,
+    served_schema,
+    write_json,
+)
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = "graphql-transport-ws"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+# Close codes of the protocol.
+BAD_REQUEST = 4400
+UNAUTHORIZED = 4401
+FORBIDDEN = 4403
+SUBPROTOCOL_NOT_ACCEPTABLE = 4406
+INITIALISATION_TIMEOUT = 4408
+SUBSCRIBER_EXISTS = 4409
+TOO_MANY_INITIALISATIONS = 4429
+
+
+class GraphQLWebSocket:
+    """The ASGI application.
+
+    Parameters
+    ----------
+    schema
+        What to serve; without it, what ``DASF_GRAPHQL_SCHEMA`` names.
+    """
+
+    def __init__(self, schema: Schema | None = None) -> None:
+        self._schema = schema
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection until it ends."""
+        await _Socket(self._schema or served_schema(), scope, receive, send).serve()
+
+
+class _CloseError(Exception):
+    """The socket is to be closed; the reason goes to the client."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class _Socket:
+    """One client's connection."""
+
+    def __init__(self, schema: Schema, scope: Scope, receive: Receive, send: Send) -> None:
+        self._schema = schema
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._headers = _headers(scope)
+        self._identity: Identity | None = None
+        self._operations: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        await self._receive()  # websocket.connect
+        is_spoken = PROTOCOL in self._scope.get("subprotocols", ())
+        await self._send(
+            {"type": "websocket.accept", "subprotocol": PROTOCOL if is_spoken else None}
+        )
+        try:
+            self._check_handshake(is_spoken)
+            await self._initialise()
+            while (frame := await self._next_frame()) is not None:
+                await self._handle(frame)
+        except _CloseError as close:
+            await self._close(close.code, str(close))
+        except Exception:
+            logger.exception("A GraphQL websocket failed.")
+            await self._close(1011, "Internal error")
+        finally:
+            await self._cancel_operations()
+
+    # --- the beginning ------------------------------------------------------------------------
+
+    def _check_handshake(self, is_spoken: bool) -> None:
+        if not is_spoken:
+            raise _CloseError(SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {PROTOCOL} is spoken here")
+        if not origins.is_allowed(self._headers):
+            raise _CloseError(FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
+
+    async def _initialise(self) -> None:
+        try:
+            async with asyncio.timeout(app_settings.DASF_CONNECTION_INIT_TIMEOUT):
+                while self._identity is None:
+                    frame = await self._next_frame()
+                    if frame is None:
+                        return
+                    await self._handle(frame)
+        except TimeoutError:
+            raise _CloseError(INITIALISATION_TIMEOUT, "Connection initialisation timeout") from None
+
+    async def _acknowledge(self, payload: Any) -> None:
+        if self._identity is not None:
+            raise _CloseError(TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
+        if payload is not None and not isinstance(payload, dict):
+            raise _CloseError(BAD_REQUEST, "The payload of connection_init is an object")
+        try:
+            self._identity = await self._identify(payload)
+        except UnauthenticatedError as error:
+            raise _CloseError(UNAUTHORIZED, str(error)) from None
+        await self._send_json({"type": "connection_ack"})
+
+    async def _identify(self, payload: Mapping[str, Any] | None) -> Identity:
+        authorization = authorization_in(payload) or self._headers.get("authorization")
+        # Only browsers have cookies, and they always say where they come from.
+        cookies = self._headers.get("cookie", "") if "origin" in self._headers else ""
+        session_key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
+
+        def load() -> Identity:
+            user = None if authorization else session_user(session_key)
+            return identify(authorization, user)
+
+        return await database.read(load)
+
+    # --- frames -------------------------------------------------------------------------------
+
+    async def _next_frame(self) -> dict[str, Any] | None:
+        """Return the next frame, or nothing when the client has gone."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive":
+            return None
+        text = message.get("text")
+        try:
+            frame = read_json(text) if text is not None else None
+        except BadInputError:
+            frame = None
+        if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
+            raise _CloseError(BAD_REQUEST, "A frame is a JSON object with a `type`")
+        return frame
+
+    async def _handle(self, frame: dict[str, Any]) -> None:
+        match frame["type"]:
+            case "connection_init":
+                await self._acknowledge(frame.get("payload"))
+            case "ping":
+                await self._send_json({"type": "pong"})
+            case "pong":
+                pass
+            case "subscribe":
+                self._subscribe(frame)
+            case "complete":
+                self._complete(frame)
+            case other:
+                raise _CloseError(BAD_REQUEST, f"Unknown frame type {other[:32]!r}")
+
+    def _subscribe(self, frame: dict[str, Any]) -> None:
+        operation_id = _operation_id(frame)
+        if self._identity is None:
+            raise _CloseError(UNAUTHORIZED, "Send connection_init first")
+        if operation_id in self._operations:
+            raise _CloseError(SUBSCRIBER_EXISTS, f"Subscriber for {operation_id} already exists")
+        try:
+            request = GraphQLRequest.read(frame.get("payload"))
+        except BadInputError as error:
+            raise _CloseError(BAD_REQUEST, f"subscribe: {error}") from None
+        run = self._run(operation_id, request, self._identity.caller)
+        self._operations[operation_id] = asyncio.create_task(run)
+
+    def _complete(self, frame: dict[str, Any]) -> None:
+        task = self._operations.pop(_operation_id(frame), None)
+        if task is not None:
+            task.cancel()
+
+    # --- operations ---------------------------------------------------------------------------
+
+    async def _run(self, operation_id: str, request: GraphQLRequest, caller: Caller) -> None:
+        context = Context(caller, root_url=self._root_url())
+        try:
+            if len(self._operations) > app_settings.DASF_MAX_OPERATIONS_PER_SOCKET:
+                raise RateLimitedError("Too many operations on one socket; complete some first.")
+            if operation_type(self._schema, request) is OperationType.SUBSCRIPTION:
+                await self._stream(operation_id, request, context)
+            else:
+                await self._answer(operation_id, request, context)
+        except InvalidDocumentError as error:
+            await self._error(operation_id, present(error.errors))
+        except SubscriptionError as error:
+            await self._error(operation_id, error.errors)
+        except BrokerError as error:
+            shown = {"message": str(error), "extensions": error.extensions}
+            await self._error(operation_id, [shown])
+        finally:
+            if self._operations.get(operation_id) is asyncio.current_task():
+                del self._operations[operation_id]
+
+    async def _stream(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
+        prefix = f'{{"id":{write_json(operation_id)},"type":"next","payload":'
+        async with aclosing(stream(self._schema, request, context)) as texts:  # type: ignore[type-var]
+            async for text in texts:
+                await self._send({"type": "websocket.send", "text": f"{prefix}{text}}}"})
+        await self._send_json({"id": operation_id, "type": "complete"})
+
+    async def _answer(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
+        result = await execute(self._schema, request, context)
+        if not result.was_executed:
+            await self._error(operation_id, result.body["errors"])
+            return
+        await self._send_json({"id": operation_id, "type": "next", "payload": result.body})
+        await self._send_json({"id": operation_id, "type": "complete"})
+
+    async def _error(self, operation_id: str, errors: list[dict[str, Any]]) -> None:
+        await self._send_json({"id": operation_id, "type": "error", "payload": errors})
+
+    async def _cancel_operations(self) -> None:
+        tasks = list(self._operations.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- sending ------------------------------------------------------------------------------
+
+    async def _send_json(self, frame: Mapping[str, Any]) -> None:
+        await self._send({"type": "websocket.send", "text": write_json(frame)})
+
+    async def _close(self, code: int, reason: str) -> None:
+        # A reason has at most 123 bytes on the wire.
+        shown = reason.encode()[:123].decode(errors="ignore")
+        await self._send({"type": "websocket.close", "code": code, "reason": shown})
+
+    def _root_url(self) -> str:
+        scheme = "https" if self._scope.get("scheme") == "wss" else "http"
+        return f"{scheme}://{self._headers.get('host', 'localhost')}"
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1")
+        for name, value in scope.get("headers", ())
+    }
+
+
+def _operation_id(frame: Mapping[str, Any]) -> str:
+    operation_id = frame.get("id")
+    if not isinstance(operation_id, str) or not operation_id:
+        raise _CloseError(BAD_REQUEST, "An operation has a text `id`")
+    return operation_id

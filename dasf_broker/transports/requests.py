@@ -1,0 +1,134 @@
+"""A GraphQL request, read from JSON, and its result, written as JSON: the same for all doors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.module_loading import import_string
+from graphql import GraphQLError, OperationType
+from strawberry import Schema
+from strawberry.types.graphql import OperationType as StrawberryOperationType
+
+from dasf_broker import app_settings
+from dasf_broker.exceptions import BadInputError
+from dasf_broker.schema.context import Context
+from dasf_broker.schema.documents import InvalidDocumentError, find_operation, load_document
+from dasf_broker.schema.errors import present
+
+_ANSWERED = (StrawberryOperationType.QUERY, StrawberryOperationType.MUTATION)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """A document and what goes with it."""
+
+    query: str
+    variables: dict[str, Any]
+    operation_name: str | None
+
+    @classmethod
+    def read(cls, value: Any) -> GraphQLRequest:
+        """Return the request that a client sent as JSON.
+
+        Raises
+        ------
+        BadInputError
+            It is not an object with a text ``query`` and fitting companions.
+        """
+        if not isinstance(value, dict):
+            raise BadInputError("A request is a JSON object with a `query`.")
+        query = value.get("query")
+        variables = value.get("variables")
+        operation_name = value.get("operationName")
+        extensions = value.get("extensions")
+        if not isinstance(query, str) or not query.strip():
+            raise BadInputError("`query` is a text with a GraphQL document.", field="query")
+        if variables is not None and not isinstance(variables, dict):
+            raise BadInputError("`variables` is an object.", field="variables")
+        if operation_name is not None and not isinstance(operation_name, str):
+            raise BadInputError("`operationName` is a text.", field="operationName")
+        if extensions is not None and not isinstance(extensions, dict):
+            raise BadInputError("`extensions` is an object.", field="extensions")
+        return cls(query, variables or {}, operation_name or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a query or mutation came to."""
+
+    body: dict[str, Any]
+
+    @property
+    def was_executed(self) -> bool:
+        """Whether there was anything to execute; if not, the request itself was wrong."""
+        return "data" in self.body
+
+    @classmethod
+    def refused(cls, *errors: GraphQLError) -> Result:
+        """Return the result of a request that was not executed."""
+        return cls({"errors": present(errors)})
+
+
+def served_schema() -> Schema:
+    """Return the schema that ``DASF_GRAPHQL_SCHEMA`` names."""
+    return import_string(app_settings.DASF_GRAPHQL_SCHEMA)  # type: ignore[no-any-return]
+
+
+def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
+    """Return what kind of operation a request asks for.
+
+    Raises
+    ------
+    InvalidDocumentError
+        The document is not valid.
+    """
+    document = load_document(schema._schema, request.query)
+    return find_operation(document, request.operation_name).operation
+
+
+async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> Result:
+    """Execute a query or a mutation; whatever happens, there is a result."""
+    try:
+        kind = operation_type(schema, request)
+    except InvalidDocumentError as error:
+        return Result.refused(*error.errors)
+    if kind is OperationType.SUBSCRIPTION:
+        cause = BadInputError("Subscriptions need a websocket: graphql-transport-ws, same URL.")
+        return Result.refused(GraphQLError(str(cause), original_error=cause))
+    done = await schema.execute(
+        request.query,
+        variable_values=request.variables,
+        context_value=context,
+        operation_name=request.operation_name,
+        allowed_operation_types=_ANSWERED,
+    )
+    errors = present(done.errors or ())
+    if done.data is None and not any("path" in error for error in errors):
+        return Result({"errors": errors})
+    body: dict[str, Any] = {"data": done.data}
+    if errors:
+        body["errors"] = errors
+    if done.extensions:
+        body["extensions"] = done.extensions
+    return Result(body)
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return what a client wrote as JSON.
+
+    Raises
+    ------
+    BadInputError
+        It is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadInputError("This is not JSON, or it is nested too deeply.") from None
+
+
+def write_json(value: Any) -> str:
+    """Return a result as JSON; ASCII only, so that half a surrogate pair breaks no frame."""
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,46 @@
+"""The pytest plugin that decides on what the suite runs, before Django is set up.
+
+``--backend=sqlite`` takes SQLite and the in-memory channel layer, ``--backend=postgres`` a
+PostgreSQL and a Redis server that it starts itself. A service that does not start fails the run.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+
+import pytest
+
+from tests import services
+
+BACKENDS = ("sqlite", "postgres")
+_running = ExitStack()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the choice of backend."""
+    parser.addoption("--backend", choices=BACKENDS, default="sqlite", help="What the tests run on.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Start the services and tell Django's settings about them."""
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)  # never the developer's own
+    var = _running.enter_context(tempfile.TemporaryDirectory(prefix="dasf-tests-"))
+    os.environ["DASF_VAR"] = var
+    os.environ["DJANGO_SETTINGS_MODULE"] = "testproject.settings"
+    if early_config.known_args_namespace.backend == "postgres":
+        os.environ["DATABASE_URL"] = _running.enter_context(services.postgres())
+        os.environ["REDIS_URL"] = _running.enter_context(services.redis())
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say on what the suite runs."""
+    return f"backend: {config.getoption('backend')}"
+
+
+def pytest_unconfigure() -> None:
+    """Stop the services."""
+    _running.close()

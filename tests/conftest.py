@@ -1,0 +1,98 @@
+"""What all tests share: people, topics, and clean event loops."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+
+from dasf_broker import database
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.subscribe import close_hub
+from dasf_broker.permissions import Right, grant
+
+MakeUser = Callable[..., User]
+MakeTopic = Callable[..., BrokerTopic]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close_database_threads(django_db_setup: None) -> Iterator[None]:
+    """Let go of the test database before it is removed."""
+    yield
+    database.close()
+
+
+@pytest.fixture
+async def hub_lifetime() -> AsyncIterator[None]:
+    """Close the hub that a test's event loop may have opened."""
+    yield
+    await close_hub()
+
+
+@pytest.fixture
+def make_user(db: None) -> MakeUser:
+    """Return a function that makes a user with rights: ``make_user("name", topic, Right...)``."""
+
+    def make(name: str, topic: BrokerTopic | None = None, *rights: Right, **fields: Any) -> User:
+        user = get_user_model().objects.create_user(name, **fields)
+        if topic is not None:
+            grant(user, topic, *rights)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def make_topic(db: None) -> MakeTopic:
+    """Return a function that makes a topic: ``make_topic("slug", store_messages="store")``."""
+
+    def make(slug: str = "topic", **fields: Any) -> BrokerTopic:
+        return BrokerTopic.objects.create(slug=slug, **fields)
+
+    return make
+
+
+@pytest.fixture
+def topic(make_topic: MakeTopic) -> BrokerTopic:
+    """Return a private topic under the default storage rule, ``cache``."""
+    return make_topic("topic", supports_dasf=True)
+
+
+@pytest.fixture
+def producer(make_user: MakeUser, topic: BrokerTopic) -> User:
+    """Return a user who may publish to ``topic``."""
+    return make_user("producer", topic, Right.PRODUCE)
+
+
+@pytest.fixture
+def consumer(make_user: MakeUser, topic: BrokerTopic) -> User:
+    """Return a user who may consume from ``topic``."""
+    return make_user("consumer", topic, Right.CONSUME)
+
+
+@pytest.fixture
+def stranger(make_user: MakeUser) -> User:
+    """Return a user without any right."""
+    return make_user("stranger")
+
+
+@pytest.fixture
+def manager(make_user: MakeUser, topic: BrokerTopic) -> User:
+    """Return a user who manages ``topic``, but may not consume from it."""
+    return make_user("manager", topic, Right.CHANGE, Right.DELETE)
+
+
+@pytest.fixture
+def superuser(db: None) -> User:
+    """Return a superuser."""
+    return get_user_model().objects.create_superuser("root")
+
+
+@pytest.fixture
+def anonymous(db: None) -> Caller:
+    """Return a caller without an account."""
+    return Caller.of(None)

@@ -1,0 +1,1 @@
+"""See the house habits: tests by layer."""
