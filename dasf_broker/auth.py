@@ -26,7 +26,7 @@ from dasf_broker.models import ApiToken
 from dasf_broker.operations.caller import Caller
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser, AnonymousUser
+    from django.contrib.auth.models import AnonymousUser, User
 
 #: Every key begins like this, so that a leaked one can be recognised for what it is.
 KEY_MARK = "dasf"
@@ -43,9 +43,7 @@ class Identity:
     by_session: bool = False
 
 
-def identify(
-    authorization: str | None, user: AbstractUser | AnonymousUser | None = None
-) -> Identity:
+def identify(authorization: str | None, user: User | AnonymousUser | None = None) -> Identity:
     """Return who is calling.
 
     Parameters
@@ -83,7 +81,7 @@ def authorization_in(payload: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def session_user(session_key: str | None) -> AbstractUser | AnonymousUser | None:
+def session_user(session_key: str | None) -> User | AnonymousUser | None:
     """Return the user of a Django session, for doors that Django's middleware does not reach."""
     if not session_key:
         return None
@@ -92,7 +90,7 @@ def session_user(session_key: str | None) -> AbstractUser | AnonymousUser | None
 
 
 def create_token(
-    user: AbstractUser, *, label: str = "", expires: datetime | None = None
+    user: User, *, label: str = "", expires: datetime | None = None
 ) -> tuple[ApiToken, str]:
     """Make a token; return it with its key, which is kept nowhere and cannot be shown again."""
     prefix = secrets.token_hex(4)
@@ -117,14 +115,14 @@ def _key_in(authorization: str) -> str:
     return key.strip()
 
 
-def _user_of_key(key: str) -> AbstractUser:
+def _user_of_key(key: str) -> User:
     user = _user_of_api_token(key) if key.startswith(f"{KEY_MARK}_") else _user_of_drf_token(key)
     if user is None or not user.is_active:
         raise UnauthenticatedError(_REFUSED)
     return user
 
 
-def _user_of_api_token(key: str) -> AbstractUser | None:
+def _user_of_api_token(key: str) -> User | None:
     prefix = key.split("_", 2)[1]
     token = ApiToken.objects.select_related("user").filter(prefix=prefix).first()
     # Compared even where there is none, so that time does not tell which prefixes exist.
@@ -133,7 +131,7 @@ def _user_of_api_token(key: str) -> AbstractUser | None:
     if token is None or not matches or not token.is_usable(now):
         return None
     _note_use(token, now)
-    return token.user  # type: ignore[return-value]
+    return token.user
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
@@ -143,7 +141,7 @@ def _note_use(token: ApiToken, now: datetime) -> None:
         ApiToken.objects.filter(unused, pk=token.pk).update(last_used=now)
 
 
-def _user_of_drf_token(key: str) -> AbstractUser | None:
+def _user_of_drf_token(key: str) -> User | None:
     if not apps.is_installed("rest_framework.authtoken"):
         return None
     tokens = apps.get_model("authtoken", "Token")._default_manager

@@ -68,7 +68,7 @@ def _channel_layer() -> Iterator[CheckMessage]:
     if not layer:
         yield Error(
             "There is no channel layer: subscribers would hear nothing.",
-            hint="Set CHANNEL_LAYERS; channels.layers.InMemoryChannelLayer will do for one process.",
+            hint="Set CHANNEL_LAYERS; InMemoryChannelLayer will do for one process.",
             id="dasf_broker.E003",
         )
         return

@@ -11,8 +11,8 @@
     ├── TopicFullError         TOPIC_FULL          the topic holds as many messages as it may
     ├── PayloadTooLargeError   PAYLOAD_TOO_LARGE   the message is larger than the broker takes
     ├── RateLimitedError       RATE_LIMITED        too much at once; ``retryAfter`` in seconds
-    ├── QueryTooComplexError   QUERY_TOO_COMPLEX   the document asks for more than the server allows
-    ├── CursorExpiredError     CURSOR_EXPIRED      what comes behind the cursor is no longer complete
+    ├── QueryTooComplexError   QUERY_TOO_COMPLEX   the document asks for more than allowed
+    ├── CursorExpiredError     CURSOR_EXPIRED      what is behind the cursor is incomplete
     ├── SlowConsumerError      SLOW_CONSUMER       the subscriber did not keep up
     └── UnavailableError       UNAVAILABLE         the broker cannot do it now; try again
 

@@ -31,7 +31,7 @@ from dasf_broker.models import (
 )
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+    from django.contrib.auth.models import User
 
 
 class Right(StrEnum):
@@ -109,19 +109,20 @@ RightsTable = Mapping[tuple[Any, int], TopicRights]
 # --- May this user? ---------------------------------------------------------------------------
 
 
-def known_user(user: AbstractUser | AnonymousUser | None) -> AbstractUser:
+def known_user(user: User | AnonymousUser | None) -> User:
     """Return the row that holds the rights: guardian's anonymous user for nobody."""
     if user is None or not user.is_authenticated:
-        return get_anonymous_user()  # type: ignore[no-any-return]
-    return user  # type: ignore[return-value]
+        nobody: User = get_anonymous_user()
+        return nobody
+    return user
 
 
-def rights(user: AbstractUser, topic: BrokerTopic) -> TopicRights:
+def rights(user: User, topic: BrokerTopic) -> TopicRights:
     """Return what the user may do with the topic. One query."""
     return rights_table([user], [topic])[user.pk, topic.pk]
 
 
-def rights_table(users: Iterable[AbstractUser], topics: Iterable[BrokerTopic]) -> RightsTable:
+def rights_table(users: Iterable[User], topics: Iterable[BrokerTopic]) -> RightsTable:
     """Return what each of the users may do with each of the topics. One query for all.
 
     Parameters
@@ -133,7 +134,7 @@ def rights_table(users: Iterable[AbstractUser], topics: Iterable[BrokerTopic]) -
     """
     by_user = {user.pk: user for user in users}
     by_topic = {topic.pk: topic for topic in topics}
-    sources = {topic.source_topic_id for topic in by_topic.values()} - {None}
+    sources = {topic.source_topic_id or topic.pk for topic in by_topic.values()}
     held: dict[tuple[Any, int | None], set[str]] = defaultdict(set)
     plain = [pk for pk, user in by_user.items() if user.is_active and not user.is_superuser]
     if plain and by_topic:
@@ -150,7 +151,7 @@ def rights_table(users: Iterable[AbstractUser], topics: Iterable[BrokerTopic]) -
     }
 
 
-def holds_globally(user: AbstractUser, right: Right) -> bool:
+def holds_globally(user: User, right: Right) -> bool:
     """Tell whether the user holds the right for all topics. One query."""
     if not user.is_active:
         return False
@@ -192,9 +193,9 @@ def _held_rights(
 # --- Which topics? ----------------------------------------------------------------------------
 
 
-def topics_visible_to(user: AbstractUser) -> BrokerTopicQuerySet:
+def topics_visible_to(user: User) -> BrokerTopicQuerySet:
     """Return the topics that the user may see."""
-    topics = BrokerTopic.objects.all()
+    topics: BrokerTopicQuerySet = BrokerTopic.objects.all()
     if user.is_superuser and user.is_active:
         return topics
     public = Q(is_public=True)
@@ -209,7 +210,7 @@ def topics_visible_to(user: AbstractUser) -> BrokerTopicQuerySet:
     )
 
 
-def _held_by(user: AbstractUser, topic: str, rights: Collection[Right]) -> Q:
+def _held_by(user: User, topic: str, rights: Collection[Right]) -> Q:
     on_any = {"permission__codename__in": rights}
     own = BrokerTopicUserPermission.objects.filter(user=user, **on_any)
     of_groups = BrokerTopicGroupPermission.objects.filter(group__in=user.groups.all(), **on_any)
@@ -221,7 +222,7 @@ def _held_by(user: AbstractUser, topic: str, rights: Collection[Right]) -> Q:
 # --- Which users? -----------------------------------------------------------------------------
 
 
-def users_with(topic: BrokerTopic, right: Right) -> QuerySet[AbstractUser]:
+def users_with(topic: BrokerTopic, right: Right) -> QuerySet[User]:
     """Return the active users who hold the right on the topic, superusers not counted."""
     holders = _holders([topic.pk], right)
     if right is Right.PRODUCE and topic.source_topic_id is not None:
@@ -249,9 +250,9 @@ def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     return consumers
 
 
-def _people() -> QuerySet[AbstractUser]:
+def _people() -> QuerySet[User]:
     people = get_user_model()._default_manager
-    return people.filter(is_active=True, is_superuser=False)  # type: ignore[return-value]
+    return people.filter(is_active=True, is_superuser=False)
 
 
 def _holders(topics: Collection[int], right: Right) -> Q:
@@ -273,7 +274,7 @@ def _global_holders(rights: Collection[Right]) -> QuerySet[Any]:
 # --- Give and take ----------------------------------------------------------------------------
 
 
-def grant(holder: AbstractUser | Group, topic: BrokerTopic, *granted: Right) -> None:
+def grant(holder: User | Group, topic: BrokerTopic, *granted: Right) -> None:
     """Give a user or a group rights on a topic; what they hold already stays."""
     table, owner = _table(holder)
     permissions = Permission.objects.filter(content_type=_content_type(), codename__in=granted)
@@ -286,13 +287,13 @@ def grant(holder: AbstractUser | Group, topic: BrokerTopic, *granted: Right) -> 
     )
 
 
-def revoke(holder: AbstractUser | Group, topic: BrokerTopic, right: Right) -> None:
+def revoke(holder: User | Group, topic: BrokerTopic, right: Right) -> None:
     """Take a right on a topic from a user or a group; nothing happens where they hold none."""
     table, owner = _table(holder)
     table.objects.filter(**owner, content_object_id=topic.pk, permission__codename=right).delete()
 
 
-def _table(holder: AbstractUser | Group) -> tuple[Any, dict[str, Any]]:
+def _table(holder: User | Group) -> tuple[Any, dict[str, Any]]:
     if isinstance(holder, Group):
         return BrokerTopicGroupPermission, {"group": holder}
     return BrokerTopicUserPermission, {"user": holder}

@@ -10,7 +10,7 @@ In the host's ``asgi.py``::
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import get_script_prefix, path, re_path, reverse
@@ -40,9 +40,9 @@ def broker_application(
         graphql_path = reverse("dasf_broker:graphql").removeprefix(get_script_prefix())
     routes = [
         *websocket,
-        path(graphql_path.lstrip("/"), GraphQLWebSocket()),
+        path(graphql_path.lstrip("/"), cast("Any", GraphQLWebSocket())),
         path(app_settings.DASF_WEBSOCKET_URL_ROUTE, URLRouter(websocket_urlpatterns)),
-        re_path("", _nothing_here),
+        re_path("", cast("Any", _nothing_here)),
     ]
     return ProtocolTypeRouter({"http": http, "websocket": URLRouter(routes)})
 

@@ -53,7 +53,9 @@ def decode_cursor(cursor: str, *kinds: type, field: str) -> tuple[Any, ...]:
 
 
 def _fits(part: Any, kind: type) -> bool:
-    return type(part) is kind and (kind is not int or 0 <= part <= MAX_POSITION)
+    if type(part) is not kind:  # a boolean is no number here
+        return False
+    return not isinstance(part, int) or 0 <= part <= MAX_POSITION
 
 
 def message_cursor(topic_id: int, sequence: int) -> str:

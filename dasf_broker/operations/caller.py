@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from dasf_broker.permissions import known_user
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+    from django.contrib.auth.models import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class Caller:
     """Somebody who asks the broker for something, whichever door they came through."""
 
     #: A row of the user model; guardian's anonymous user for anonymous callers.
-    user: AbstractUser
+    user: User
     is_anonymous: bool = False
 
     @classmethod
-    def of(cls, user: AbstractUser | AnonymousUser | None) -> Caller:
+    def of(cls, user: User | AnonymousUser | None) -> Caller:
         """Return the caller for a user of Django's; one query for an anonymous one."""
         return cls(known_user(user), is_anonymous=user is None or not user.is_authenticated)

@@ -20,7 +20,7 @@ from dasf_broker.realtime.channel_layer import announce_on_commit
 from dasf_broker.signals import send_on_commit, topic_pinged, topic_ponged
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+    from django.contrib.auth.models import User
 
 #: What a ping to a backend module says besides its id (SEED_API, the DASF protocol).
 PING_PROPERTIES: dict[str, Any] = {
@@ -63,7 +63,7 @@ def ping(caller: Caller, slug: str) -> Pinged:
     return Pinged(found, ping_topic(found.topic, caller.user))
 
 
-def ping_topic(topic: BrokerTopic, user: AbstractUser | None = None) -> datetime:
+def ping_topic(topic: BrokerTopic, user: User | None = None) -> datetime:
     """Ping a topic without asking for rights; return when."""
     now = timezone.now()
     with transaction.atomic():

@@ -25,7 +25,7 @@ from dasf_broker.realtime.channel_layer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+    from django.contrib.auth.models import User
 
 
 class PublishStatus(StrEnum):
@@ -122,7 +122,7 @@ def publish(publication: Publication) -> Published:
     return outcome
 
 
-def publish_content(user: AbstractUser, slug: str, content: Any) -> Published:
+def publish_content(user: User, slug: str, content: Any) -> Published:
     """Publish an envelope in its wire form. Raises as :func:`publish` and ``Envelope.parse``."""
     envelope = Envelope.parse(content, max_size=app_settings.DASF_MAX_MESSAGE_SIZE)
     return publish(Publication(Caller.of(user), slug, envelope))
@@ -156,9 +156,7 @@ def message_event(row: BrokerMessage, *, again: bool = False) -> MessagePublishe
     )
 
 
-def unstored_event(
-    user: AbstractUser | None, topic: BrokerTopic, envelope: Envelope
-) -> MessagePublished:
+def unstored_event(user: User | None, topic: BrokerTopic, envelope: Envelope) -> MessagePublished:
     """Return a message that is kept nowhere."""
     return MessagePublished(
         topic_id=topic.pk,

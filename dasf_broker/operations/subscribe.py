@@ -24,7 +24,7 @@ from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType
 from dasf_broker.domain.events import MessagePublished, TopicPinged, TopicPonged
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import CursorExpiredError, NotFoundError, UnavailableError
-from dasf_broker.models import BrokerMessage, BrokerTopic
+from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import message_event
@@ -299,7 +299,8 @@ def _rows(topic_id: int) -> Any:
 
 
 def _topic(topic_id: int) -> BrokerTopic:
-    topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
+    topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
+    topic = topics.filter(pk=topic_id).first()
     if topic is None:
         raise NotFoundError("The topic was deleted.")
     return topic

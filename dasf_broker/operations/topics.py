@@ -15,7 +15,7 @@ from dasf_broker.domain.events import TopicDeleted
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
 from dasf_broker.exceptions import BadInputError, ConflictError, ForbiddenError, NotFoundError
-from dasf_broker.models import BrokerTopic, ResponseTopic
+from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet, ResponseTopic
 from dasf_broker.operations.access import Access, AccessTable, access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.housekeeping import remove_settled
@@ -30,7 +30,7 @@ from dasf_broker.permissions import (
 from dasf_broker.realtime.channel_layer import announce_on_commit
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser
+    from django.contrib.auth.models import User
 
 #: The rights that a topic's manager may hand out.
 GRANTABLE = frozenset(Right) - {Right.ADD}
@@ -107,7 +107,7 @@ def ensure_response_topic(requester: Caller, slug: str, source: BrokerTopic) -> 
     ConflictError
         The slug is taken by a topic that cannot carry these answers.
     """
-    topics = BrokerTopic.objects.with_response_info().filter(slug=slug)
+    topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info().filter(slug=slug)
     existing = topics.first()
     if existing is None:
         with suppress(IntegrityError), transaction.atomic():
@@ -215,7 +215,7 @@ def _accessed(caller: Caller, topic: BrokerTopic) -> Access:
     return Access(caller, topic, rights_table([caller.user], [topic])[caller.user.pk, topic.pk])
 
 
-def _holder(username: str | None, group: str | None) -> AbstractUser | Group:
+def _holder(username: str | None, group: str | None) -> User | Group:
     if (username is None) == (group is None):
         raise BadInputError("Give either username or group.", field="username")
     if group is not None:
@@ -227,4 +227,4 @@ def _holder(username: str | None, group: str | None) -> AbstractUser | Group:
     found = people._default_manager.filter(**{people.USERNAME_FIELD: username}).first()
     if found is None:
         raise BadInputError(f"There is no user {username!r}.", field="username")
-    return found  # type: ignore[return-value]
+    return found

@@ -121,7 +121,7 @@ async def _send_all(layer: Any, events: Sequence[Event]) -> None:
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await layer.group_send(group_name(topic_id), announcement)
-        except Exception:  # noqa: BLE001 - whatever a channel layer raises, it is only the bell
+        except Exception:
             logger.warning("Announcing to topic %s failed.", topic_id, exc_info=True)
 
 

@@ -1,5 +1,4 @@
-"""The hub: one reader of the channel layer per process, which fills the mailboxes of all
-local subscribers.
+"""The hub: the one reader of the channel layer in a process, which fills all its mailboxes.
 
 Order and completeness come from the sequence of stored messages, never from the channel layer.
 An event that follows its predecessor is passed on; one that is ahead, or a topic whose newest
@@ -179,7 +178,7 @@ class Hub:
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._layer.group_add(group_name(room.topic_id), self._channel)
-        except Exception:  # noqa: BLE001 - without the bell, looking still finds every message
+        except Exception:
             logger.warning("Joining the group of topic %s failed.", room.topic_id, exc_info=True)
         else:
             room.renewed_at = time.monotonic()
@@ -188,7 +187,7 @@ class Hub:
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._layer.group_discard(group_name(room.topic_id), self._channel)
-        except Exception:  # noqa: BLE001 - the membership then ends with `group_expiry`
+        except Exception:
             logger.warning("Leaving the group of topic %s failed.", room.topic_id, exc_info=True)
 
     # --- listening ----------------------------------------------------------------------------

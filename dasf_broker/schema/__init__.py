@@ -18,8 +18,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import strawberry
+from django.utils.module_loading import import_string
 from graphql import GraphQLError
 
+from dasf_broker import app_settings
 from dasf_broker.schema.context import Context, Info
 from dasf_broker.schema.documents import DocumentCache
 from dasf_broker.schema.mutations import Mutation
@@ -27,7 +29,16 @@ from dasf_broker.schema.queries import Query
 from dasf_broker.schema.subscriptions import Subscription
 from dasf_broker.schema.topics import BrokerTopic, ResponseTopic
 
-__all__ = ["Context", "Info", "Mutation", "Query", "Schema", "Subscription", "schema"]
+__all__ = [
+    "Context",
+    "Info",
+    "Mutation",
+    "Query",
+    "Schema",
+    "Subscription",
+    "schema",
+    "served_schema",
+]
 
 
 class Schema(strawberry.Schema):
@@ -35,13 +46,18 @@ class Schema(strawberry.Schema):
 
     def __init__(
         self,
-        *roots: type | None,
+        query: type,
+        mutation: type | None = None,
+        subscription: type | None = None,
+        *,
         types: Iterable[Any] = (),
         extensions: Iterable[Any] = (),
         **options: Any,
     ) -> None:
         super().__init__(
-            *roots,  # type: ignore[arg-type]
+            query,
+            mutation,
+            subscription,
             types=(BrokerTopic, ResponseTopic, *types),
             extensions=(DocumentCache, *extensions),
             **options,
@@ -64,6 +80,12 @@ class _Mutation(Mutation):
 @strawberry.type(name="Subscription", description="What can be listened to.")
 class _Subscription(Subscription):
     pass
+
+
+def served_schema() -> strawberry.Schema:
+    """Return the schema that ``DASF_GRAPHQL_SCHEMA`` names."""
+    served: strawberry.Schema = import_string(app_settings.DASF_GRAPHQL_SCHEMA)
+    return served
 
 
 schema = Schema(_Query, _Mutation, _Subscription)

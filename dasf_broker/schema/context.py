@@ -16,7 +16,12 @@ from django.db.models import Count
 from strawberry.dataloader import DataLoader
 
 from dasf_broker import database
-from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
+from dasf_broker.models import (
+    Acknowledgement,
+    BrokerMessage,
+    BrokerTopic,
+    BrokerTopicQuerySet,
+)
 from dasf_broker.operations.access import Access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import consumers_by_topic, rights_table
@@ -62,7 +67,8 @@ class Context:
         """Topics by primary key."""
 
         def load(ids: Sequence[int]) -> Mapping[int, BrokerTopic]:
-            return BrokerTopic.objects.with_response_info().in_bulk(ids)
+            topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
+            return topics.in_bulk(ids)
 
         return _loader(load)
 

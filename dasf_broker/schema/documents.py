@@ -71,7 +71,7 @@ def find_operation(document: DocumentNode, name: str | None) -> OperationDefinit
 class DocumentCache(SchemaExtension):
     """Lets a strawberry schema take its documents from the cache."""
 
-    def on_parse(self) -> Iterator[None]:  # type: ignore[override]
+    def on_parse(self) -> Iterator[None]:
         """Hand over the document, parsed and validated."""
         context = self.execution_context
         if context.graphql_document is None and context.query:

@@ -24,8 +24,8 @@ def _describe(
     kind: AnyEnum, description: str, values: Mapping[str, str], name: str | None = None
 ) -> AnyEnum:
     """Make an enumeration part of the API; ``values`` describes each of its members."""
-    strawberry.enum(kind, name=name, description=description)  # type: ignore[call-overload]
-    definition: StrawberryEnumDefinition = kind.__strawberry_definition__  # type: ignore[attr-defined]
+    strawberry.enum(kind, name=name, description=description)
+    definition: StrawberryEnumDefinition = vars(kind)["__strawberry_definition__"]
     for value in definition.values:
         value.description = values[value.name]
     return kind
@@ -135,4 +135,4 @@ class TopicPermission(Enum):
     @property
     def right(self) -> Right:
         """The right itself."""
-        return Right(self.value)
+        return Right(str(self.value))

@@ -16,11 +16,12 @@ from dasf_broker import database
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.domain.envelope import MessageType, check_uuid, decode_data, decode_text
 from dasf_broker.domain.events import MessagePublished
-from dasf_broker.exceptions import BadInputError, BrokerError
+from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.access import access_by_id
 from dasf_broker.operations.browse import find_message_in
 from dasf_broker.schema.connections import Connection
 from dasf_broker.schema.context import Info
+from dasf_broker.schema.nodes import primary_key
 from dasf_broker.schema.people import User, load_user, load_users
 from dasf_broker.schema.sharing import shared
 
@@ -55,13 +56,11 @@ class Message(relay.Node):
         cls, node_id: str, *, info: Info, required: bool = False
     ) -> Message | None:
         """Return the stored message with this id, if the caller may read it."""
-        topic_id, _, message_id = node_id.partition(":")
-        if not topic_id.isdecimal():
-            raise BadInputError("This is not the id of a message.", field="id")
-        wanted = check_uuid(message_id, field="id")
+        topic, _, message_id = node_id.partition(":")
+        topic_id, wanted = primary_key(topic), check_uuid(message_id, field="id")
 
         def load() -> MessagePublished | None:
-            return find_message_in(access_by_id(info.context.caller, int(topic_id)), wanted)
+            return find_message_in(access_by_id(info.context.caller, topic_id), wanted)
 
         try:
             event = await database.read(load)
@@ -84,9 +83,9 @@ class Message(relay.Node):
     @shared("The topic that the message was published to.")
     async def topic(self, info: Info) -> LazyTopic:
         """Return the topic."""
-        from dasf_broker.schema.topics import topic_type
+        from dasf_broker.schema.topics import load_topic
 
-        return topic_type(await info.context.topics.load(self.event.topic_id))
+        return await load_topic(info, self.event.topic_id)
 
     @shared("What the message is.")
     def message_type(self) -> MessageType:
@@ -172,7 +171,7 @@ class Message(relay.Node):
         delivered = await self._delivered(info)
         if not delivered:
             return False
-        consumers = await info.context.consumers.load(self.event.topic_id)
+        consumers = await info.context.consumers.load(self.event.topic_id) or frozenset()
         return bool(consumers) and consumers <= delivered
 
     @strawberry.field(description="Whether you acknowledged the message.")

@@ -11,8 +11,8 @@ from dasf_broker import database
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
-    Acknowledging,
     AcknowledgeStatus,
+    Acknowledging,
     acknowledge_up_to,
 )
 from dasf_broker.operations.heartbeat import ping, pong

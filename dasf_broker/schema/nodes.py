@@ -5,8 +5,22 @@ from __future__ import annotations
 from strawberry import relay
 from strawberry.relay.types import GlobalIDValueError
 
+from dasf_broker.domain.cursors import MAX_POSITION
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.schema.context import Info
+
+
+def primary_key(text: str) -> int:
+    """Return the primary key in a global id.
+
+    Raises
+    ------
+    BadInputError
+        It is not one.
+    """
+    if not text.isdecimal() or len(text) > len(str(MAX_POSITION)) or int(text) > MAX_POSITION:
+        raise BadInputError("This is not an id that the broker gave you.", field="id")
+    return int(text)
 
 
 async def find_node(info: Info, node_id: relay.GlobalID) -> relay.Node | None:

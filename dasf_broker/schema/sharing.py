@@ -19,8 +19,6 @@ from graphql import (
     TypeInfo,
     TypeInfoVisitor,
     Visitor,
-    get_named_type,
-    is_abstract_type,
     visit,
 )
 
@@ -54,8 +52,11 @@ class _Finder(Visitor):
         parent = self._types.get_parent_type()
         if parent is None or parent is self._schema.subscription_type:
             return
-        parent = get_named_type(parent)
-        owners = self._schema.get_possible_types(parent) if is_abstract_type(parent) else [parent]
+        owners = (
+            [parent]
+            if isinstance(parent, GraphQLObjectType)
+            else self._schema.get_possible_types(parent)
+        )
         self.found = self.found or any(_may_differ(owner, node.name.value) for owner in owners)
 
 

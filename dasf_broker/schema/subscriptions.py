@@ -19,7 +19,7 @@ from dasf_broker.schema.messages import Message
 from dasf_broker.schema.people import User, load_user
 from dasf_broker.schema.queries import TopicSlug
 from dasf_broker.schema.sharing import shared
-from dasf_broker.schema.topics import Availability, Topic, topic_type
+from dasf_broker.schema.topics import Availability, Topic, load_topic
 
 
 @strawberry.type(description="Somebody asked the consumers of a topic to answer.")
@@ -31,7 +31,7 @@ class Ping:
     @shared("The topic.")
     async def topic(self, info: Info) -> Topic:
         """Return the topic."""
-        return topic_type(await info.context.topics.load(self.event.topic_id))
+        return await load_topic(info, self.event.topic_id)
 
     @shared("When the topic was pinged.")
     def pinged_at(self) -> datetime:
@@ -53,12 +53,12 @@ class Pong:
     @shared("The topic.")
     async def topic(self, info: Info) -> Topic:
         """Return the topic."""
-        return topic_type(await info.context.topics.load(self.event.topic_id))
+        return await load_topic(info, self.event.topic_id)
 
     @shared("The availability of the topic now.")
     async def availability(self, info: Info) -> Availability:
         """Return the availability."""
-        return Availability.of(await info.context.topics.load(self.event.topic_id))
+        return Availability.of((await load_topic(info, self.event.topic_id)).row)
 
     @shared("When the topic was pinged; null where it never was.")
     def pinged_at(self) -> datetime | None:

@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 
 from dasf_broker import database, models
 from dasf_broker.domain.storage import StoragePolicy
-from dasf_broker.exceptions import BadInputError, BrokerError
+from dasf_broker.exceptions import BrokerError, NotFoundError
 from dasf_broker.operations.access import access_by_id
 from dasf_broker.operations.browse import (
     everything,
@@ -36,6 +36,7 @@ from dasf_broker.schema.context import Info
 from dasf_broker.schema.enums import AvailabilityStatus
 from dasf_broker.schema.filters import MessageFilter, restriction
 from dasf_broker.schema.messages import Message, MessageConnection
+from dasf_broker.schema.nodes import primary_key
 from dasf_broker.schema.people import User
 from dasf_broker.schema.sharing import shared
 
@@ -115,10 +116,9 @@ class Topic(relay.Node):
         cls, node_id: str, *, info: Info, required: bool = False
     ) -> Topic | None:
         """Return the topic with this id, if the caller may see it."""
-        if not node_id.isdecimal() or len(node_id) > 18:
-            raise BadInputError("This is not the id of a topic.", field="id")
+        topic_id = primary_key(node_id)
         try:
-            found = await database.read(access_by_id, info.context.caller, int(node_id))
+            found = await database.read(access_by_id, info.context.caller, topic_id)
         except BrokerError:
             if required:
                 raise
@@ -169,7 +169,7 @@ class Topic(relay.Node):
     @shared("How the backend module behind the topic describes its functions.")
     def api_info(self) -> JSON | None:
         """Return the module's API description."""
-        return self.row.api_info  # type: ignore[no-any-return]
+        return self.row.api_info
 
     @shared("Whether the topic carries answers to the requests of another one.")
     def is_response_topic(self) -> bool:
@@ -330,6 +330,20 @@ TopicConnection = Connection[Topic]
 def topic_type(row: models.BrokerTopic) -> BrokerTopic | ResponseTopic:
     """Return a topic as the API shows it."""
     return ResponseTopic(row=row) if row.is_response_topic else BrokerTopic(row=row)
+
+
+async def load_topic(info: Info, topic_id: int) -> BrokerTopic | ResponseTopic:
+    """Return the topic that an event names.
+
+    Raises
+    ------
+    NotFoundError
+        It was deleted meanwhile.
+    """
+    row = await info.context.topics.load(topic_id)
+    if row is None:
+        raise NotFoundError("The topic was deleted.")
+    return topic_type(row)
 
 
 def _users(topic: models.BrokerTopic, right: Right) -> list[User]:

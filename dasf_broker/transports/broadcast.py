@@ -47,7 +47,7 @@ async def stream(schema: Schema, request: GraphQLRequest, context: Context) -> A
                 event = await anext(events)
             except StopAsyncIteration:
                 return
-            except Exception as error:  # noqa: BLE001 - all errors become answers here
+            except Exception as error:
                 raise SubscriptionError(present([renderer.located(error)])) from error
             yield await renderer.render(event)
 
@@ -105,7 +105,7 @@ class _Renderer:
         if isinstance(rendering, str):
             return rendering
         # Shielded: who rendered first may go while the others still wait.
-        text = await asyncio.shield(rendering)
+        text: str = await asyncio.shield(rendering)
         renderings[self._key] = text
         return text
 

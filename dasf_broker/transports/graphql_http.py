@@ -5,7 +5,7 @@ Specification: https://graphql.github.io/graphql-over-http/draft/
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
@@ -26,13 +26,13 @@ from dasf_broker.exceptions import (
     PayloadTooLargeError,
     UnauthenticatedError,
 )
+from dasf_broker.schema import served_schema
 from dasf_broker.schema.context import Context
 from dasf_broker.transports.requests import (
     GraphQLRequest,
     Result,
     execute,
     read_json,
-    served_schema,
     write_json,
 )
 
@@ -53,7 +53,7 @@ class GraphQLView(View):
     ``GraphQLView.as_view(schema=...)`` serves another schema than ``DASF_GRAPHQL_SCHEMA``.
     """
 
-    http_method_names = ["get", "post", "options"]  # noqa: RUF012 - as Django declares it
+    http_method_names = ["get", "post", "options"]
     schema: Schema | None = None
 
     async def post(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
@@ -98,7 +98,8 @@ class _CsrfCheck(CsrfViewMiddleware):
         """Return why the request may be another site's; ``None`` if it is not."""
         check = cls(lambda _: HttpResponse())
         check.process_request(request)
-        return check.process_view(request, cls.reason, (), {})  # type: ignore[return-value]
+        # The view matters only for being exempt, which `HttpResponse` is not.
+        return cast("str | None", check.process_view(request, HttpResponse, (), {}))
 
     def _reject(self, request: HttpRequest, reason: str) -> str:  # noqa: ARG002
         return reason
@@ -114,10 +115,9 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _accepts_graphql_json(request: HttpRequest) -> bool:
-    return any(accepted.match(GRAPHQL_JSON) for accepted in request.accepted_types) and not (
-        # `*/*` alone means a client that knows nothing of the newer type.
-        all(str(accepted).startswith("*/*") for accepted in request.accepted_types)
-    )
+    # Only where it is named: `*/*` comes from clients that know nothing of the newer type.
+    is_named = any(str(each).startswith(GRAPHQL_JSON) for each in request.accepted_types)
+    return is_named and request.get_preferred_type([GRAPHQL_JSON, JSON]) == GRAPHQL_JSON
 
 
 def _is_fine(request: HttpRequest, result: Result) -> bool:

@@ -25,6 +25,7 @@ from dasf_broker.exceptions import (
     UnauthenticatedError,
 )
 from dasf_broker.operations.caller import Caller
+from dasf_broker.schema import served_schema
 from dasf_broker.schema.context import Context
 from dasf_broker.schema.documents import InvalidDocumentError
 from dasf_broker.schema.errors import present
@@ -35,7 +36,6 @@ from dasf_broker.transports.requests import (
     execute,
     operation_type,
     read_json,
-    served_schema,
     write_json,
 )
 

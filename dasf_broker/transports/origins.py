@@ -1,4 +1,4 @@
-"""May a page of this origin open a socket here?
+"""Which pages may open a socket here.
 
 Browsers send cookies with a websocket whichever page opens it, and send ``Origin`` so that the
 server can refuse. Programs send no ``Origin``, and have no cookies that another page could use.

@@ -6,12 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.module_loading import import_string
 from graphql import GraphQLError, OperationType
 from strawberry import Schema
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
-from dasf_broker import app_settings
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.schema.context import Context
 from dasf_broker.schema.documents import InvalidDocumentError, find_operation, load_document
@@ -69,11 +67,6 @@ class Result:
     def refused(cls, *errors: GraphQLError) -> Result:
         """Return the result of a request that was not executed."""
         return cls({"errors": present(errors)})
-
-
-def served_schema() -> Schema:
-    """Return the schema that ``DASF_GRAPHQL_SCHEMA`` names."""
-    return import_string(app_settings.DASF_GRAPHQL_SCHEMA)  # type: ignore[no-any-return]
 
 
 def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if days is not None and days < 1:
             raise CommandError(f"--days is at least 1, not {days}.")
         expires = timezone.now() + timedelta(days=days) if days else None
-        token, key = create_token(user, label=label, expires=expires)  # type: ignore[arg-type]
+        token, key = create_token(user, label=label, expires=expires)
         until = f"until {expires:%Y-%m-%d %H:%M} UTC" if expires else "until it is revoked"
         self.stderr.write(f"Token {token} for {username}, valid {until}. Keep it secret:")
         self.stdout.write(key)

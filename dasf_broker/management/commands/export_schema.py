@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from dasf_broker.transports.requests import served_schema
+from dasf_broker.schema import served_schema
 
 
 class Command(BaseCommand):

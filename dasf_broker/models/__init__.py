@@ -1,0 +1,30 @@
+"""The tables: topics, messages, who may use them, and tokens. Rows never send anything.
+
+What a model offers beyond its columns are names that the reference API promises; each of
+those calls the module that holds the rule.
+"""
+
+from dasf_broker.models.messages import Acknowledgement, BrokerMessage, BrokerMessageQuerySet
+from dasf_broker.models.response_topics import ResponseTopic
+from dasf_broker.models.rights import BrokerTopicGroupPermission, BrokerTopicUserPermission
+from dasf_broker.models.tokens import ApiToken
+from dasf_broker.models.topics import (
+    BrokerTopic,
+    BrokerTopicManager,
+    BrokerTopicQuerySet,
+    websocket_url,
+)
+
+__all__ = [
+    "Acknowledgement",
+    "ApiToken",
+    "BrokerMessage",
+    "BrokerMessageQuerySet",
+    "BrokerTopic",
+    "BrokerTopicGroupPermission",
+    "BrokerTopicManager",
+    "BrokerTopicQuerySet",
+    "BrokerTopicUserPermission",
+    "ResponseTopic",
+    "websocket_url",
+]

@@ -1,0 +1,130 @@
+"""Stored messages, and who acknowledged them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from dasf_broker.domain.cursors import message_cursor
+from dasf_broker.domain.envelope import MessageType
+from dasf_broker.models.topics import BrokerTopic
+
+
+class BrokerMessageQuerySet(models.QuerySet["BrokerMessage"]):
+    """Questions about messages."""
+
+    def not_acknowledged_by(self, user_id: Any) -> BrokerMessageQuerySet:
+        """Keep what the user still has to acknowledge."""
+        acknowledged = Acknowledgement.objects.filter(message=models.OuterRef("pk"), user=user_id)
+        return self.filter(~models.Exists(acknowledged))
+
+    def after(self, sequence: int) -> BrokerMessageQuerySet:
+        """Keep what was published later than the message with this sequence."""
+        return self.filter(sequence__gt=sequence)
+
+    def of_types(self, types: frozenset[MessageType] | None) -> BrokerMessageQuerySet:
+        """Keep messages of these types; all where none are named."""
+        return self if types is None else self.filter(message_type__in=types)
+
+
+class BrokerMessage(models.Model):
+    """A stored message. Its ``sequence`` is its place in the topic, without regard to clocks."""
+
+    message_id = models.UUIDField(_("message id"))
+    topic = models.ForeignKey(BrokerTopic, on_delete=models.CASCADE, verbose_name=_("topic"))
+    sequence = models.PositiveBigIntegerField(_("sequence"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("producer"),
+    )
+    message_type = models.CharField(
+        _("type"), max_length=16, choices=[(each.value, each.value) for each in MessageType]
+    )
+    context = models.BigIntegerField(_("context"), null=True, blank=True)
+    content = models.JSONField(_("content"))
+    date_created = models.DateTimeField(_("published"), default=timezone.now)
+    delivered_to = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        through="Acknowledgement",
+        related_name="+",
+        blank=True,
+        verbose_name=_("acknowledged by"),
+    )
+
+    objects = BrokerMessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("topic", "sequence")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("topic", "message_id"), name="dasf_broker_one_message_id_per_topic"
+            ),
+            models.UniqueConstraint(
+                fields=("topic", "sequence"), name="dasf_broker_one_sequence_per_topic"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_id} ({self.message_type})"
+
+    @property
+    def cursor(self) -> str:
+        """The position right behind this message."""
+        return message_cursor(self.topic_id, self.sequence)
+
+    @property
+    def delivered_to_all(self) -> bool:
+        """Whether every present consumer acknowledged; ``False`` where there is none."""
+        consumers = set(self.topic.consumers.values_list("pk", flat=True))
+        delivered = set(self.delivered_to.values_list("pk", flat=True))
+        return bool(consumers) and consumers <= delivered
+
+    @property
+    def is_response(self) -> bool:
+        """Whether the message answers a request, which is what response topics carry."""
+        return self.topic.is_response_topic
+
+    def send(self) -> None:
+        """Deliver the message again to who is listening now."""
+        from dasf_broker.operations.publish import deliver_again
+
+        deliver_again([self])
+
+
+class Acknowledgement(models.Model):
+    """A consumer has dealt with a message."""
+
+    message = models.ForeignKey(
+        BrokerMessage,
+        on_delete=models.CASCADE,
+        related_name="acknowledgements",
+        verbose_name=_("message"),
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        verbose_name=_("consumer"),
+    )
+    date_created = models.DateTimeField(_("acknowledged"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("acknowledgement")
+        verbose_name_plural = _("acknowledgements")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("message", "user"), name="dasf_broker_one_acknowledgement_per_user"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message} by {self.user}"
