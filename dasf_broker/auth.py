@@ -116,6 +116,8 @@ def _key_in(authorization: str) -> str:
 
 
 def _user_of_key(key: str) -> User:
+    if not key.isascii() or not key.isprintable():  # no key is, and the database may choke on it
+        raise UnauthenticatedError(_REFUSED)
     user = _user_of_api_token(key) if key.startswith(f"{KEY_MARK}_") else _user_of_drf_token(key)
     if user is None or not user.is_active:
         raise UnauthenticatedError(_REFUSED)

@@ -16,10 +16,19 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings
+from dasf_broker.transports.dasf_websocket import (
+    ConsumerSocket,
+    ProducerSocket,
+    StatusPingSocket,
+)
 from dasf_broker.transports.graphql_websocket import GraphQLWebSocket
 
 #: The DASF websockets, to be hung under ``DASF_WEBSOCKET_URL_ROUTE``.
-websocket_urlpatterns: list[Any] = []
+websocket_urlpatterns: list[Any] = [
+    path("status-ping", StatusPingSocket.as_asgi()),
+    path("<slug:slug>", ProducerSocket.as_asgi()),
+    path("<slug:slug>/<str:subscription>", ConsumerSocket.as_asgi()),
+]
 
 
 def broker_application(

@@ -7,6 +7,7 @@ process. ``DATABASE_URL`` and ``REDIS_URL`` make it ready for several.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,14 @@ ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "*" if DEBUG else "").split(",")
 ROOT_URLCONF = "testproject.urls"
 ASGI_APPLICATION = "testproject.asgi.application"
 
+
+def _if_installed(package: str, *apps: str) -> list[str]:
+    """Return the apps of a package that `make demo` does without."""
+    return list(apps) if find_spec(package) else []
+
+
 INSTALLED_APPS = [
-    "daphne",  # before staticfiles, so that `runserver` serves websockets
+    *_if_installed("daphne", "daphne"),  # before staticfiles, so that `runserver` serves websockets
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -30,8 +37,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "guardian",
-    "rest_framework",
-    "rest_framework.authtoken",
+    *_if_installed("rest_framework", "rest_framework", "rest_framework.authtoken"),
     "dasf_broker",
 ]
 MIDDLEWARE = [

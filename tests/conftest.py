@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscribe import close_hub
+from dasf_broker.operations.hubs import close_hub
 from dasf_broker.permissions import Right, grant
 
 MakeUser = Callable[..., User]

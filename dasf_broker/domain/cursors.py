@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+from dasf_broker.domain.texts import is_storable
 from dasf_broker.exceptions import BadInputError
 
 #: Positions are stored as signed 64 bit integers.
@@ -55,7 +56,9 @@ def decode_cursor(cursor: str, *kinds: type, field: str) -> tuple[Any, ...]:
 def _fits(part: Any, kind: type) -> bool:
     if type(part) is not kind:  # a boolean is no number here
         return False
-    return not isinstance(part, int) or 0 <= part <= MAX_POSITION
+    if isinstance(part, str):
+        return is_storable(part)
+    return isinstance(part, int) and 0 <= part <= MAX_POSITION
 
 
 def message_cursor(topic_id: int, sequence: int) -> str:

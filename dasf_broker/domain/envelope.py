@@ -7,7 +7,6 @@ On the wire (the DASF protocol and ``BrokerMessage.content``) it is
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -21,6 +20,9 @@ from dasf_broker.exceptions import BadInputError, PayloadTooLargeError
 
 #: ``context`` is a signed 64 bit integer in the database.
 MAX_CONTEXT = 2**63 - 1
+
+_NUMBER = re.compile(r"-?[0-9]{1,19}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 #: PostgreSQL cannot keep a NUL character in JSON. An even number of backslashes before the
 #: escape means that the backslash itself is escaped.
@@ -39,6 +41,9 @@ class MessageType(StrEnum):
     PROGRESS = "progress"
     API_INFO = "api_info"
 
+
+#: The broker's own pings name this socket for the answer. It is no topic.
+STATUS_PING = "status-ping"
 
 #: Types that a subscription leaves out unless it names them: they are for backend modules.
 MACHINE_TYPES = frozenset({MessageType.PING, MessageType.API_INFO})
@@ -61,9 +66,8 @@ class Envelope:
     @property
     def response_topic(self) -> str | None:
         """The topic that answers should go to, if the message asks for answers."""
-        if self.message_type in (MessageType.PING, MessageType.PONG):
-            return None  # a module's ping names the socket "status-ping", which is no topic
-        return self.properties.get("response_topic") or None
+        name = self.properties.get("response_topic")
+        return name if name and name != STATUS_PING else None
 
     @property
     def content(self) -> dict[str, Any]:
@@ -155,15 +159,15 @@ class Envelope:
         max_size: int,
     ) -> Envelope:
         _check_message_type(properties)
-        if (answers := properties.get("response_topic")) not in (None, "", "status-ping"):
+        if (answers := properties.get("response_topic")) not in (None, "", STATUS_PING):
             if not isinstance(answers, str):
                 raise BadInputError(
                     f"response_topic is a topic slug, not {_kind(answers)}.", field="responseTopic"
                 )
             check_slug(answers, field="responseTopic")
-        _check_payload(payload, max_size)
-        _check_context(context)
-        envelope = cls(message_id, properties, payload, context)
+        _check_fragment(properties)
+        _check_payload(payload, max_size, is_fragment="num_fragments" in properties)
+        envelope = cls(message_id, properties, payload, _read_context(context))
         if (size := len(_dump(envelope.content, field="properties"))) > max_size:
             raise _too_large(size, max_size)
         return envelope
@@ -227,22 +231,40 @@ def _check_message_type(properties: Mapping[str, Any]) -> None:
         )
 
 
-def _check_payload(payload: Any, max_size: int) -> None:
+def _check_fragment(properties: Mapping[str, Any]) -> None:
+    """Check the place of a fragment in its whole, if the message is one."""
+    fragment, count = properties.get("fragment"), properties.get("num_fragments")
+    if fragment is None and count is None:
+        return
+    for value in (fragment, count):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise BadInputError(
+                f"fragment and num_fragments are integers, not {str(value)[:32]!r}.",
+                field="properties",
+            )
+    if not 0 <= fragment < count:  # type: ignore[operator]
+        raise BadInputError(f"fragment {fragment} is not one of {count}.", field="properties")
+
+
+def _check_payload(payload: Any, max_size: int, *, is_fragment: bool) -> None:
     if not isinstance(payload, str):
         raise BadInputError(f"payload is base64 text, not {_kind(payload)}.", field="payload")
     if len(payload) > max_size:
         raise _too_large(len(payload), max_size)
-    try:
-        base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadInputError("payload is not base64.", field="payload") from None
+    # Base64 may be cut anywhere into fragments: then only the whole is complete.
+    if not _BASE64.fullmatch(payload) or (len(payload) % 4 and not is_fragment):
+        raise BadInputError("payload is not base64.", field="payload")
 
 
-def _check_context(context: Any) -> None:
+def _read_context(context: Any) -> int | None:
+    # Backend modules send it back as text, whatever it was.
+    if isinstance(context, str) and _NUMBER.fullmatch(context):
+        context = int(context)
     if context is None:
-        return
+        return None
     if isinstance(context, bool) or not isinstance(context, int) or abs(context) > MAX_CONTEXT:
         raise BadInputError(f"context is an integer, not {str(context)[:32]!r}.", field="context")
+    return context
 
 
 def _dump(value: Any, *, field: str) -> bytes:

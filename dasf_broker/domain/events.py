@@ -6,12 +6,15 @@ between processes. :func:`to_wire` and :func:`from_wire` are each other's invers
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID
 
 from dasf_broker.domain.envelope import MessageType
+
+#: Stands for no single topic but for the list of all: who waits for a topic listens here.
+DIRECTORY = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,15 @@ class TopicPonged(Event):
 class TopicDeleted(Event):
     """The topic is gone, and its messages with it."""
 
-    topic_slug: str = field(default="")
+    topic_slug: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicAppeared(Event):
+    """Somebody may use a topic who could not before: it was created, or a right was given."""
+
+    topic_id: int = DIRECTORY
+    topic_slug: str
 
 
 class WireEvent(TypedDict):
@@ -81,7 +92,14 @@ class WireEvent(TypedDict):
 
 _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
-    for kind in (MessagePublished, MessageStored, TopicPinged, TopicPonged, TopicDeleted)
+    for kind in (
+        MessagePublished,
+        MessageStored,
+        TopicPinged,
+        TopicPonged,
+        TopicDeleted,
+        TopicAppeared,
+    )
 }
 _TIMES = {"publish_time", "pinged_at", "ponged_at"}
 

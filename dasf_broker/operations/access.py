@@ -34,6 +34,16 @@ class Access:
             raise ForbiddenError(f"{who} may not {to} topic {self.topic.slug!r}.")
         return self
 
+    def to_consume(self) -> Access:
+        """Return itself if the caller may read and acknowledge messages.
+
+        Raises
+        ------
+        ForbiddenError
+            They may not.
+        """
+        return self.require(self.rights.may_consume, to="consume from")
+
 
 class AccessTable:
     """What a batch of callers may do with the topics they name. Two queries for all.
@@ -78,8 +88,13 @@ class AccessTable:
         self._rights.update(rights_table(self._users.values(), topics))
 
 
-def access(caller: Caller, slug: str) -> Access:
+def access(caller: Caller, slug: str, *, field: str = "topic") -> Access:
     """Return one topic for one caller. Two queries.
+
+    Parameters
+    ----------
+    field
+        The argument to name in the error.
 
     Raises
     ------
@@ -88,8 +103,21 @@ def access(caller: Caller, slug: str) -> Access:
     NotFoundError
         The topic does not exist, or the caller may not see it.
     """
-    check_slug(slug)
+    check_slug(slug, field=field)
     return AccessTable([(caller, slug)]).get(caller, slug)
+
+
+def consumable(caller: Caller, slug: str) -> Access:
+    """Return one topic for a caller who wants to read its messages.
+
+    Raises
+    ------
+    BadInputError, NotFoundError
+        As :func:`access`.
+    ForbiddenError
+        The caller may not consume from it.
+    """
+    return access(caller, slug).to_consume()
 
 
 def access_by_id(caller: Caller, topic_id: int) -> Access:

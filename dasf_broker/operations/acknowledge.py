@@ -15,7 +15,7 @@ from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
-from dasf_broker.operations.access import Access, AccessTable, access
+from dasf_broker.operations.access import Access, AccessTable, consumable
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.housekeeping import delete_settled
 from dasf_broker.permissions import consumers_by_topic
@@ -68,7 +68,7 @@ def acknowledge_batch(items: Sequence[Acknowledging]) -> list[Acknowledged | Bro
         table = AccessTable([(item.caller, item.slug) for item in items])
         for index, item in enumerate(items):
             try:
-                found = _consumable(table.get(item.caller, check_slug(item.slug)))
+                found = table.get(item.caller, check_slug(item.slug)).to_consume()
             except BrokerError as error:
                 outcomes[index] = error
             else:
@@ -113,7 +113,7 @@ def acknowledge_up_to(caller: Caller, slug: str, cursor: str) -> int:
     NotFoundError, ForbiddenError
         The caller may not see the topic, or not consume from it.
     """
-    found = _consumable(access(caller, slug))
+    found = consumable(caller, slug)
     topic_id, last = decode_message_cursor(cursor, field="upTo")
     if topic_id != found.topic.pk:
         raise BadInputError(f"upTo is not a cursor of topic {slug!r}.", field="upTo")
@@ -133,10 +133,6 @@ def acknowledge_up_to(caller: Caller, slug: str, cursor: str) -> int:
             for each in done
         )
         position = page[-1][0]
-
-
-def _consumable(found: Access) -> Access:
-    return found.require(found.rights.may_consume, to="consume from")
 
 
 def _acknowledge_in_topic(

@@ -95,8 +95,7 @@ def list_messages(
     ForbiddenError
         The reader may not consume from the topic.
     """
-    found.require(found.rights.may_consume, to="consume from")
-    rows = found.topic.brokermessage_set.all()
+    rows = found.to_consume().topic.brokermessage_set.all()
     if outstanding:
         rows = rows.not_acknowledged_by(found.caller.user.pk)
     return _message_page(restrict(rows), found.topic.pk, order, request)

@@ -11,9 +11,10 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from dasf_broker import app_settings
-from dasf_broker.domain.events import TopicDeleted
+from dasf_broker.domain.events import TopicAppeared, TopicDeleted
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
+from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BadInputError, ConflictError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet, ResponseTopic
 from dasf_broker.operations.access import Access, AccessTable, access
@@ -114,6 +115,7 @@ def ensure_response_topic(requester: Caller, slug: str, source: BrokerTopic) -> 
             created = ResponseTopic(slug=slug, is_response_for=source)
             created.save()
             grant(requester.user, created, Right.CONSUME)
+            announce_on_commit([TopicAppeared(topic_slug=slug)])
             return created
         existing = topics.get()  # somebody else was quicker
     held = rights_table([requester.user], [existing])[requester.user.pk, existing.pk]
@@ -179,8 +181,23 @@ def grant_permission(
     """
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
-    grant(_holder(username, group), found.topic, right)
+    with transaction.atomic():
+        grant(_holder(username, group), found.topic, right)
+        announce_on_commit([TopicAppeared(topic_slug=slug)])
     return found
+
+
+def store_api_info(caller: Caller, slug: str, api_info: Any) -> None:
+    """Keep how the backend module behind a topic describes itself.
+
+    Raises
+    ------
+    NotFoundError, ForbiddenError
+        The caller may not see the topic, or not consume from it.
+    """
+    found = access(caller, slug)
+    found.require(found.rights.may_consume, to="describe the module behind")
+    BrokerTopic.objects.filter(pk=found.topic.pk).update(api_info=api_info)
 
 
 def revoke_permission(
@@ -204,6 +221,7 @@ def _insert(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
         with transaction.atomic():
             topic.save(force_insert=True)
             grant(caller.user, topic, *CREATOR_RIGHTS)
+            announce_on_commit([TopicAppeared(topic_slug=topic.slug)])
     except IntegrityError:
         raise ConflictError(
             f"The slug {topic.slug!r} is taken; choose another one.", field="slug"
@@ -219,12 +237,12 @@ def _holder(username: str | None, group: str | None) -> User | Group:
     if (username is None) == (group is None):
         raise BadInputError("Give either username or group.", field="username")
     if group is not None:
-        found_group = Group.objects.filter(name=group).first()
+        found_group = Group.objects.filter(name=check_text(group, field="group")).first()
         if found_group is None:
             raise BadInputError(f"There is no group {group!r}.", field="group")
         return found_group
-    people = get_user_model()
-    found = people._default_manager.filter(**{people.USERNAME_FIELD: username}).first()
+    people, name = get_user_model(), check_text(username or "", field="username")
+    found = people._default_manager.filter(**{people.USERNAME_FIELD: name}).first()
     if found is None:
         raise BadInputError(f"There is no user {username!r}.", field="username")
     return found

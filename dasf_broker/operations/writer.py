@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +25,10 @@ logger = logging.getLogger(__name__)
 
 #: Items of one transaction, unless one caller brings more by itself.
 BATCH = 500
+
+#: Seconds after which a waiting caller is told at once that the database does not answer, when
+#: a batch before theirs found out. Their own try could take as long as that one did.
+PATIENCE = 1.5
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,7 +60,7 @@ class GroupCommit(Generic[Item, Result]):
         if self._size + len(items) > app_settings.DASF_WRITER_QUEUE:
             raise UnavailableError("The broker has more to write than it can; try again later.")
         request: _Request[Item, Result] = _Request(
-            items, asyncio.get_running_loop().create_future()
+            items, asyncio.get_running_loop().create_future(), time.monotonic()
         )
         self._waiting.append(request)
         self._size += len(items)
@@ -76,7 +81,7 @@ class GroupCommit(Generic[Item, Result]):
             try:
                 await self._commit(batch)
             except UnavailableError as error:
-                _fail(batch, error)
+                _fail([*batch, *self._take_waiting_since(time.monotonic() - PATIENCE)], error)
             except Exception as error:
                 logger.exception("A batch of %d requests failed.", len(batch))
                 if len(batch) == 1:
@@ -93,6 +98,13 @@ class GroupCommit(Generic[Item, Result]):
         self._size -= size
         return batch
 
+    def _take_waiting_since(self, moment: float) -> list[_Request[Item, Result]]:
+        taken = []
+        while self._waiting and self._waiting[0].since < moment:
+            taken.append(self._waiting.popleft())
+            self._size -= len(taken[-1].items)
+        return taken
+
     async def _commit(self, batch: Sequence[_Request[Item, Result]]) -> None:
         items = [item for request in batch for item in request.items]
         outcomes = iter(await database.write(self._operation, items))
@@ -103,9 +115,12 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _commit_one_by_one(self, batch: Sequence[_Request[Item, Result]]) -> None:
         # One of them breaks the transaction: find it, so that its neighbours do not suffer.
-        for request in batch:
+        for index, request in enumerate(batch):
             try:
                 await self._commit([request])
+            except UnavailableError as error:
+                _fail(batch[index:], error)
+                return
             except Exception as error:  # noqa: BLE001 - it is told to who asked
                 _fail([request], error)
 
@@ -114,6 +129,7 @@ class GroupCommit(Generic[Item, Result]):
 class _Request(Generic[Item, Result]):
     items: Sequence[Item]
     outcomes: asyncio.Future[list[Result | BrokerError]]
+    since: float
 
 
 class Writer:

@@ -103,7 +103,8 @@ class _Home:
         self._announcer: _Announcer | None = None
 
     def settle(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._loop is None or self._loop() is not loop:
+        # A loop that still runs stays home: a short one beside it must not take its place.
+        if self.announcer() is None:
             self._loop = weakref.ref(loop)
             self._announcer = _Announcer(loop)
 

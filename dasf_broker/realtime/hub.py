@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,12 +92,19 @@ class Hub:
         self._load_messages = load_messages
         self._rooms: dict[int, _Room] = {}
         self._channel: str | None = None
+        self._starting = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._renewing: asyncio.Task[None] | None = None
 
     @property
     def topics(self) -> frozenset[int]:
         """The topics with local subscribers."""
         return frozenset(self._rooms)
+
+    def listeners(self, topic_id: int, kind: type[Event]) -> int:
+        """Return how many local subscribers of a topic want events of a kind."""
+        room = self._rooms.get(topic_id)
+        return sum(kind in mailbox.kinds for mailbox in room.mailboxes) if room else 0
 
     @asynccontextmanager
     async def subscription(
@@ -118,6 +125,8 @@ class Hub:
     async def close(self) -> None:
         """Stop reading and looking, and leave all groups."""
         tasks, self._tasks = self._tasks, []
+        if self._renewing is not None:
+            tasks.append(self._renewing)
         tasks += [room.catching_up for room in self._rooms.values() if room.catching_up]
         for task in tasks:
             task.cancel()
@@ -167,11 +176,15 @@ class Hub:
     async def _close_if_empty(self, room: _Room) -> None:
         if room.mailboxes:
             return
-        if self._rooms.get(room.topic_id) is room:
-            del self._rooms[room.topic_id]
-        if room.catching_up is not None:
-            room.catching_up.cancel()
-        await self._leave_group(room)
+        try:
+            # Known until the group is left: who comes meanwhile waits for the room's lock, and
+            # cannot join before we leave, which would make them deaf.
+            await self._leave_group(room)
+        finally:
+            if self._rooms.get(room.topic_id) is room:
+                del self._rooms[room.topic_id]
+            if room.catching_up is not None:
+                room.catching_up.cancel()
 
     async def _join_group(self, room: _Room) -> None:
         room.renewed_at = None
@@ -193,13 +206,14 @@ class Hub:
     # --- listening ----------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        if self._channel is None:
-            at_home()
-            self._channel = await self._layer.new_channel()
-            self._tasks = [
-                asyncio.create_task(self._listen(), name="dasf-hub-listen"),
-                asyncio.create_task(self._look_regularly(), name="dasf-hub-look"),
-            ]
+        async with self._starting:
+            if self._channel is None:
+                at_home()
+                self._channel = await self._layer.new_channel()
+                self._tasks = [
+                    asyncio.create_task(self._listen(), name="dasf-hub-listen"),
+                    asyncio.create_task(self._look_regularly(), name="dasf-hub-look"),
+                ]
 
     async def _listen(self) -> None:
         while True:
@@ -209,6 +223,9 @@ class Hub:
                     self._pass_on(wire)
             except Exception:
                 logger.exception("Reading from the channel layer failed; trying again.")
+                # It may come back without its groups: the next look joins them anew.
+                for room in self._rooms.values():
+                    room.renewed_at = None
                 await asyncio.sleep(RETRY)
 
     def _pass_on(self, wire: WireEvent) -> None:
@@ -260,8 +277,10 @@ class Hub:
     async def _look_regularly(self) -> None:
         while True:
             await asyncio.sleep(app_settings.DASF_LOOK_INTERVAL)
-            with suppress(Exception):
+            try:
                 await self.look()
+            except Exception:
+                logger.warning("Looking for missed messages failed; trying again.", exc_info=True)
 
     async def look(self) -> None:
         """Find what the channel layer did not announce. One query for all topics."""
@@ -269,6 +288,7 @@ class Hub:
         if not rooms:
             return
         heads = await self._load_heads([room.topic_id for room in rooms])
+        to_renew = []
         for room in rooms:
             head = heads.get(room.topic_id)
             if head is None:
@@ -280,6 +300,20 @@ class Hub:
                 room.target = max(room.target, head)
                 self._catch_up(room)
             if is_behind or self._needs_renewal(room):
+                to_renew.append(room)
+        self._renew(to_renew)
+
+    def _renew(self, rooms: Sequence[_Room]) -> None:
+        # Beside the looks: a channel layer that hangs must not keep them from finding messages.
+        if rooms and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.create_task(self._join_again(rooms), name="dasf-hub-renew")
+
+    async def _join_again(self, rooms: Sequence[_Room]) -> None:
+        await asyncio.gather(*(self._join_if_open(room) for room in rooms))
+
+    async def _join_if_open(self, room: _Room) -> None:
+        async with room.lock:
+            if self._rooms.get(room.topic_id) is room:  # else its last subscriber has left
                 await self._join_group(room)
 
     def _needs_renewal(self, room: _Room) -> bool:

@@ -5,7 +5,7 @@ Only lookups that an index or a short list serves: no regular expressions, no ne
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,9 @@ import strawberry_django
 from django.db.models import Exists, OuterRef, Q
 
 from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import Acknowledgement, BrokerTopic
 from dasf_broker.operations.browse import Restrict, everything
@@ -32,12 +34,13 @@ class TopicFilter:
     @strawberry_django.filter_field(description="The slug is one of these.")
     def slug_in(self, value: list[str], prefix: str) -> Q:
         """Restrict to slugs."""
-        return Q(**{f"{prefix}slug__in": _bounded(value, "slugIn")})
+        slugs = [check_slug(each, field="slugIn") for each in _bounded(value, "slugIn")]
+        return Q(**{f"{prefix}slug__in": slugs})
 
     @strawberry_django.filter_field(description="The slug contains this text, whatever its case.")
     def search(self, value: str, prefix: str) -> Q:
         """Restrict to slugs that contain a text."""
-        return Q(**{f"{prefix}slug__icontains": value[:128]})
+        return Q(**{f"{prefix}slug__icontains": check_text(value, field="search")[:128]})
 
     @strawberry_django.filter_field(description="The topic is, or is not, public.")
     def is_public(self, value: bool, prefix: str) -> Q:
@@ -83,12 +86,12 @@ class MessageFilter:
     @strawberry_django.filter_field(description="The message was published then or later.")
     def published_since(self, value: datetime, prefix: str) -> Q:
         """Restrict to messages from a time on."""
-        return Q(**{f"{prefix}date_created__gte": value})
+        return Q(**{f"{prefix}date_created__gte": _aware(value)})
 
     @strawberry_django.filter_field(description="The message was published before then.")
     def published_before(self, value: datetime, prefix: str) -> Q:
         """Restrict to messages before a time."""
-        return Q(**{f"{prefix}date_created__lt": value})
+        return Q(**{f"{prefix}date_created__lt": _aware(value)})
 
     @strawberry_django.filter_field(description="The message has this context.")
     def context(self, value: int, prefix: str) -> Q:
@@ -112,6 +115,11 @@ def restriction(filters: Any, info: Info) -> Restrict:
 def _narrow(filters: Any, info: Info, rows: Any) -> Any:
     rows, condition = strawberry_django.process_filters(filters, rows, info)
     return rows.filter(condition)
+
+
+def _aware(time: datetime) -> datetime:
+    # All times that the broker gives are UTC, so one without a zone is meant to be.
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _bounded(values: list[Any], name: str) -> list[Any]:

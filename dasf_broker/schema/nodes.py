@@ -33,7 +33,7 @@ async def find_node(info: Info, node_id: relay.GlobalID) -> relay.Node | None:
     """
     try:
         return await node_id.resolve_node(info)
-    except GlobalIDValueError:
+    except (GlobalIDValueError, NotImplementedError):  # the latter for `Node` itself
         raise BadInputError(
             f"{str(node_id)[:64]!r} is not an id; use one that the broker gave you.", field="id"
         ) from None

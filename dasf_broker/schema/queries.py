@@ -61,7 +61,7 @@ class Query:
     )
     async def topic(self, info: Info, slug: TopicSlug) -> Topic | None:
         """Return a topic."""
-        found = await database.read(access, info.context.caller, slug)
+        found = await database.read(access, info.context.caller, slug, field="slug")
         return topic_type(found.topic)
 
     @strawberry.field(description="The topics that you may see.")

@@ -11,7 +11,7 @@ import strawberry
 
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import TopicPinged, TopicPonged
-from dasf_broker.operations import subscribe
+from dasf_broker.operations import subscribe, watch
 from dasf_broker.operations.subscribe import StartPosition
 from dasf_broker.schema.connections import given
 from dasf_broker.schema.context import Info
@@ -132,14 +132,14 @@ class Subscription:
     )
     async def pings(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Ping, None]:
         """Stream pings."""
-        async with aclosing(subscribe.pings(info.context.caller, topic)) as stream:  # type: ignore[type-var]
+        async with aclosing(watch.pings(info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Ping(event=event)
 
     @strawberry.subscription(description="The answers of a topic's consumers to pings.")
     async def pongs(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Pong, None]:
         """Stream pongs."""
-        async with aclosing(subscribe.pongs(info.context.caller, topic)) as stream:  # type: ignore[type-var]
+        async with aclosing(watch.pongs(info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Pong(event=event)
 
@@ -151,7 +151,7 @@ class Subscription:
         self, info: Info, topic: TopicSlug
     ) -> AsyncGenerator[Availability, None]:
         """Stream the availability."""
-        stream: Any = subscribe.availability(info.context.caller, topic)
+        stream: Any = watch.availability(info.context.caller, topic)
         async with aclosing(stream) as rows:
             async for row in rows:
                 yield Availability.of(row)

@@ -21,7 +21,8 @@ from dasf_broker.schema.context import Context
 from dasf_broker.schema.documents import InvalidDocumentError, load_document
 from dasf_broker.schema.errors import present
 from dasf_broker.schema.sharing import depends_on_viewer
-from dasf_broker.transports.requests import GraphQLRequest, write_json
+from dasf_broker.transports.requests import GraphQLRequest
+from dasf_broker.transports.wire import write_json
 
 
 class SubscriptionError(Exception):

@@ -6,11 +6,14 @@ Specification: https://graphql.github.io/graphql-over-http/draft/
 from __future__ import annotations
 
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render
+from django.templatetags.static import static
+from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -32,9 +35,8 @@ from dasf_broker.transports.requests import (
     GraphQLRequest,
     Result,
     execute,
-    read_json,
-    write_json,
 )
+from dasf_broker.transports.wire import read_json, write_json
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -75,7 +77,11 @@ class GraphQLView(View):
             response = _refuse(request, BadInputError("Send the query by POST."), status=405)
             response["Allow"] = "POST"
             return response
-        return await database.read(render, request, "dasf_broker/graphql.html")
+        page = {"endpoint": request.path}
+        response = await database.read(render, request, "dasf_broker/graphql.html", page)
+        response["Content-Security-Policy"] = _page_policy(request)
+        add_never_cache_headers(response)  # it holds this visitor's CSRF token
+        return response
 
     async def _identify(self, request: HttpRequest) -> Identity:
         authorization = request.headers.get("authorization")
@@ -103,6 +109,19 @@ class _CsrfCheck(CsrfViewMiddleware):
 
     def _reject(self, request: HttpRequest, reason: str) -> str:  # noqa: ARG002
         return reason
+
+
+def _page_policy(request: HttpRequest) -> str:
+    # Scripts and styles come from where static files are, which may be another host.
+    files = urlsplit(static("dasf_broker/graphql.js"))
+    static_host = f" {files.scheme + '://' if files.scheme else ''}{files.netloc}".rstrip()
+    # Some browsers do not count the websocket of the same host as 'self'.
+    socket = f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}"
+    return (
+        f"default-src 'none'; script-src 'self'{static_host}; style-src 'self'{static_host}; "
+        f"connect-src 'self' {socket}; img-src 'self' data:; form-action 'none'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    )
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
-from django.conf import settings
-from django.http import parse_cookie
-from graphql import OperationType
+from graphql import GraphQLError, OperationType
 from strawberry import Schema
 
-from dasf_broker import app_settings, database
-from dasf_broker.auth import Identity, authorization_in, identify, session_user
+from dasf_broker import app_settings
+from dasf_broker.auth import Identity
 from dasf_broker.exceptions import (
     BadInputError,
-    BrokerError,
     RateLimitedError,
     UnauthenticatedError,
+    UnavailableError,
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.schema import served_schema
@@ -31,23 +29,27 @@ from dasf_broker.schema.documents import InvalidDocumentError
 from dasf_broker.schema.errors import present
 from dasf_broker.transports import origins
 from dasf_broker.transports.broadcast import SubscriptionError, stream
+from dasf_broker.transports.handshake import (
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    identify_socket,
+    root_url_of,
+)
 from dasf_broker.transports.requests import (
     GraphQLRequest,
     execute,
     operation_type,
-    read_json,
-    write_json,
 )
+from dasf_broker.transports.wire import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
 PROTOCOL = "graphql-transport-ws"
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-# Close codes of the protocol.
+# Close codes: the protocol's, and one of websockets in general.
+TRY_AGAIN_LATER = 1013
 BAD_REQUEST = 4400
 UNAUTHORIZED = 4401
 FORBIDDEN = 4403
@@ -90,7 +92,7 @@ class _Socket:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._headers = _headers(scope)
+        self._headers = headers_of(scope)
         self._identity: Identity | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
 
@@ -102,8 +104,8 @@ class _Socket:
         )
         try:
             self._check_handshake(is_spoken)
-            await self._initialise()
-            while (frame := await self._next_frame()) is not None:
+            is_open = await self._initialise()
+            while is_open and (frame := await self._next_frame()) is not None:
                 await self._handle(frame)
         except _CloseError as close:
             await self._close(close.code, str(close))
@@ -121,16 +123,18 @@ class _Socket:
         if not origins.is_allowed(self._headers):
             raise _CloseError(FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
 
-    async def _initialise(self) -> None:
+    async def _initialise(self) -> bool:
+        """Wait for ``connection_init``; return whether the client is still there then."""
         try:
             async with asyncio.timeout(app_settings.DASF_CONNECTION_INIT_TIMEOUT):
                 while self._identity is None:
                     frame = await self._next_frame()
                     if frame is None:
-                        return
+                        return False
                     await self._handle(frame)
         except TimeoutError:
             raise _CloseError(INITIALISATION_TIMEOUT, "Connection initialisation timeout") from None
+        return True
 
     async def _acknowledge(self, payload: Any) -> None:
         if self._identity is not None:
@@ -138,22 +142,12 @@ class _Socket:
         if payload is not None and not isinstance(payload, dict):
             raise _CloseError(BAD_REQUEST, "The payload of connection_init is an object")
         try:
-            self._identity = await self._identify(payload)
+            self._identity = await identify_socket(self._headers, payload)
         except UnauthenticatedError as error:
             raise _CloseError(UNAUTHORIZED, str(error)) from None
+        except UnavailableError as error:
+            raise _CloseError(TRY_AGAIN_LATER, str(error)) from None
         await self._send_json({"type": "connection_ack"})
-
-    async def _identify(self, payload: Mapping[str, Any] | None) -> Identity:
-        authorization = authorization_in(payload) or self._headers.get("authorization")
-        # Only browsers have cookies, and they always say where they come from.
-        cookies = self._headers.get("cookie", "") if "origin" in self._headers else ""
-        session_key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
-
-        def load() -> Identity:
-            user = None if authorization else session_user(session_key)
-            return identify(authorization, user)
-
-        return await database.read(load)
 
     # --- frames -------------------------------------------------------------------------------
 
@@ -207,10 +201,9 @@ class _Socket:
     # --- operations ---------------------------------------------------------------------------
 
     async def _run(self, operation_id: str, request: GraphQLRequest, caller: Caller) -> None:
-        context = Context(caller, root_url=self._root_url())
+        context = Context(caller, root_url=root_url_of(self._scope, self._headers))
         try:
-            if len(self._operations) > app_settings.DASF_MAX_OPERATIONS_PER_SOCKET:
-                raise RateLimitedError("Too many operations on one socket; complete some first.")
+            self._check_room()
             if operation_type(self._schema, request) is OperationType.SUBSCRIPTION:
                 await self._stream(operation_id, request, context)
             else:
@@ -219,12 +212,20 @@ class _Socket:
             await self._error(operation_id, present(error.errors))
         except SubscriptionError as error:
             await self._error(operation_id, error.errors)
-        except BrokerError as error:
-            shown = {"message": str(error), "extensions": error.extensions}
-            await self._error(operation_id, [shown])
+        except OSError:
+            pass  # the client has gone in the middle of a frame; reading will notice
+        except Exception as error:  # noqa: BLE001 - one bad operation never ends its siblings
+            await self._error(operation_id, _shown(error))
         finally:
             if self._operations.get(operation_id) is asyncio.current_task():
                 del self._operations[operation_id]
+
+    def _check_room(self) -> None:
+        limit = app_settings.DASF_MAX_OPERATIONS_PER_SOCKET
+        if len(self._operations) > limit:
+            raise RateLimitedError(
+                f"At most {limit} operations run on one socket; complete some first.", limit=limit
+            )
 
     async def _stream(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
         prefix = f'{{"id":{write_json(operation_id)},"type":"next","payload":'
@@ -260,16 +261,9 @@ class _Socket:
         shown = reason.encode()[:123].decode(errors="ignore")
         await self._send({"type": "websocket.close", "code": code, "reason": shown})
 
-    def _root_url(self) -> str:
-        scheme = "https" if self._scope.get("scheme") == "wss" else "http"
-        return f"{scheme}://{self._headers.get('host', 'localhost')}"
 
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1")
-        for name, value in scope.get("headers", ())
-    }
+def _shown(error: Exception) -> list[dict[str, Any]]:
+    return present([GraphQLError(str(error), original_error=error)])
 
 
 def _operation_id(frame: Mapping[str, Any]) -> str:

@@ -1,8 +1,7 @@
-"""A GraphQL request, read from JSON, and its result, written as JSON: the same for all doors."""
+"""A GraphQL request and its result: the same for all doors that carry GraphQL."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,22 +105,3 @@ async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> 
     if done.extensions:
         body["extensions"] = done.extensions
     return Result(body)
-
-
-def read_json(text: str | bytes) -> Any:
-    """Return what a client wrote as JSON.
-
-    Raises
-    ------
-    BadInputError
-        It is not JSON, or nested too deeply.
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadInputError("This is not JSON, or it is nested too deeply.") from None
-
-
-def write_json(value: Any) -> str:
-    """Return a result as JSON; ASCII only, so that half a surrogate pair breaks no frame."""
-    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,65 @@
+"""``manage.py quickstart``: a broker with live data on this machine, in one command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from dasf_broker.management.demo.seed import seed
+from dasf_broker.management.demo.terminal import Places, guide
+
+
+class Command(BaseCommand):
+    """Prepare the database, show the way around, and serve."""
+
+    help = (
+        "Start a broker with live data, for a first look: makes topics, accounts and a token, "
+        "shows commands to try, and serves on this machine until Ctrl-C."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="Where to serve (8000).")
+        parser.add_argument("--no-serve", action="store_true", help="Only prepare and show.")
+        parser.add_argument(
+            "--reset", action="store_true", help="Remove what an earlier run made, and begin anew."
+        )
+
+    def handle(self, *args: Any, port: int, no_serve: bool, reset: bool, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError(
+                "quickstart makes accounts and shows their passwords: it runs with DEBUG only."
+            )
+        try:
+            if no_serve:
+                self._prepare(port, reset=reset)
+            else:
+                self._serve(port, reset=reset)
+        except KeyboardInterrupt:
+            self.stdout.write("\nInterrupted.")
+
+    def _serve(self, port: int, *, reset: bool) -> None:
+        try:
+            from dasf_broker.management.demo.server import listen, run
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"{error.name} is missing: pip install 'dasf-broker-graphql[server]'"
+            ) from None
+        with listen(port) as listening:
+            places = self._prepare(listening.getsockname()[1], reset=reset)
+            run(listening, places.websocket, on_ready=self._say_ready)
+        self.stdout.write("\nThe demo has ended. Goodbye!")
+
+    def _prepare(self, port: int, *, reset: bool) -> Places:
+        self.stdout.write("Preparing the database ...")
+        call_command("migrate", verbosity=0, interactive=False)
+        made = seed(reset=reset)
+        places = Places("127.0.0.1", port)
+        self.stdout.write("\n".join(guide(places, made, self.style)))
+        return places
+
+    def _say_ready(self) -> None:
+        self.stdout.write(self.style.SUCCESS("The broker is running. Ctrl-C ends it."))
+        self.stdout.flush()

@@ -1,0 +1,1 @@
+"""The demo behind ``manage.py quickstart``: a broker with live data on this machine."""

@@ -1,0 +1,124 @@
+"""What the demo needs in the database: topics, people, rights and a token. Safe to repeat.
+
+Everything belongs to one group, which is how ``--reset`` tells the demo's own from the rest.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management.base import CommandError
+from django.db import transaction
+
+from dasf_broker.auth import create_token
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.models import BrokerTopic
+from dasf_broker.permissions import Right, grant
+
+GROUP = "quickstart"
+
+TOPICS: dict[str, dict[str, Any]] = {
+    # A reading is of use for a second, and nobody has to acknowledge it: stored, these messages
+    # would fill the database for as long as the demo runs.
+    "machine": {"store_messages": StoragePolicy.DISABLED.value},
+    # Kept until the echo client acknowledges, also while that is away.
+    "echo": {"store_messages": StoragePolicy.CACHE.value, "supports_dasf": True},
+    # For people to try the whole way by hand: publish, read, acknowledge.
+    "inbox": {"store_messages": StoragePolicy.CACHE.value},
+}
+
+#: Accounts with a password, and the accounts of programs, which cannot log in.
+PEOPLE = ("admin", "demo")
+SERVICES = ("machine", "echo")
+
+RIGHTS = (
+    ("demo", "machine", (Right.CONSUME,)),
+    ("demo", "echo", (Right.PRODUCE,)),
+    ("demo", "inbox", (Right.PRODUCE, Right.CONSUME)),
+    ("machine", "machine", (Right.PRODUCE,)),
+    ("echo", "echo", (Right.CONSUME,)),
+)
+
+
+@dataclass
+class Secrets:
+    """What can be shown once: of accounts that were made just now."""
+
+    passwords: dict[str, str] = field(default_factory=dict)
+    token: str | None = None
+
+
+@transaction.atomic
+def seed(*, reset: bool = False) -> Secrets:
+    """Make what is missing; with ``reset``, remove first what an earlier run made.
+
+    Raises
+    ------
+    CommandError
+        A name is taken by something that the demo did not make.
+    """
+    if reset:
+        remove()
+    group, _ = Group.objects.get_or_create(name=GROUP)
+    made = Secrets()
+    users = {name: _user(name, group, made) for name in (*PEOPLE, *SERVICES)}
+    topics = {slug: _topic(slug, group) for slug in TOPICS}
+    for name, slug, rights in RIGHTS:
+        grant(users[name], topics[slug], *rights)
+    if "demo" in made.passwords:
+        _, made.token = create_token(users["demo"], label="quickstart")
+    return made
+
+
+def remove() -> None:
+    """Remove what the demo made, with all that hangs on it; nothing else."""
+    for group in Group.objects.filter(name=GROUP):
+        BrokerTopic.objects.filter(pk__in=_topics_of(group)).delete()
+        _people().filter(groups=group).delete()
+        group.delete()
+
+
+def _user(name: str, group: Group, made: Secrets) -> Any:
+    user = _people().filter(**{get_user_model().USERNAME_FIELD: name}).first()
+    if user is None:
+        make = _people().create_superuser if name == "admin" else _people().create_user
+        password = secrets.token_urlsafe(9) if name in PEOPLE else None
+        user = make(**{get_user_model().USERNAME_FIELD: name}, password=password)
+        user.groups.add(group)
+        if password is not None:
+            made.passwords[name] = password
+    elif name != "admin" and not user.groups.filter(pk=group.pk).exists():
+        # An `admin` of the host's own is welcome, and left as it is.
+        raise _taken("user", name)
+    return user
+
+
+def _topic(slug: str, group: Group) -> BrokerTopic:
+    topic: BrokerTopic
+    topic, is_new = BrokerTopic.objects.get_or_create(slug=slug, defaults=TOPICS[slug])
+    if not is_new and not _topics_of(group).filter(pk=topic.pk).exists():
+        raise _taken("topic", slug)
+    grant(group, topic, Right.VIEW_STATUS)
+    return topic
+
+
+def _topics_of(group: Group) -> Any:
+    held = {"group": group, "permission__codename": Right.VIEW_STATUS}
+    return BrokerTopic.objects.filter(
+        **{f"brokertopicgrouppermission__{name}": value for name, value in held.items()}
+    )
+
+
+def _people() -> Any:
+    return get_user_model()._default_manager
+
+
+def _taken(kind: str, name: str) -> CommandError:
+    return CommandError(
+        f"There is a {kind} {name!r} that this demo did not make. Use an empty database: "
+        "set DATABASE_URL, or DASF_VAR to an empty folder."
+    )

@@ -1,0 +1,80 @@
+"""The hub of each event loop, and how it reads the database."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+from dasf_broker import database
+from dasf_broker.domain.events import DIRECTORY, MessagePublished
+from dasf_broker.exceptions import NotFoundError, UnavailableError
+from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
+from dasf_broker.operations.publish import message_event
+from dasf_broker.realtime.hub import Hub
+
+_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
+
+
+def get_hub() -> Hub:
+    """Return the hub of the running event loop.
+
+    Raises
+    ------
+    UnavailableError
+        No channel layer is configured.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _hubs:
+        layer = get_channel_layer()
+        if layer is None:
+            raise UnavailableError("The broker has no channel layer: set CHANNEL_LAYERS.")
+        _hubs[loop] = Hub(layer, _load_heads, _load_messages)
+    return _hubs[loop]
+
+
+async def close_hub() -> None:
+    """Close the hub of the running event loop, if it has one."""
+    hub = _hubs.pop(asyncio.get_running_loop(), None)
+    if hub is not None:
+        await hub.close()
+
+
+def load_topic(topic_id: int) -> BrokerTopic:
+    """Return a topic as it is now.
+
+    Raises
+    ------
+    NotFoundError
+        It was deleted.
+    """
+    topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
+    topic = topics.filter(pk=topic_id).first()
+    if topic is None:
+        raise NotFoundError("The topic was deleted.")
+    return topic
+
+
+def stored_messages(topic_id: int) -> Any:
+    """Return the stored messages of a topic in order, ready to become events."""
+    rows = BrokerMessage.objects.filter(topic=topic_id).order_by("sequence")
+    return rows.select_related("topic__responsetopic")
+
+
+async def _load_heads(topic_ids: Collection[int]) -> Mapping[int, int]:
+    def load() -> dict[int, int]:
+        topics = BrokerTopic.objects.filter(pk__in=topic_ids)
+        heads = dict(topics.order_by().values_list("pk", "last_sequence"))
+        return heads | ({DIRECTORY: 0} if DIRECTORY in topic_ids else {})
+
+    return await database.read(load)
+
+
+async def _load_messages(topic_id: int, position: int, limit: int) -> Sequence[MessagePublished]:
+    def load() -> list[MessagePublished]:
+        return [message_event(row) for row in stored_messages(topic_id).after(position)[:limit]]
+
+    return await database.read(load)

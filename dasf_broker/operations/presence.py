@@ -1,0 +1,103 @@
+"""Consumers come and go: what that means for their topic.
+
+Nothing is written while a consumer only listens. What a process knows of others it learns from
+the answers to a ping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+from django.utils import timezone
+
+from dasf_broker import database
+from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
+from dasf_broker.exceptions import BrokerError, ForbiddenError, NotFoundError
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.access import consumable
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.heartbeat import ping_topic
+from dasf_broker.operations.hubs import get_hub
+from dasf_broker.realtime.mailbox import Mailbox
+
+#: How long a response topic outlives its last consumer, once nothing is outstanding.
+GARBAGE_DELAY = timedelta(minutes=10)
+
+#: Seconds between looks for a topic that nobody announced.
+LOOK_INTERVAL = 5.0
+
+
+@asynccontextmanager
+async def present(topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
+    """Listen to a topic's messages as a consumer, as long as the context lasts.
+
+    Yields a mailbox and the sequence behind which it receives everything.
+    """
+    hub = get_hub()
+    try:
+        async with hub.subscription(topic.pk, {MessagePublished}) as opened:
+            if topic.garbage_collect_on is not None:
+                await database.write(arrived, topic.pk)
+            yield opened
+    finally:
+        is_missed = topic.is_response_topic or topic.supports_dasf
+        if is_missed and not hub.listeners(topic.pk, MessagePublished):
+            with suppress(BrokerError):
+                # Shielded: it is a cancelled subscriber that leaves.
+                await asyncio.shield(database.write(left, topic.pk))
+
+
+async def wait_until_consumable(caller: Caller, slug: str) -> None:
+    """Wait until there is such a topic and the caller may consume from it.
+
+    A client listens for answers before its first request creates the topic for them. Missing,
+    hidden and forbidden topics are waited for alike.
+
+    Raises
+    ------
+    BadInputError
+        This is not a slug: it would be waited for in vain.
+    """
+    async with get_hub().subscription(DIRECTORY, {TopicAppeared}) as (mailbox, _):
+        while not await database.read(_may_consume, caller, slug):
+            try:
+                async with asyncio.timeout(LOOK_INTERVAL):
+                    while (news := await mailbox.get()) is not None:
+                        if news.event.topic_slug == slug:  # type: ignore[attr-defined]
+                            break
+            except TimeoutError:
+                pass
+
+
+def arrived(topic_id: int) -> None:
+    """Note that a consumer listens: the topic is needed."""
+    marked = BrokerTopic.objects.filter(pk=topic_id, garbage_collect_on__isnull=False)
+    marked.update(garbage_collect_on=None)
+
+
+def left(topic_id: int) -> None:
+    """Note that the last consumer of this process has gone.
+
+    A response topic with nothing outstanding is due for removal; consumers of another topic are
+    pinged, so that its status soon says whether any are left elsewhere.
+    """
+    topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
+    if topic is None:
+        return
+    if not topic.is_response_topic:
+        if topic.supports_dasf:
+            ping_topic(topic)
+    elif not topic.get_outstanding_messages().exists():
+        due = timezone.now() + GARBAGE_DELAY
+        BrokerTopic.objects.filter(pk=topic_id).update(garbage_collect_on=due)
+
+
+def _may_consume(caller: Caller, slug: str) -> bool:
+    try:
+        consumable(caller, slug)
+    except (NotFoundError, ForbiddenError):
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""Watch a topic's heartbeat: its pings, its pongs, and what they say about its availability."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from dasf_broker import app_settings, database
+from dasf_broker.domain.availability import expires_at
+from dasf_broker.domain.events import TopicPinged, TopicPonged
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.access import access, consumable
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.hubs import get_hub, load_topic
+from dasf_broker.realtime.mailbox import Mailbox
+
+
+async def pings(caller: Caller, slug: str) -> AsyncIterator[TopicPinged]:
+    """Yield the pings of a topic, for consumers that answer them.
+
+    Raises
+    ------
+    BadInputError, NotFoundError, ForbiddenError
+        Not a slug; not visible; the caller may not consume.
+    """
+    found = await database.read(consumable, caller, slug)
+    async with get_hub().subscription(found.topic.pk, {TopicPinged}) as (mailbox, _):
+        while (delivery := await mailbox.get()) is not None:
+            yield delivery.event  # type: ignore[misc]
+
+
+async def pongs(caller: Caller, slug: str) -> AsyncIterator[TopicPonged]:
+    """Yield the answers of a topic's consumers. Who may see the topic may listen.
+
+    Raises
+    ------
+    BadInputError, NotFoundError
+        Not a slug; not visible.
+    """
+    found = await database.read(access, caller, slug)
+    async with get_hub().subscription(found.topic.pk, {TopicPonged}) as (mailbox, _):
+        while (delivery := await mailbox.get()) is not None:
+            yield delivery.event  # type: ignore[misc]
+
+
+async def availability(caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
+    """Yield the topic as it is now, then each time its availability changed.
+
+    A ping makes a topic offline until it is answered. That is not reported before its consumers
+    had ``DASF_PONG_GRACE`` seconds to answer.
+
+    Raises
+    ------
+    BadInputError, NotFoundError
+        Not a slug; not visible.
+    """
+    found = await database.read(access, caller, slug)
+    topic_id = found.topic.pk
+    async with get_hub().subscription(topic_id, {TopicPinged, TopicPonged}) as (mailbox, _):
+        topic = await database.read(load_topic, topic_id)
+        reported = _heartbeat(topic)
+        yield topic
+        while True:
+            await _wait_for_change(mailbox, topic)
+            topic = await database.read(load_topic, topic_id)
+            if not _is_answer_pending(topic) and _heartbeat(topic) != reported:
+                reported = _heartbeat(topic)
+                yield topic
+
+
+def _heartbeat(topic: BrokerTopic) -> tuple[bool | None, datetime | None, datetime | None]:
+    return topic.availability, topic.last_ping, topic.last_pong
+
+
+def _is_answer_pending(topic: BrokerTopic) -> bool:
+    return topic.availability is False and timezone.now() < _grace_ends(topic)
+
+
+def _grace_ends(topic: BrokerTopic) -> datetime:
+    assert topic.last_ping is not None
+    return topic.last_ping + timedelta(seconds=app_settings.DASF_PONG_GRACE)
+
+
+async def _wait_for_change(mailbox: Mailbox, topic: BrokerTopic) -> None:
+    """Wait for a ping, a pong, or the moment at which the answer changes by itself."""
+    try:
+        async with asyncio.timeout(_seconds_to_change(topic)):
+            await mailbox.get()
+    except TimeoutError:
+        pass
+
+
+def _seconds_to_change(topic: BrokerTopic) -> float | None:
+    if topic.availability is None:
+        return None
+    moment = (
+        _grace_ends(topic)
+        if _is_answer_pending(topic)
+        else expires_at(topic.last_ping, supports_dasf=topic.supports_dasf)
+    )
+    assert moment is not None
+    # A little later than the moment itself, so that the rule has changed its mind by then.
+    return max((moment - timezone.now()).total_seconds(), 0) + 0.01

@@ -1,0 +1,191 @@
+"""The page that a browser gets at the GraphQL endpoint."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
+from django.test import Client
+from graphql import parse, validate
+from pytest_django.fixtures import Settings
+
+import testproject.asgi
+from dasf_broker.schema import schema
+
+PATH = "/graphql/"
+STATIC = Path(__file__).parents[2] / "dasf_broker" / "static" / "dasf_broker"
+SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in STATIC.glob("*.js")}
+EXAMPLE_DOCUMENTS = re.findall(
+    r"^const \w+ = `([^`]*)`", SCRIPTS["graphql_examples.js"], re.MULTILINE
+)
+
+
+class Page(HTMLParser):
+    """The tags of a page, with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.append((tag, dict(attrs)))
+
+    def values(self, name: str) -> set[str]:
+        """Return what an attribute is anywhere."""
+        return {attributes[name] or "" for _, attributes in self.tags if name in attributes}
+
+
+def test_policy_allows_nothing_but_our_own_files() -> None:
+    """The page may load, run and reach nothing but this host's own."""
+    assert _get()["Content-Security-Policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        "connect-src 'self' ws://testserver; img-src 'self' data:; form-action 'none'; "
+        "frame-ancestors 'none'; base-uri 'none'"
+    )
+
+
+def test_policy_names_the_secure_socket() -> None:
+    """Over HTTPS the websocket is the secure one."""
+    assert "connect-src 'self' wss://testserver;" in _get(secure=True)["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://static.example.org/a/", "https://static.example.org"),
+        ("//static.example.org/a/", "static.example.org"),
+    ],
+)
+def test_static_files_may_be_elsewhere(url: str, host: str, settings: Settings) -> None:
+    """Wherever STATIC_URL points, the page loads its files from there and may run them."""
+    settings.STATIC_URL = url
+    response = _get()
+    assert (
+        f"script-src 'self' {host}; style-src 'self' {host};"
+        in (response["Content-Security-Policy"])
+    )
+    assert f"{url}dasf_broker/graphql.js" in _page(response).values("src")
+
+
+def test_nothing_is_inline() -> None:
+    """No script, style or handler stands in the page itself: the policy would forbid it."""
+    page = _page(_get())
+    assert {tag for tag, _ in page.tags}.isdisjoint({"style", "form", "iframe"})
+    assert all(attributes.get("src") for tag, attributes in page.tags if tag == "script")
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert not {name for name in names if name == "style" or name.startswith("on")}
+
+
+def test_every_file_is_there() -> None:
+    """What the page and its modules name exists, and nothing comes from another host."""
+    page = _page(_get())
+    linked = (page.values("src") | page.values("href")) - {"data:,"}
+    assert linked == {"/static/dasf_broker/graphql.js", "/static/dasf_broker/graphql.css"}
+    assert all(finders.find(url.removeprefix("/static/")) for url in linked)
+    imported = set(re.findall(r'from "\./([^"]+)"', "".join(SCRIPTS.values())))
+    assert imported == set(SCRIPTS) - {"graphql.js"}
+    everything = [path.read_text(encoding="utf-8") for path in STATIC.iterdir()]
+    assert not re.findall(r"https?://|@import|url\(|innerHTML|eval\(", "".join(everything))
+
+
+def test_modules_and_page_agree() -> None:
+    """Elements, texts and examples that the modules ask for are in the page, and all are used."""
+    page = _page(_get())
+    script = SCRIPTS["graphql.js"]
+    assert set(re.findall(r'part\("([^"]+)"\)', script)) <= page.values("id")
+    used = {
+        "data-text-" + re.sub(r"[A-Z]", lambda letter: f"-{letter[0].lower()}", name)
+        for name in re.findall(r"texts\.(\w+)", "".join(SCRIPTS.values()))
+    }
+    given = {name for _, attributes in page.tags for name in attributes}
+    assert used == {name for name in given if name.startswith("data-text-")}
+    examples = re.findall(r"^  (\w+): \{", SCRIPTS["graphql_examples.js"], re.MULTILINE)
+    assert page.values("data-example") == set(examples)
+
+
+def test_every_field_has_a_label() -> None:
+    """Whoever does not see the page is told what each field is."""
+    page = _page(_get())
+    fields = [
+        attributes
+        for tag, attributes in page.tags
+        if tag in ("textarea", "input") and attributes.get("type") != "hidden"
+    ]
+    assert {field["id"] for field in fields} == page.values("for")
+    assert len(fields) == 3
+
+
+@pytest.mark.parametrize("document", EXAMPLE_DOCUMENTS)
+def test_examples_are_valid(document: str) -> None:
+    """The document behind each button is valid."""
+    assert validate(schema._schema, parse(document)) == []
+
+
+def test_page_asks_where_it_was_found() -> None:
+    """Under a script name the page sends its queries to the address it was loaded from."""
+    response = _get(SCRIPT_NAME="/sub", PATH_INFO=PATH)
+    assert _page(response).values("data-endpoint") == {"/sub/graphql/"}
+
+
+def test_template_can_be_overridden(tmp_path: Path, settings: Settings) -> None:
+    """A host's own template of the same name wins."""
+    (tmp_path / "dasf_broker").mkdir()
+    own = '{% extends "dasf_broker/graphql.html" %}{% block title %}Our broker{% endblock %}'
+    (tmp_path / "dasf_broker" / "graphql.html").write_text(own, encoding="utf-8")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    assert "<title>Our broker</title>" in _get().content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_page_gives_a_session_user_what_a_query_needs(stranger: User) -> None:
+    """With the token in the page a logged-in user's query passes; without it, it does not."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(stranger)
+    response = client.get(PATH, headers={"accept": "text/html"})
+    tags = _page(response).tags
+    [token] = [a["value"] for _, a in tags if a.get("name") == "csrfmiddlewaretoken"]
+    query = {"query": "{ viewer { username } }"}
+    assert token is not None
+
+    refused = client.post(PATH, query, content_type="application/json")
+    assert refused.status_code == 403
+    answered = client.post(
+        PATH, query, content_type="application/json", headers={"x-csrftoken": token}
+    )
+    assert answered.json() == {"data": {"viewer": {"username": "stranger"}}}
+
+
+def test_page_is_not_kept_by_caches() -> None:
+    """The page holds a visitor's own CSRF token, so no cache may keep it."""
+    assert {"no-store", "private"} <= set(_get()["Cache-Control"].split(", "))
+
+
+@pytest.mark.parametrize(("debug", "status"), [(True, 200), (False, 404)])
+async def test_demo_serves_static_files(debug: bool, status: int, settings: Settings) -> None:
+    """While debugging, the demo's server has the static files; otherwise somebody else does."""
+    settings.DEBUG = debug
+    application: Any = importlib.reload(testproject.asgi).application
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(application), base_url="http://testserver"
+    ) as client:
+        response = await client.get("/static/dasf_broker/graphql.css")
+    assert response.status_code == status
+
+
+def _get(**extra: Any) -> Any:
+    response = Client().get(PATH, headers={"accept": "text/html"}, **extra)
+    assert response.status_code == 200
+    return response
+
+
+def _page(response: Any) -> Page:
+    return Page(response.content.decode())
