@@ -131,7 +131,7 @@ DEFAULTS: dict[str, Setting] = {
     "DASF_ALLOWED_ORIGINS": Setting(
         (),
         tuple,
-        "Origins besides the server's own from which browsers may open sockets with a session.",
+        "Origins besides the server's own whose pages may open sockets; `*` for all.",
     ),
 }
 

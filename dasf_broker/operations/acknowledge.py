@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -113,26 +113,39 @@ def acknowledge_up_to(caller: Caller, slug: str, cursor: str) -> int:
     NotFoundError, ForbiddenError
         The caller may not see the topic, or not consume from it.
     """
+    total, position = 0, 0
+    while page := outstanding_up_to(caller, slug, cursor, position):
+        total += count_fresh(acknowledge_batch([item for _, item in page]))
+        position = page[-1][0]
+    return total
+
+
+def outstanding_up_to(
+    caller: Caller, slug: str, cursor: str, position: int
+) -> list[tuple[int, Acknowledging]]:
+    """Return the next step of :func:`acknowledge_up_to`, each item with its sequence.
+
+    Parameters
+    ----------
+    position
+        The sequence behind which the step begins.
+    """
     found = consumable(caller, slug)
     topic_id, last = decode_message_cursor(cursor, field="upTo")
     if topic_id != found.topic.pk:
         raise BadInputError(f"upTo is not a cursor of topic {slug!r}.", field="upTo")
-    total, position = 0, 0
-    while True:
-        outstanding = found.topic.brokermessage_set.after(position).filter(sequence__lte=last)
-        page = list(
-            outstanding.not_acknowledged_by(caller.user.pk)
-            .order_by("sequence")
-            .values_list("sequence", "message_id")[:STEP]
-        )
-        if not page:
-            return total
-        done = acknowledge_batch([Acknowledging(caller, slug, each) for _, each in page])
-        total += sum(
-            isinstance(each, Acknowledged) and each.status is AcknowledgeStatus.ACKNOWLEDGED
-            for each in done
-        )
-        position = page[-1][0]
+    rows = found.topic.brokermessage_set.after(position).filter(sequence__lte=last)
+    outstanding = rows.not_acknowledged_by(caller.user.pk).order_by("sequence")
+    page = outstanding.values_list("sequence", "message_id")[:STEP]
+    return [(sequence, Acknowledging(caller, slug, each)) for sequence, each in page]
+
+
+def count_fresh(outcomes: Iterable[Acknowledged | BrokerError]) -> int:
+    """Return how many messages were acknowledged that were not before."""
+    return sum(
+        isinstance(each, Acknowledged) and each.status is AcknowledgeStatus.ACKNOWLEDGED
+        for each in outcomes
+    )
 
 
 def _acknowledge_in_topic(

@@ -17,7 +17,14 @@ from typing import Generic, TypeVar
 
 from dasf_broker import app_settings, database
 from dasf_broker.exceptions import BrokerError, UnavailableError
-from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging, acknowledge_batch
+from dasf_broker.operations.acknowledge import (
+    Acknowledged,
+    Acknowledging,
+    acknowledge_batch,
+    count_fresh,
+    outstanding_up_to,
+)
+from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import Publication, Published, publish_batch
 from dasf_broker.realtime.channel_layer import at_home
 
@@ -139,6 +146,14 @@ class Writer:
         at_home()
         self.publish: GroupCommit[Publication, Published] = GroupCommit(publish_batch)
         self.acknowledge: GroupCommit[Acknowledging, Acknowledged] = GroupCommit(acknowledge_batch)
+
+    async def acknowledge_up_to(self, caller: Caller, slug: str, cursor: str) -> int:
+        """Do as :func:`.acknowledge.acknowledge_up_to`, step by step between other writes."""
+        total, position = 0, 0
+        while page := await database.read(outstanding_up_to, caller, slug, cursor, position):
+            total += count_fresh(await self.acknowledge([item for _, item in page]))
+            position = page[-1][0]
+        return total
 
 
 _writers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Writer] = weakref.WeakKeyDictionary()

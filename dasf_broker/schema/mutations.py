@@ -11,9 +11,8 @@ from dasf_broker import database
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
-    AcknowledgeStatus,
     Acknowledging,
-    acknowledge_up_to,
+    count_fresh,
 )
 from dasf_broker.operations.heartbeat import ping, pong
 from dasf_broker.operations.publish import Publication, Published
@@ -126,14 +125,14 @@ class Mutation:
         if (wanted is None) == (cursor is None):
             raise BadInputError("Give either messageIds or upTo.", field="messageIds")
         if cursor is not None:
-            count = await database.write(acknowledge_up_to, caller, topic, cursor)
+            count = await get_writer().acknowledge_up_to(caller, topic, cursor)
             return AcknowledgeMessagesPayload(results=[], acknowledged=count)
         _check_count(len(wanted), "messageIds")
         items = [Acknowledging(caller, topic, each) for each in wanted]
         done = [_raised(each) for each in await get_writer().acknowledge(items)] if items else []
         return AcknowledgeMessagesPayload(
             results=[AcknowledgeMessagePayload.of(each) for each in done],
-            acknowledged=sum(each.status is AcknowledgeStatus.ACKNOWLEDGED for each in done),
+            acknowledged=count_fresh(done),
         )
 
     @strawberry.mutation(description="Ask the consumers of a topic to answer: watch `pongs`.")

@@ -22,7 +22,8 @@ from dasf_broker.operations.browse import (
     list_source_messages,
 )
 from dasf_broker.operations.paging import Page, PageRequest
-from dasf_broker.permissions import Right, TopicRights, users_with
+from dasf_broker.permissions import Right, users_with
+from dasf_broker.schema.availability import Availability
 from dasf_broker.schema.connections import (
     After,
     Before,
@@ -33,69 +34,16 @@ from dasf_broker.schema.connections import (
     page_request,
 )
 from dasf_broker.schema.context import Info
-from dasf_broker.schema.enums import AvailabilityStatus
 from dasf_broker.schema.filters import MessageFilter, restriction
 from dasf_broker.schema.messages import Message, MessageConnection
 from dasf_broker.schema.nodes import primary_key
 from dasf_broker.schema.people import User
 from dasf_broker.schema.sharing import shared
+from dasf_broker.schema.topic_permissions import TopicPermissions
 
 Narrowed = Annotated[
     MessageFilter | None, strawberry.argument(description="Return only these messages.")
 ]
-
-
-@strawberry.type(description="Whether the consumers of a topic answer pings.")
-class Availability:
-    """What pings and pongs say at one moment."""
-
-    status: AvailabilityStatus = strawberry.field(description="The answer in a word.")
-    is_online: bool | None = strawberry.field(
-        description="The same as yes or no; null while it is not known."
-    )
-    last_ping: datetime | None = strawberry.field(description="When the topic was last pinged.")
-    last_pong: datetime | None = strawberry.field(description="When a consumer last answered.")
-    round_trip_time: float | None = strawberry.field(
-        description="Seconds from the last answered ping to its first answer."
-    )
-
-    @classmethod
-    def of(cls, topic: models.BrokerTopic) -> Availability:
-        """Return the availability of a topic as its row says."""
-        online = topic.availability
-        return cls(
-            status=AvailabilityStatus.of(online),
-            is_online=online,
-            last_ping=topic.last_ping,
-            last_pong=topic.last_pong,
-            round_trip_time=topic.round_trip_time,
-        )
-
-
-@strawberry.type(description="What you may do with a topic.")
-class TopicPermissions:
-    """The viewer's rights on one topic."""
-
-    can_produce: bool = strawberry.field(description="Publish messages.")
-    can_consume: bool = strawberry.field(description="Read and acknowledge messages.")
-    can_view_status: bool = strawberry.field(description="See whether the topic is online.")
-    can_ping: bool = strawberry.field(description="Ask the consumers to answer.")
-    can_pong: bool = strawberry.field(description="Answer pings.")
-    can_change: bool = strawberry.field(description="Change the topic and hand out rights.")
-    can_delete: bool = strawberry.field(description="Delete the topic.")
-
-    @classmethod
-    def of(cls, rights: TopicRights) -> TopicPermissions:
-        """Return rights as the API shows them."""
-        return cls(
-            can_produce=rights.may_produce,
-            can_consume=rights.may_consume,
-            can_view_status=rights.is_visible,
-            can_ping=rights.may_ping,
-            can_pong=rights.may_pong,
-            can_change=rights.may_change,
-            can_delete=rights.may_delete,
-        )
 
 
 @strawberry.interface(
