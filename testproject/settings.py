@@ -100,6 +100,7 @@ if url := os.environ.get("REDIS_URL"):
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"

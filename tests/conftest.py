@@ -51,7 +51,8 @@ def make_topic(db: None) -> MakeTopic:
     """Return a function that makes a topic: ``make_topic("slug", store_messages="store")``."""
 
     def make(slug: str = "topic", **fields: Any) -> BrokerTopic:
-        return BrokerTopic.objects.create(slug=slug, **fields)
+        topic: BrokerTopic = BrokerTopic.objects.create(slug=slug, **fields)
+        return topic
 
     return make
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +21,9 @@ from dasf_broker.exceptions import BadInputError, PayloadTooLargeError
 
 #: ``context`` is a signed 64 bit integer in the database.
 MAX_CONTEXT = 2**63 - 1
+
+#: Levels of nesting in the properties of a message.
+MAX_DEPTH = 64
 
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
@@ -158,6 +162,7 @@ class Envelope:
         context: Any,
         max_size: int,
     ) -> Envelope:
+        _check_depth(properties)
         _check_message_type(properties)
         if (answers := properties.get("response_topic")) not in (None, "", STATUS_PING):
             if not isinstance(answers, str):
@@ -197,6 +202,15 @@ def decode_data(payload: str) -> Any:
         return None
 
 
+def is_same(content: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two envelopes in their wire form say the same.
+
+    PostgreSQL gives 3.9e16 back as 39000000000000000, which Python reads as another number:
+    what is compared is what is written.
+    """
+    return content == other or _as_written(content) == _as_written(other)
+
+
 def check_uuid(value: Any, *, field: str = "messageId") -> UUID:
     """Return ``value`` as a UUID.
 
@@ -214,12 +228,33 @@ def check_uuid(value: Any, *, field: str = "messageId") -> UUID:
         raise BadInputError(f"{shown} is not a UUID.", field=field) from None
 
 
+def _as_written(content: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(content), parse_int=Decimal, parse_float=Decimal)
+
+
 def _check_properties(properties: Any) -> Mapping[str, Any]:
     if not isinstance(properties, Mapping):
         raise BadInputError(
             f"properties is a JSON object, not {_kind(properties)}.", field="properties"
         )
     return properties
+
+
+def _check_depth(properties: Mapping[str, Any]) -> None:
+    """Refuse what is nested so deeply that some part on its way could not copy or print it."""
+    level: list[Any] = [properties]
+    for _ in range(MAX_DEPTH):
+        children = [
+            each.values() if isinstance(each, Mapping) else each
+            for each in level
+            if isinstance(each, (Mapping, list))
+        ]
+        level = [child for each in children for child in each]
+        if not level:
+            return
+    raise BadInputError(
+        f"properties are nested more than {MAX_DEPTH} levels deep.", field="properties"
+    )
 
 
 def _check_message_type(properties: Mapping[str, Any]) -> None:

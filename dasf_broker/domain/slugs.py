@@ -12,6 +12,12 @@ MAX_SLUG_LENGTH = 128
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 
 
+def is_slug(text: str) -> bool:
+    """Tell whether ``text`` may name a topic."""
+    # fullmatch, because `$` would let a trailing newline through.
+    return len(text) <= MAX_SLUG_LENGTH and _SLUG.fullmatch(text) is not None
+
+
 def check_slug(slug: str, *, field: str = "topic") -> str:
     """Return ``slug`` if it may name a topic.
 
@@ -33,8 +39,7 @@ def check_slug(slug: str, *, field: str = "topic") -> str:
             f"A topic slug has at most {MAX_SLUG_LENGTH} characters; {shown!r}... has {len(slug)}.",
             field=field,
         )
-    # fullmatch, because `$` would let a trailing newline through.
-    if not _SLUG.fullmatch(slug):
+    if not is_slug(slug):
         raise BadInputError(
             f"{slug!r} is not a topic slug: use letters, digits, hyphens and underscores.",
             field=field,

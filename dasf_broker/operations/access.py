@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from dasf_broker.domain.slugs import check_slug
+from dasf_broker.domain.slugs import check_slug, is_slug
 from dasf_broker.exceptions import ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
@@ -83,7 +83,9 @@ class AccessTable:
         self._load({slug})
 
     def _load(self, slugs: Collection[str]) -> None:
-        topics = list(BrokerTopic.objects.with_response_info().filter(slug__in=slugs))
+        # What is no slug is no topic, and the database may choke on it.
+        names = [slug for slug in slugs if is_slug(slug)]
+        topics = list(BrokerTopic.objects.with_response_info().filter(slug__in=names))
         self._topics.update((topic.slug, topic) for topic in topics)
         self._rights.update(rights_table(self._users.values(), topics))
 

@@ -7,9 +7,12 @@ the answers to a ping.
 from __future__ import annotations
 
 import asyncio
+import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -19,8 +22,9 @@ from dasf_broker.exceptions import BrokerError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import consumable
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.heartbeat import ping_topic
+from dasf_broker.operations.heartbeat import ping_topic, pong
 from dasf_broker.operations.hubs import get_hub
+from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.mailbox import Mailbox
 
 #: How long a response topic outlives its last consumer, once nothing is outstanding.
@@ -28,6 +32,14 @@ GARBAGE_DELAY = timedelta(minutes=10)
 
 #: Seconds between looks for a topic that nobody announced.
 LOOK_INTERVAL = 5.0
+
+#: Seconds between the signs of life of a topic's consumers that one process writes down.
+PONG_STEP = 5.0
+
+#: What was written down lately by each event loop, oldest first: topic, last ping, when.
+_noted: weakref.WeakKeyDictionary[
+    asyncio.AbstractEventLoop, dict[tuple[str, UUID | None], float]
+] = weakref.WeakKeyDictionary()
 
 
 @asynccontextmanager
@@ -39,15 +51,15 @@ async def present(topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
     hub = get_hub()
     try:
         async with hub.subscription(topic.pk, {MessagePublished}) as opened:
-            if topic.garbage_collect_on is not None:
+            # Read now: it may have been marked since the topic was loaded.
+            if topic.is_response_topic and await database.read(_is_marked, topic.pk):
                 await database.write(arrived, topic.pk)
             yield opened
     finally:
         is_missed = topic.is_response_topic or topic.supports_dasf
         if is_missed and not hub.listeners(topic.pk, MessagePublished):
-            with suppress(BrokerError):
-                # Shielded: it is a cancelled subscriber that leaves.
-                await asyncio.shield(database.write(left, topic.pk))
+            # Shielded: it is a cancelled subscriber that leaves.
+            await asyncio.shield(_note_leaving(hub, topic.pk))
 
 
 async def wait_until_consumable(caller: Caller, slug: str) -> None:
@@ -72,6 +84,26 @@ async def wait_until_consumable(caller: Caller, slug: str) -> None:
                 pass
 
 
+async def note_sign_of_life(caller: Caller, slug: str, last_ping: UUID | None) -> None:
+    """Take an acknowledgement for a pong: who acknowledges is alive.
+
+    Not each is written down, but the first after a ping, and then one for all consumers of this
+    process in a while.
+
+    Parameters
+    ----------
+    last_ping
+        The id of the last ping that the consumer was sent.
+    """
+    noted, now = _noted.setdefault(asyncio.get_running_loop(), {}), time.monotonic()
+    while noted and noted[oldest := next(iter(noted))] < now - PONG_STEP:
+        del noted[oldest]
+    if (slug, last_ping) not in noted:
+        noted[slug, last_ping] = now
+        with suppress(BrokerError):  # the acknowledgement is fine all the same
+            await database.write(pong, caller, slug)
+
+
 def arrived(topic_id: int) -> None:
     """Note that a consumer listens: the topic is needed."""
     marked = BrokerTopic.objects.filter(pk=topic_id, garbage_collect_on__isnull=False)
@@ -93,6 +125,18 @@ def left(topic_id: int) -> None:
     elif not topic.get_outstanding_messages().exists():
         due = timezone.now() + GARBAGE_DELAY
         BrokerTopic.objects.filter(pk=topic_id).update(garbage_collect_on=due)
+
+
+async def _note_leaving(hub: Hub, topic_id: int) -> None:
+    with suppress(BrokerError):
+        await database.write(left, topic_id)
+        if hub.listeners(topic_id, MessagePublished):  # somebody came meanwhile
+            await database.write(arrived, topic_id)
+
+
+def _is_marked(topic_id: int) -> bool:
+    marked = BrokerTopic.objects.filter(pk=topic_id, garbage_collect_on__isnull=False)
+    return bool(marked.exists())
 
 
 def _may_consume(caller: Caller, slug: str) -> bool:

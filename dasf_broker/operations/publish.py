@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from dasf_broker import app_settings
-from dasf_broker.domain.envelope import Envelope, MessageType
+from dasf_broker.domain.envelope import Envelope, MessageType, is_same
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import is_stored
@@ -94,7 +94,7 @@ def publish_batch(publications: Sequence[Publication]) -> list[Published | Broke
         For each publication, in order, what became of it.
     """
     with transaction.atomic():
-        table = AccessTable([(each.caller, each.slug) for each in publications])
+        table = AccessTable([*_named(publications)])
         drafts = [_draft(table, each) for each in publications]
         accepted = [draft for draft in drafts if isinstance(draft, _Draft)]
         _store([draft for draft in accepted if is_stored(draft.topic.storage_policy)])
@@ -174,6 +174,13 @@ def unstored_event(user: User | None, topic: BrokerTopic, envelope: Envelope) ->
 # --- the steps of a batch, in order -----------------------------------------------------------
 
 
+def _named(publications: Iterable[Publication]) -> Iterator[tuple[Caller, str]]:
+    for each in publications:
+        yield each.caller, each.slug
+        if (name := each.envelope.response_topic) is not None:
+            yield each.caller, name
+
+
 def _draft(table: AccessTable, publication: Publication) -> _Draft | BrokerError:
     try:
         return _checked(table, publication)
@@ -192,7 +199,7 @@ def _checked(table: AccessTable, publication: Publication) -> _Draft:
     found.require(found.rights.may_produce, to="publish to")
     answers = None
     if (name := publication.envelope.response_topic) is not None:
-        answers = ensure_response_topic(caller, name, found.topic)
+        answers = ensure_response_topic(table, caller, name, found.topic)
     return _Draft(publication, found, created, answers)
 
 
@@ -230,7 +237,7 @@ def _known_messages(drafts: Sequence[_Draft]) -> dict[tuple[int, UUID], BrokerMe
 
 def _settle_repeated(draft: _Draft, first: BrokerMessage) -> None:
     envelope, caller = draft.publication.envelope, draft.publication.caller
-    if first.content == envelope.content and first.user_id == caller.user.pk:
+    if is_same(first.content, envelope.content) and first.user_id == caller.user.pk:
         first.topic = draft.topic
         draft.finish(message_event(first), PublishStatus.DUPLICATE)
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from dasf_broker import app_settings
 from dasf_broker.domain.events import TopicAppeared, TopicDeleted
@@ -16,7 +17,7 @@ from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
 from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BadInputError, ConflictError, ForbiddenError, NotFoundError
-from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet, ResponseTopic
+from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.operations.access import Access, AccessTable, access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.housekeeping import remove_settled
@@ -97,7 +98,9 @@ def create_on_message(table: AccessTable, caller: Caller, slug: str) -> Access:
     return table.get(caller, slug)
 
 
-def ensure_response_topic(requester: Caller, slug: str, source: BrokerTopic) -> BrokerTopic:
+def ensure_response_topic(
+    table: AccessTable, requester: Caller, slug: str, source: BrokerTopic
+) -> BrokerTopic:
     """Return the topic that answers to a request go to; create it where there is none.
 
     The requester may consume a response topic that was created for them. A topic that exists
@@ -108,22 +111,23 @@ def ensure_response_topic(requester: Caller, slug: str, source: BrokerTopic) -> 
     ConflictError
         The slug is taken by a topic that cannot carry these answers.
     """
-    topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info().filter(slug=slug)
-    existing = topics.first()
-    if existing is None:
-        with suppress(IntegrityError), transaction.atomic():
+    if not table.exists(slug):
+        with suppress(IntegrityError), transaction.atomic():  # somebody else may be quicker
             created = ResponseTopic(slug=slug, is_response_for=source)
             created.save()
             grant(requester.user, created, Right.CONSUME)
             announce_on_commit([TopicAppeared(topic_slug=slug)])
-            return created
-        existing = topics.get()  # somebody else was quicker
-    held = rights_table([requester.user], [existing])[requester.user.pk, existing.pk]
-    if not held.may_consume or existing.source_topic_id not in (None, source.pk):
+        table.reload(slug)
+    try:
+        found = table.get(requester, slug).to_consume()
+    except (NotFoundError, ForbiddenError):
+        found = None
+    if found is None or found.topic.source_topic_id not in (None, source.pk):
         raise ConflictError(f"The response topic {slug!r} is taken; choose another name.")
-    if existing.garbage_collect_on is not None:
-        BrokerTopic.objects.filter(pk=existing.pk).update(garbage_collect_on=None)
-    return existing
+    if found.topic.garbage_collect_on is not None:
+        BrokerTopic.objects.filter(pk=found.topic.pk).update(garbage_collect_on=None)
+        found.topic.garbage_collect_on = None
+    return found.topic
 
 
 def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
@@ -144,8 +148,10 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
         topic.save(update_fields=list(options.values()))
         if not was_stored and is_stored(topic.storage_policy):
             # What was published in between was never stored: old cursors have a hole.
-            topic.refresh_from_db(fields=["last_sequence"])
-            BrokerTopic.objects.filter(pk=topic.pk).update(expired_sequence=topic.last_sequence)
+            # One sequence is left out in their place, so that the newest cursor expires too.
+            hole = F("last_sequence") + 1
+            topics = BrokerTopic.objects.filter(pk=topic.pk)
+            topics.update(last_sequence=hole, expired_sequence=hole)
         remove_settled([topic])
     return _accessed(caller, topic)
 
@@ -183,6 +189,9 @@ def grant_permission(
     found.require(found.rights.may_change, to="change")
     with transaction.atomic():
         grant(_holder(username, group), found.topic, right)
+        # Whoever got the right may have acknowledged, when they held it before, what waited
+        # since then because nobody held it.
+        remove_settled([found.topic])
         announce_on_commit([TopicAppeared(topic_slug=slug)])
     return found
 

@@ -14,12 +14,15 @@ A host that has a schema of its own mixes ours into it and names it in ``DASF_GR
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import strawberry
 from django.utils.module_loading import import_string
 from graphql import GraphQLError
+from strawberry.schema.types.base_scalars import UUIDDefinition
 
 from dasf_broker import app_settings
 from dasf_broker.schema.context import Context, Info
@@ -41,6 +44,10 @@ __all__ = [
 ]
 
 
+#: Strawberry's own, which says nothing of itself.
+_UUID = replace(UUIDDefinition, description="A UUID in text, as in RFC 9562.")
+
+
 class Schema(strawberry.Schema):
     """A strawberry schema with what the broker's types need; takes the same parameters."""
 
@@ -52,6 +59,7 @@ class Schema(strawberry.Schema):
         *,
         types: Iterable[Any] = (),
         extensions: Iterable[Any] = (),
+        scalar_overrides: Mapping[Any, Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -60,6 +68,7 @@ class Schema(strawberry.Schema):
             subscription,
             types=(BrokerTopic, ResponseTopic, *types),
             extensions=(DocumentCache, *extensions),
+            scalar_overrides={UUID: _UUID, **(scalar_overrides or {})},
             **options,
         )
 

@@ -9,6 +9,7 @@ import strawberry
 
 from dasf_broker import database
 from dasf_broker.exceptions import BadInputError, BrokerError
+from dasf_broker.operations.access import consumable
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
     Acknowledging,
@@ -128,6 +129,7 @@ class Mutation:
             count = await get_writer().acknowledge_up_to(caller, topic, cursor)
             return AcknowledgeMessagesPayload(results=[], acknowledged=count)
         _check_count(len(wanted), "messageIds")
+        await database.read(consumable, caller, topic)  # also where the list is empty
         items = [Acknowledging(caller, topic, each) for each in wanted]
         done = [_raised(each) for each in await get_writer().acknowledge(items)] if items else []
         return AcknowledgeMessagesPayload(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypedDict
+from uuid import UUID
 
 from dasf_broker import app_settings, database
 from dasf_broker.domain.envelope import Envelope, MessageType, check_uuid
@@ -21,7 +21,7 @@ from dasf_broker.exceptions import BadInputError, BrokerError, UnavailableError
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import pong
-from dasf_broker.operations.presence import wait_until_consumable
+from dasf_broker.operations.presence import note_sign_of_life, wait_until_consumable
 from dasf_broker.operations.publish import Publication
 from dasf_broker.operations.subscribe import messages
 from dasf_broker.operations.topics import store_api_info
@@ -35,14 +35,16 @@ logger = logging.getLogger(__name__)
 #: Frames of one client that wait, and that are written together.
 BATCH = 100
 
-#: Seconds between the acknowledgements of one socket that are noted as pongs.
-PONG_STEP = 5.0
+#: Characters of a frame after which the next is not read before this one is done with, so that
+#: what one client makes us hold is bounded.
+LARGE = 64 * 1024
 
 #: Seconds before a consumer whose stream broke is served again.
 RETRY = 1.0
 
 FORBIDDEN = 4403
 INTERNAL_ERROR = 1011
+TRY_AGAIN_LATER = 1013
 
 Frame = dict[str, Any]
 #: What became of a frame: nothing to complain about, or an error.
@@ -102,12 +104,13 @@ class DasfSocket:
             return
         try:
             self._caller = (await identify_socket(self._headers)).caller
+        except UnavailableError:
+            await self._close(TRY_AGAIN_LATER)  # clients do; here they would be deaf for good
+            return
         except BrokerError as error:
             self._refusal = error
         try:
             await self._work()
-        except* OSError:
-            pass  # the client has gone in the middle of a frame
         except* Exception:
             logger.exception("A DASF websocket failed.")
             await self._close(INTERNAL_ERROR)
@@ -121,25 +124,34 @@ class DasfSocket:
         return []
 
     async def send_text(self, text: str) -> None:
-        """Send a frame."""
-        await self._send({"type": "websocket.send", "text": text})
+        """Send a frame, if the client is still there."""
+        with suppress(OSError):  # whoever reads the frames notices that the client has gone
+            await self._send({"type": "websocket.send", "text": text})
 
     async def _work(self) -> None:
-        waiting: asyncio.Queue[str] = asyncio.Queue(BATCH)
+        waiting: asyncio.Queue[str | None] = asyncio.Queue(BATCH)
         async with asyncio.TaskGroup() as group:
-            jobs = [self._answer_all(waiting), *self.jobs()]
-            tasks = [group.create_task(job) for job in jobs]
+            tasks = [group.create_task(job) for job in self.jobs()]
+            group.create_task(self._answer_all(waiting))
             while (message := await self._receive())["type"] == "websocket.receive":
-                await waiting.put(message.get("text") or "")
+                text = message.get("text") or ""
+                await waiting.put(text)
+                if len(text) > LARGE:
+                    await waiting.join()
             for task in tasks:
                 task.cancel()
+            await waiting.put(None)  # what the client sent before it went still counts
 
-    async def _answer_all(self, waiting: asyncio.Queue[str]) -> None:
+    async def _answer_all(self, waiting: asyncio.Queue[str | None]) -> None:
         while True:
             texts = [await waiting.get()]
             while len(texts) < BATCH and not waiting.empty():
                 texts.append(waiting.get_nowait())
-            await self._answer([_read(text) for text in texts])
+            await self._answer([_read(text) for text in texts if text is not None])
+            if None in texts:
+                return
+            for _ in texts:
+                waiting.task_done()
 
     async def _answer(self, frames: Sequence[Frame | BrokerError]) -> None:
         readable = [frame for frame in frames if not isinstance(frame, BrokerError)]
@@ -147,6 +159,9 @@ class DasfSocket:
             outcomes = iter(await self.handle(readable))
         except BrokerError as error:
             outcomes = iter([error] * len(readable))
+        except Exception:
+            logger.exception("The frames of a DASF websocket could not be dealt with.")
+            outcomes = iter([BrokerError("The broker failed; its log says how.")] * len(readable))
         for frame in frames:
             if isinstance(frame, BrokerError):
                 await self.send_text(write_json(_result({}, frame)))
@@ -154,7 +169,8 @@ class DasfSocket:
                 await self.send_text(write_json(_result(frame, outcome)))
 
     async def _close(self, code: int) -> None:
-        await self._send({"type": "websocket.close", "code": code})
+        with suppress(OSError):
+            await self._send({"type": "websocket.close", "code": code})
 
 
 class ProducerSocket(DasfSocket):
@@ -182,7 +198,7 @@ class ConsumerSocket(DasfSocket):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
-        self._pong_noted_at = float("-inf")
+        self._last_ping: UUID | None = None
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
         """Acknowledge the messages, all together."""
@@ -193,7 +209,7 @@ class ConsumerSocket(DasfSocket):
 
         outcomes = await _each(frames, acknowledging, get_writer().acknowledge)
         if None in outcomes:
-            await self._note_pong()
+            await note_sign_of_life(caller, self.slug, self._last_ping)
         return outcomes
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
@@ -216,14 +232,8 @@ class ConsumerSocket(DasfSocket):
         async with aclosing(stream) as received:  # type: ignore[type-var]
             async for each in received:
                 if each.message.message_type is MessageType.PING:
-                    self._pong_noted_at = float("-inf")
+                    self._last_ping = each.message.message_id
                 await self.send_text(each.delivery.view(_delivered))
-
-    async def _note_pong(self) -> None:
-        # Who acknowledges is alive. Noted now and then, not for each message.
-        if time.monotonic() - self._pong_noted_at > PONG_STEP:
-            self._pong_noted_at = time.monotonic()
-            await database.write(pong, self.caller, self.slug)
 
 
 class StatusPingSocket(DasfSocket):
@@ -262,7 +272,10 @@ def _read(text: str) -> Frame | BrokerError:
 def _json(text: Any) -> Any:
     if not isinstance(text, str):
         raise BadInputError("api_info is JSON as text.")
-    return read_json(text)
+    value = read_json(text)
+    # As a property, so that it is checked for what databases cannot keep in JSON.
+    Envelope.parse({"properties": {"api_info": value}}, max_size=app_settings.DASF_MAX_MESSAGE_SIZE)
+    return value
 
 
 async def _each(

@@ -134,9 +134,10 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _accepts_graphql_json(request: HttpRequest) -> bool:
-    # Only where it is named: `*/*` comes from clients that know nothing of the newer type.
-    is_named = any(str(each).startswith(GRAPHQL_JSON) for each in request.accepted_types)
-    return is_named and request.get_preferred_type([GRAPHQL_JSON, JSON]) == GRAPHQL_JSON
+    # Only where it is named: `*/*` comes from clients that know nothing of the newer type. Not
+    # with `get_preferred_type`, for which `;charset=utf-8` makes another type.
+    quality = {f"{each.main_type}/{each.sub_type}": each.quality for each in request.accepted_types}
+    return 0 < quality.get(GRAPHQL_JSON, 0) >= quality.get(JSON, 0)
 
 
 def _is_fine(request: HttpRequest, result: Result) -> bool:

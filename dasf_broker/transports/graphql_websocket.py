@@ -174,13 +174,13 @@ class _Socket:
             case "pong":
                 pass
             case "subscribe":
-                self._subscribe(frame)
+                await self._subscribe(frame)
             case "complete":
                 self._complete(frame)
             case other:
                 raise _CloseError(BAD_REQUEST, f"Unknown frame type {other[:32]!r}")
 
-    def _subscribe(self, frame: dict[str, Any]) -> None:
+    async def _subscribe(self, frame: dict[str, Any]) -> None:
         operation_id = _operation_id(frame)
         if self._identity is None:
             raise _CloseError(UNAUTHORIZED, "Send connection_init first")
@@ -190,6 +190,12 @@ class _Socket:
             request = GraphQLRequest.read(frame.get("payload"))
         except BadInputError as error:
             raise _CloseError(BAD_REQUEST, f"subscribe: {error}") from None
+        try:
+            # Here and not where it runs: of frames that come at once the last is one too many.
+            self._check_room()
+        except RateLimitedError as error:
+            await self._error(operation_id, _shown(error))
+            return
         run = self._run(operation_id, request, self._identity.caller)
         self._operations[operation_id] = asyncio.create_task(run)
 
@@ -203,7 +209,6 @@ class _Socket:
     async def _run(self, operation_id: str, request: GraphQLRequest, caller: Caller) -> None:
         context = Context(caller, root_url=root_url_of(self._scope, self._headers))
         try:
-            self._check_room()
             if operation_type(self._schema, request) is OperationType.SUBSCRIPTION:
                 await self._stream(operation_id, request, context)
             else:
@@ -222,7 +227,7 @@ class _Socket:
 
     def _check_room(self) -> None:
         limit = app_settings.DASF_MAX_OPERATIONS_PER_SOCKET
-        if len(self._operations) > limit:
+        if len(self._operations) >= limit:
             raise RateLimitedError(
                 f"At most {limit} operations run on one socket; complete some first.", limit=limit
             )

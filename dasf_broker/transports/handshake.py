@@ -51,12 +51,14 @@ async def identify_socket(
     UnavailableError
         The database does not answer.
     """
-    authorization = authorization_in(payload) or headers.get("authorization")
+    authorization = authorization_in(payload)
+    if authorization is None:  # an empty one is wrong, and not taken for none
+        authorization = headers.get("authorization")
     cookies = headers.get("cookie", "") if "origin" in headers else ""
     session_key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
 
     def load() -> Identity:
-        user = None if authorization else session_user(session_key)
+        user = session_user(session_key) if authorization is None else None
         return identify(authorization, user)
 
     return await database.read(load)

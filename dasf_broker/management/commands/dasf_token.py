@@ -36,7 +36,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {username!r}.")
         if days is not None and days < 1:
             raise CommandError(f"--days is at least 1, not {days}.")
-        expires = timezone.now() + timedelta(days=days) if days else None
+        try:
+            expires = timezone.now() + timedelta(days=days) if days else None
+        except OverflowError:
+            raise CommandError(f"--days {days} is beyond the calendar.") from None
         token, key = create_token(user, label=label, expires=expires)
         until = f"until {expires:%Y-%m-%d %H:%M} UTC" if expires else "until it is revoked"
         self.stderr.write(f"Token {token} for {username}, valid {until}. Keep it secret:")

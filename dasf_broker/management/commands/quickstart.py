@@ -8,8 +8,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from dasf_broker.management.demo.places import Places
 from dasf_broker.management.demo.seed import seed
-from dasf_broker.management.demo.terminal import Places, guide
+from dasf_broker.management.demo.terminal import guide
 
 
 class Command(BaseCommand):
@@ -56,10 +57,10 @@ class Command(BaseCommand):
         self.stdout.write("Preparing the database ...")
         call_command("migrate", verbosity=0, interactive=False)
         made = seed(reset=reset)
-        places = Places("127.0.0.1", port)
+        places = Places(port)
         self.stdout.write("\n".join(guide(places, made, self.style)))
         return places
 
     def _say_ready(self) -> None:
-        self.stdout.write(self.style.SUCCESS("The broker is running. Ctrl-C ends it."))
+        self.stdout.write(self.style.SUCCESS("\nThe broker is running. Ctrl-C ends it."))
         self.stdout.flush()

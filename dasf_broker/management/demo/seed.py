@@ -17,7 +17,7 @@ from django.db import transaction
 from dasf_broker.auth import create_token
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.models import BrokerTopic
-from dasf_broker.permissions import Right, grant
+from dasf_broker.permissions import Right, grant, known_user
 
 GROUP = "quickstart"
 
@@ -26,7 +26,11 @@ TOPICS: dict[str, dict[str, Any]] = {
     # would fill the database for as long as the demo runs.
     "machine": {"store_messages": StoragePolicy.DISABLED.value},
     # Kept until the echo client acknowledges, also while that is away.
-    "echo": {"store_messages": StoragePolicy.CACHE.value, "supports_dasf": True},
+    "echo": {
+        "store_messages": StoragePolicy.CACHE.value,
+        "supports_dasf": True,
+        "is_public": True,  # so that a first look, and a first ping, need no token
+    },
     # For people to try the whole way by hand: publish, read, acknowledge.
     "inbox": {"store_messages": StoragePolicy.CACHE.value},
 }
@@ -35,7 +39,11 @@ TOPICS: dict[str, dict[str, Any]] = {
 PEOPLE = ("admin", "demo")
 SERVICES = ("machine", "echo")
 
+#: Callers without a token or a login.
+ANYBODY = "anybody"
+
 RIGHTS = (
+    (ANYBODY, "machine", (Right.CONSUME,)),
     ("demo", "machine", (Right.CONSUME,)),
     ("demo", "echo", (Right.PRODUCE,)),
     ("demo", "inbox", (Right.PRODUCE, Right.CONSUME)),
@@ -66,6 +74,7 @@ def seed(*, reset: bool = False) -> Secrets:
     group, _ = Group.objects.get_or_create(name=GROUP)
     made = Secrets()
     users = {name: _user(name, group, made) for name in (*PEOPLE, *SERVICES)}
+    users[ANYBODY] = known_user(None)
     topics = {slug: _topic(slug, group) for slug in TOPICS}
     for name, slug, rights in RIGHTS:
         grant(users[name], topics[slug], *rights)

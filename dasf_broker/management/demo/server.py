@@ -15,10 +15,8 @@ from django.core.management.base import CommandError
 
 from dasf_broker import database
 from dasf_broker.management.demo.feeds import FEEDS, keep_running
+from dasf_broker.management.demo.places import HOST
 from dasf_broker.operations.hubs import close_hub
-
-#: Nobody from outside: the demo runs in debug mode.
-HOST = "127.0.0.1"
 
 
 def listen(port: int) -> socket.socket:

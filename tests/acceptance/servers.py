@@ -1,0 +1,205 @@
+"""Real servers in processes of their own, on a database of their own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests import services
+
+ROOT = Path(__file__).parent.parent.parent
+
+#: Seconds that a server may take to end after SIGTERM.
+GRACE = 15.0
+
+#: Redis databases; the tests that run in this process have number 0.
+_redis_numbers = itertools.cycle(range(1, 16))
+
+_PREPARE = """
+import json, sys
+import django
+django.setup()
+from django.contrib.auth import get_user_model
+from dasf_broker.auth import create_token
+from dasf_broker.models import BrokerTopic
+from dasf_broker.permissions import Right, grant
+topics, people = json.load(sys.stdin)
+rows = {slug: BrokerTopic.objects.create(slug=slug, **fields) for slug, fields in topics.items()}
+keys = {}
+for name, rights in people.items():
+    user = get_user_model().objects.create_user(name)
+    for right in rights:
+        for topic in rows.values():
+            grant(user, topic, Right(right))
+    keys[name] = create_token(user)[1]
+print(json.dumps(keys))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def graphql(self) -> str:
+        """Where GraphQL is reached over HTTP."""
+        return f"http://127.0.0.1:{self.port}/graphql/"
+
+    @property
+    def graphql_websocket(self) -> str:
+        """Where GraphQL is reached over websockets."""
+        return f"ws://127.0.0.1:{self.port}/graphql/"
+
+    def stop(self) -> int:
+        """End the server as a process manager does; return its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A deployment: a migrated database, and as many servers as are started."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, *command: str, given: str = "") -> str:
+        """Run a Python command on the site; return what it printed."""
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def prepare(
+        self, topics: Mapping[str, Mapping[str, Any]], people: Mapping[str, Sequence[str]]
+    ) -> dict[str, str]:
+        """Create topics with these fields and people with these rights on all of them.
+
+        Returns
+        -------
+        dict
+            The key of a token for each of the people.
+        """
+        keys: dict[str, str] = json.loads(
+            self.run("-c", _PREPARE, given=json.dumps([topics, people]))
+        )
+        return keys
+
+    @contextmanager
+    def server(self, **environment: str) -> Iterator[Server]:
+        """Run one more server process, and stop it at the end."""
+        port = services.free_port()
+        options = ["--port", str(port), "--ws", "websockets-sansio", "--log-level", "warning"]
+        log = self.folder / f"server-{port}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "uvicorn", "testproject.asgi:application", *options],
+                cwd=ROOT,
+                env={**self.environment, **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        server = Server(process, port)
+        try:
+            _wait_until_it_listens(server, log)
+            yield server
+            assert process.poll() is None, f"The server died:\n{log.read_text()}"
+        finally:
+            if process.poll() is None:
+                server.stop()
+
+
+@contextmanager
+def site(folder: Path, **environment: str) -> Iterator[Site]:
+    """Make a site with a fresh database on the backend of this test run.
+
+    Parameters
+    ----------
+    folder
+        An empty folder for the database of SQLite and for logs.
+    **environment
+        Further environment variables of all its processes, for instance ``REDIS_CAPACITY``.
+    """
+    urls = [os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")]
+    with _site(folder, urls[0], urls[1], environment) as made:
+        yield made
+
+
+@contextmanager
+def site_for_several(folder: Path, **environment: str) -> Iterator[Site]:
+    """Make a site on PostgreSQL and Redis, whatever the backend of this test run is."""
+    with ExitStack() as stack:
+        database = os.environ.get("DATABASE_URL") or stack.enter_context(services.postgres())
+        redis = os.environ.get("REDIS_URL") or stack.enter_context(services.redis())
+        yield stack.enter_context(_site(folder, database, redis, environment))
+
+
+@contextmanager
+def _site(
+    folder: Path, database: str | None, redis: str | None, environment: Mapping[str, str]
+) -> Iterator[Site]:
+    inherited = {name: value for name, value in os.environ.items() if name.isupper()}
+    own = {
+        "DASF_VAR": str(folder),
+        "DEBUG": "0",
+        "SECRET_KEY": secrets.token_hex(),
+        "ALLOWED_HOSTS": "127.0.0.1",
+    }
+    with ExitStack() as stack:
+        if database is not None:
+            own["DATABASE_URL"] = stack.enter_context(_own_database(database))
+        if redis is not None:
+            own["REDIS_URL"] = f"{redis.rpartition('/')[0]}/{next(_redis_numbers)}"
+        made = Site(folder, {**inherited, **own, **environment})
+        made.run("manage.py", "migrate", "--verbosity", "0")
+        yield made
+
+
+@contextmanager
+def _own_database(url: str) -> Iterator[str]:
+    name = f"site_{secrets.token_hex(4)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        yield f"{url.rpartition('/')[0]}/{name}"
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def _wait_until_it_listens(server: Server, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            services.wait_for_port(server.port, seconds=0.5)
+        except OSError:
+            assert server.process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+        else:
+            return

@@ -1,0 +1,80 @@
+"""What the tests of the doors share: a client for each, and messages to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.db import connections
+
+from dasf_broker import app_settings
+from dasf_broker.domain.envelope import Envelope
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.publish import Publication, Published, publish
+from testproject.asgi import application
+from tests.doors.clients import GraphQLClient, HttpClient, WebSocketClient, key_of
+from tests.doors.sockets import Socket
+
+CLIENTS: dict[str, type[GraphQLClient]] = {
+    "graphql-http": HttpClient,
+    "graphql-ws": WebSocketClient,
+}
+
+Publish = Callable[..., Published]
+OpenSocket = Callable[..., Any]
+
+
+@pytest.fixture(params=CLIENTS)
+def client(request: pytest.FixtureRequest, hub_lifetime: None) -> GraphQLClient:
+    """Return a client for each of the doors in turn."""
+    return CLIENTS[request.param]()
+
+
+@pytest.fixture
+def publish_text(db: None) -> Publish:
+    """Return a function that publishes a text: ``publish_text(user, topic, "hello")``."""
+
+    def make(user: User, topic: BrokerTopic, text: str = "hello", **parts: Any) -> Published:
+        envelope = Envelope.compose(max_size=app_settings.DASF_MAX_MESSAGE_SIZE, text=text, **parts)
+        return publish(Publication(Caller.of(user), topic.slug, envelope))
+
+    return make
+
+
+@pytest.fixture
+async def open_socket(hub_lifetime: None) -> AsyncIterator[OpenSocket]:
+    """Return a function that opens a socket, closed when the test ends."""
+    sockets: list[Socket] = []
+
+    async def open_(**options: Any) -> Socket:
+        socket = Socket(application, **options)
+        sockets.append(socket)
+        return await socket.open()
+
+    yield open_
+    for socket in sockets:
+        await socket.close()
+
+
+@pytest.fixture
+async def enter(open_socket: OpenSocket) -> OpenSocket:
+    """Return a function that opens a socket and introduces a user on it."""
+
+    async def enter_(user: User | None = None) -> Socket:
+        socket: Socket = await open_socket()
+        headers = None if user is None else {"Authorization": f"Bearer {await key_of(user)}"}
+        await socket.initialise(headers)
+        return socket
+
+    return enter_
+
+
+@pytest.fixture
+async def django_thread() -> AsyncIterator[None]:
+    """Close the connection of the thread in which Django reads sessions."""
+    yield
+    await sync_to_async(connections.close_all)()

@@ -1,0 +1,1 @@
+"""What every GraphQL door must do alike."""

@@ -1,0 +1,1 @@
+"""The DASF websockets, frame by frame."""

@@ -1,0 +1,208 @@
+"""Consumers come and go: garbage collection, pings, and signs of life."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from dasf_broker import database
+from dasf_broker.models import BrokerTopic, ResponseTopic
+from dasf_broker.operations import presence
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.heartbeat import ping
+from dasf_broker.operations.hubs import get_hub
+from dasf_broker.permissions import Right, grant
+from dasf_broker.signals import topic_ponged
+from tests.conftest import MakeTopic
+from tests.doors.dasf.conftest import OpenDasf
+from tests.doors.dasf.frames import (
+    acknowledge,
+    fresh,
+    publish,
+    queries_of_all_threads,
+    texts,
+    until_true,
+)
+from tests.doors.waiting import until, until_heard
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def answers(topic: BrokerTopic, producer: User) -> BrokerTopic:
+    """Return a response topic of ``topic`` that ``producer`` consumes."""
+    created = ResponseTopic.objects.create(slug="answers", is_response_for=topic)
+    grant(producer, created, Right.CONSUME)
+    return created
+
+
+@pytest.fixture
+def ponged() -> Iterator[list[Any]]:
+    """Return the list of pongs that were noted."""
+    noted: list[Any] = []
+
+    def note(**values: Any) -> None:
+        noted.append(values["user"])
+
+    topic_ponged.connect(note)
+    yield noted
+    topic_ponged.disconnect(note)
+
+
+async def test_due_after_the_last_consumer(
+    dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User
+) -> None:
+    """A response topic is due ten minutes after its last consumer left; coming back clears it."""
+    one, two = [await dasf(f"answers/{name}", producer) for name in "ab"]
+    await until_heard(answers, by=2)
+    await one.close()
+    assert (await database.read(fresh, answers)).garbage_collect_on is None
+    await two.close()
+    due = (await database.read(fresh, answers)).garbage_collect_on
+    assert due is not None
+    assert abs(due - timezone.now() - timedelta(minutes=10)) < timedelta(minutes=1)
+    await dasf("answers/c", producer)
+    await until_true(lambda: fresh(answers).garbage_collect_on is None)
+
+
+async def test_outstanding_answers_are_kept(
+    dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User, consumer: User
+) -> None:
+    """A response topic with an answer that nobody took is not due."""
+    await publish(await dasf("answers", consumer), "42")
+    socket = await dasf("answers/a", producer)
+    await texts(socket, 1)
+    await socket.close()
+    assert (await database.read(fresh, answers)).garbage_collect_on is None
+
+
+async def test_new_request_clears(
+    dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User
+) -> None:
+    """A request that wants its answer there needs the topic again."""
+    await database.write(presence.left, answers.pk)
+    assert (await database.read(fresh, answers)).garbage_collect_on is not None
+    source = await dasf("topic", producer)
+    await source.send({"properties": {"response_topic": "answers"}, "payload": ""})
+    assert (await source.receive())["result"] == "ok"
+    assert (await database.read(fresh, answers)).garbage_collect_on is None
+
+
+async def test_leaving_races_with_coming(
+    dasf: OpenDasf,
+    topic: BrokerTopic,
+    answers: BrokerTopic,
+    producer: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A consumer that comes while the last one's leaving is noted keeps the topic."""
+    may_go_on, is_held = threading.Event(), threading.Event()
+    note_left = presence.left
+
+    def hold(topic_id: int) -> None:
+        is_held.set()
+        assert may_go_on.wait(20)
+        note_left(topic_id)
+
+    first = await dasf("answers/a", producer)
+    await until_heard(answers)
+    monkeypatch.setattr(presence, "left", hold)
+    leaving = asyncio.create_task(first.close())
+    await until(is_held.is_set)
+    # Not by a socket: its token is written, and the writing thread is held.
+    task = asyncio.create_task(_listen())
+    await until_heard(answers)
+    may_go_on.set()
+    await leaving
+    assert (await database.read(fresh, answers)).garbage_collect_on is None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_topic_is_pinged(
+    dasf: OpenDasf, topic: BrokerTopic, consumer: User, make_topic: MakeTopic
+) -> None:
+    """Where the last consumer left, a ping finds out whether others answer elsewhere."""
+
+    def make_plain() -> BrokerTopic:
+        plain = make_topic("plain")
+        grant(consumer, plain, Right.CONSUME)
+        return plain
+
+    plain = await database.write(make_plain)
+    for each in (topic, plain):
+        socket = await dasf(f"{each.slug}/a", consumer)
+        await until_heard(each)
+        assert (await database.read(fresh, each)).last_ping is None
+        await socket.close()
+    pinged = await database.read(fresh, topic)
+    assert (pinged.availability, pinged.garbage_collect_on) == (False, None)
+    assert (await database.read(fresh, plain)).last_ping is None  # it answers no pings
+
+
+async def test_acknowledgements_are_pongs(
+    dasf: OpenDasf, topic: BrokerTopic, producer: User, consumer: User, ponged: list[Any]
+) -> None:
+    """Who acknowledges is alive: one pong for many acknowledgements, one more after a ping."""
+    sockets = [await dasf(f"topic/{name}", consumer) for name in "abc"]
+    await until_heard(topic, by=3)
+    ids = await publish(await dasf("topic", producer), *map(str, range(30)))
+    for socket in sockets:
+        await texts(socket, 30)
+        for each in ids:
+            await acknowledge(socket, each)
+    await until_true(lambda: not topic.brokermessage_set.exists())
+    for socket in sockets:
+        await socket.close()
+    assert ponged == [consumer]
+    assert (await database.read(fresh, topic)).last_pong is not None
+
+
+async def test_ping_is_answered_by_its_acknowledgement(
+    dasf: OpenDasf, topic: BrokerTopic, producer: User, consumer: User, ponged: list[Any]
+) -> None:
+    """However little time passed since the last pong, a ping asks for a new one."""
+    socket = await dasf("topic/a", consumer)
+    await until_heard(topic)
+    for number in range(1, 4):
+        await database.write(ping, Caller(producer), "topic")
+        received = await socket.receive()
+        await acknowledge(socket, received["messageId"])
+        await until(lambda number=number: len(ponged) == number)
+        assert (await database.read(fresh, topic)).availability is True
+
+
+async def test_idle_consumers_cost_nothing(
+    dasf: OpenDasf, topic: BrokerTopic, consumer: User, producer: User
+) -> None:
+    """An idle socket has no thread and no row, and asks the database nothing of its own."""
+    await publish(await dasf("topic", producer), "1")
+    await texts(await dasf("topic/first", consumer), 1)
+    await asyncio.gather(*(database.read(int) for _ in range(20)))  # all threads are there
+    threads, rows = threading.active_count(), await database.read(_rows)
+    sockets = [await dasf(f"topic/{number}", consumer) for number in range(50)]
+    for socket in sockets:
+        await texts(socket, 1)
+    assert threading.active_count() == threads
+    assert (await database.read(_rows)) == rows + 50  # the tokens that the test made
+    with queries_of_all_threads() as queries:
+        await get_hub().look()
+    assert len(queries) == 1
+
+
+async def _listen() -> None:
+    topics = BrokerTopic.objects.with_response_info()
+    async with presence.present(await database.read(topics.get, slug="answers")):
+        await asyncio.Event().wait()
+
+
+def _rows() -> int:
+    return sum(model._default_manager.count() for model in apps.get_models())

@@ -1,0 +1,186 @@
+"""What the tests of the delivery share: a channel layer and a table that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pytest_django import Settings
+
+from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.events import Event, MessagePublished, to_wire
+from dasf_broker.exceptions import UnavailableError
+from dasf_broker.realtime.hub import Hub
+from dasf_broker.realtime.mailbox import Mailbox
+
+#: Seconds after which something that should happen is not going to.
+DEADLINE = 10.0
+
+
+class FakeLayer:
+    """A channel layer in which nothing arrives unless the test rings the bell."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, set[str]] = defaultdict(set)
+        self.added: list[str] = []
+        self.discarded: list[str] = []
+        self.channels = 0
+        self.is_broken = False
+        #: Cleared to let joins wait.
+        self.may_join = asyncio.Event()
+        self.may_join.set()
+        #: Cleared to let leaving wait.
+        self.may_leave = asyncio.Event()
+        self.may_leave.set()
+        self._arrived: asyncio.Queue[dict[str, Any] | Exception] = asyncio.Queue()
+
+    async def new_channel(self) -> str:
+        """Return a new channel, after others had their turn."""
+        await asyncio.sleep(0)
+        self.channels += 1
+        return f"channel.{self.channels}"
+
+    async def receive(self, channel: str) -> dict[str, Any]:
+        """Wait for the bell."""
+        assert channel == "channel.1", "a hub has one channel"
+        arrived = await self._arrived.get()
+        if isinstance(arrived, Exception):
+            raise arrived
+        return arrived
+
+    async def group_add(self, group: str, channel: str) -> None:
+        """Join."""
+        self.added.append(group)
+        await self.may_join.wait()
+        if self.is_broken:
+            raise OSError("no channel layer")
+        self.groups[group].add(channel)
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        """Leave."""
+        self.discarded.append(group)
+        await self.may_leave.wait()
+        if self.is_broken:
+            raise OSError("no channel layer")
+        self.groups[group].discard(channel)
+
+    def ring(self, *events: Event) -> None:
+        """Let an announcement arrive."""
+        self._arrived.put_nowait({"type": "dasf.events", "events": [*map(to_wire, events)]})
+
+    def break_reading(self) -> None:
+        """Let the next reading fail."""
+        self._arrived.put_nowait(OSError("connection lost"))
+
+    async def settled(self) -> None:
+        """Wait until everything that arrived was read and dealt with."""
+        await until(self._arrived.empty)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+class FakeTable:
+    """The stored messages."""
+
+    def __init__(self, *topics: int) -> None:
+        self.heads: dict[int, int] = dict.fromkeys(topics, 0)
+        self.rows: dict[int, dict[int, MessagePublished]] = defaultdict(dict)
+        self.is_broken = False
+        self.reads: list[tuple[int, int]] = []
+        self.looks = 0
+
+    def store(self, topic_id: int) -> MessagePublished:
+        """Store the next message of a topic."""
+        self.heads[topic_id] += 1
+        sequence = self.heads[topic_id]
+        self.rows[topic_id][sequence] = stored = message(sequence, topic_id)
+        return stored
+
+    async def load_heads(self, topic_ids: Collection[int]) -> Mapping[int, int]:
+        """Return the newest sequences."""
+        self.looks += 1
+        self._check()
+        return {each: self.heads[each] for each in topic_ids if each in self.heads}
+
+    async def load_messages(
+        self, topic_id: int, position: int, limit: int
+    ) -> Sequence[MessagePublished]:
+        """Return a page behind a position."""
+        self.reads.append((topic_id, position))
+        await asyncio.sleep(0)
+        self._check()
+        behind = sorted(each for each in self.rows[topic_id] if each > position)
+        return [self.rows[topic_id][each] for each in behind[:limit]]
+
+    def _check(self) -> None:
+        if self.is_broken:
+            raise UnavailableError("no database")
+
+
+@pytest.fixture(autouse=True)
+def _no_looks_by_itself(settings: Settings) -> None:
+    """Let the hub look only when a test says so."""
+    settings.DASF_LOOK_INTERVAL = 3600
+
+
+@pytest.fixture
+async def layer() -> FakeLayer:
+    """Return a channel layer that does as it is told."""
+    return FakeLayer()
+
+
+@pytest.fixture
+def table() -> FakeTable:
+    """Return a table with the topics 1 and 2."""
+    return FakeTable(1, 2)
+
+
+@pytest.fixture
+async def hub(layer: FakeLayer, table: FakeTable) -> AsyncIterator[Hub]:
+    """Return a hub between the two."""
+    hub = new_hub(layer, table)
+    yield hub
+    layer.may_join.set()
+    layer.may_leave.set()
+    await hub.close()
+
+
+def new_hub(layer: FakeLayer, table: FakeTable) -> Hub:
+    """Return a hub."""
+    return Hub(layer, table.load_heads, table.load_messages)
+
+
+def message(sequence: int | None, topic_id: int = 1, payload: str = "") -> MessagePublished:
+    """Return a message; one without a sequence is not stored."""
+    message_id = UUID(int=sequence or 0)
+    return MessagePublished(
+        topic_id=topic_id,
+        topic_slug=f"topic-{topic_id}",
+        sequence=sequence,
+        message_id=message_id,
+        message_type=MessageType.REQUEST,
+        content={"messageId": str(message_id), "properties": {}, "payload": payload},
+        user_id=None,
+        publish_time=datetime(2026, 1, 1, tzinfo=UTC),
+        is_response=False,
+    )
+
+
+async def take(mailbox: Mailbox, count: int) -> list[int | None]:
+    """Return the sequences of the next deliveries."""
+    async with asyncio.timeout(DEADLINE):
+        deliveries = [await mailbox.get() for _ in range(count)]
+    assert None not in deliveries, "the mailbox lags"
+    return [each.event.sequence for each in deliveries]  # type: ignore[union-attr]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # noqa: ASYNC110 - what is looked at rings no bell
+            await asyncio.sleep(0.001)

@@ -1,0 +1,205 @@
+"""The bell: what is announced, to whom, and what happens when it cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from channels.layers import BaseChannelLayer
+from django.db import transaction
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dasf_broker.domain.events import Event, MessagePublished, MessageStored, from_wire
+from dasf_broker.realtime import channel_layer
+from dasf_broker.realtime.channel_layer import (
+    INLINE_LIMIT,
+    announce,
+    announce_on_commit,
+    at_home,
+    group_name,
+)
+from tests.realtime.conftest import message, until
+
+
+class RecordingLayer:
+    """A channel layer that remembers what it was sent, or refuses it."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, list[Event]]] = []
+        self.loops: list[asyncio.AbstractEventLoop] = []
+        self.fails = False
+        self.before_sending: Callable[[], Awaitable[object]] | None = None
+
+    async def group_send(self, group: str, announcement: dict[str, Any]) -> None:
+        """Remember an announcement."""
+        self.loops.append(asyncio.get_running_loop())
+        if self.before_sending is not None:
+            await self.before_sending()
+        if self.fails:
+            raise OSError("no channel layer")
+        self.sent.append((group, [from_wire(each) for each in announcement["events"]]))
+
+    @property
+    def events(self) -> list[Event]:
+        """All that was sent, in order."""
+        return [event for _, batch in self.sent for event in batch]
+
+
+@pytest.fixture
+def layer(monkeypatch: pytest.MonkeyPatch) -> RecordingLayer:
+    """Return the channel layer that announcements go to, in a process without a server."""
+    layer = RecordingLayer()
+    monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(channel_layer, "_home", channel_layer._Home())
+    return layer
+
+
+@given(topic_id=st.integers(1, 2**63 - 1))
+def test_group_names_are_valid(topic_id: int) -> None:
+    """Any primary key makes a name that channels takes, and no two make the same."""
+    name = group_name(topic_id)
+    assert BaseChannelLayer().require_valid_group_name(name)
+    assert name != group_name(topic_id - 1)
+
+
+@given(sizes=st.lists(st.integers(0, INLINE_LIMIT * 5 // 4), max_size=12))
+def test_batches_stay_under_the_limit(sizes: list[int]) -> None:
+    """Batches are in order, complete and small; what is too large goes without content."""
+    events = [message(index, payload="x" * size) for index, size in enumerate(sizes, 1)]
+    batches = [[*map(from_wire, batch)] for _, batch in channel_layer._batches(events)]
+    found = [event for batch in batches for event in batch]
+    assert [event.sequence for event in found] == [  # type: ignore[attr-defined]
+        event.sequence for event in events
+    ]
+    for batch in batches:
+        assert sum(map(_payload, batch)) <= INLINE_LIMIT
+    no_properties = len("{}")
+    large = {each.sequence for each in events if _payload(each) + no_properties > INLINE_LIMIT}
+    assert {each.sequence for each in found if isinstance(each, MessageStored)} == large
+
+
+def test_large_unstored_message_travels_alone(layer: RecordingLayer) -> None:
+    """Where nothing is stored, the announcement is the only way, however large."""
+    large = message(None, payload="x" * (INLINE_LIMIT + 1))
+    announce([message(None), large, message(None)])
+    assert [batch for _, batch in layer.sent] == [[message(None)], [large], [message(None)]]
+
+
+def test_each_topic_has_its_own_announcement(layer: RecordingLayer) -> None:
+    """Events of several topics go to several groups, each in order."""
+    announce([message(1, 1), message(1, 2), message(2, 1)])
+    assert layer.sent == [
+        (group_name(1), [message(1, 1), message(2, 1)]),
+        (group_name(2), [message(1, 2)]),
+    ]
+
+
+def test_nothing_to_announce(layer: RecordingLayer) -> None:
+    """No events, no announcement."""
+    announce([])
+    assert layer.loops == []
+
+
+def test_no_channel_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host without a channel layer publishes all the same."""
+    monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: None)
+    announce([message(1)])
+
+
+def test_failing_layer_fails_nobody(
+    layer: RecordingLayer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, once for each announcement, and that is all."""
+    layer.fails = True
+    with caplog.at_level(logging.WARNING):
+        announce([message(1, 1), message(1, 2)])
+    assert [each.getMessage() for each in caplog.records] == [
+        "Announcing to topic 1 failed.",
+        "Announcing to topic 2 failed.",
+    ]
+
+
+def test_hanging_layer_is_given_up(
+    layer: RecordingLayer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A channel layer that never answers holds nobody for ever."""
+    monkeypatch.setattr(channel_layer, "SEND_TIMEOUT", 0.01)
+    layer.before_sending = lambda: asyncio.Event().wait()
+    announce([message(1)])
+    assert layer.sent == []
+    assert "Announcing to topic 1 failed." in caplog.text
+
+
+async def test_threads_announce_through_the_home_loop(layer: RecordingLayer) -> None:
+    """What a thread announces is sent from the server's loop, in order."""
+    at_home()
+    events = [message(sequence) for sequence in range(1, 51)]
+
+    def in_a_thread() -> None:
+        for event in events:
+            announce([event])
+
+    await asyncio.to_thread(in_a_thread)
+    await until(lambda: len(layer.events) == 50)
+    assert layer.events == events
+    assert set(layer.loops) == {asyncio.get_running_loop()}
+
+
+async def test_a_running_home_is_kept(layer: RecordingLayer) -> None:
+    """A short-lived loop in a thread does not become home instead of the server's."""
+    at_home()
+
+    async def elsewhere() -> None:
+        at_home()
+        announce([message(1)])
+
+    await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
+    await until(lambda: layer.events)
+    assert layer.loops == [asyncio.get_running_loop()]
+
+
+async def test_slow_layer_has_a_bounded_queue(
+    layer: RecordingLayer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a stuck channel layer cannot take is not announced, and later events are."""
+    monkeypatch.setattr(channel_layer, "SEND_QUEUE", 3)
+    at_home()
+    gate = asyncio.Event()
+    layer.before_sending = gate.wait
+    announce([message(1)])
+    await until(lambda: layer.loops)
+    announce([message(2), message(3)])
+    announce([message(4), message(5)])
+    await until(lambda: caplog.records)
+    gate.set()
+    await until(lambda: len(layer.events) == 3)
+    announce([message(6)])
+    await until(lambda: len(layer.events) == 4)
+    assert layer.events == [message(1), message(2), message(3), message(6)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_announcement_waits_for_the_commit(layer: RecordingLayer) -> None:
+    """Nobody hears of a row before everybody can read it."""
+    with transaction.atomic():
+        announce_on_commit([message(1)])
+        assert layer.sent == []
+    assert layer.events == [message(1)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_announced_on_rollback(layer: RecordingLayer) -> None:
+    """What did not happen is not announced."""
+    with transaction.atomic():
+        announce_on_commit([message(1)])
+        transaction.set_rollback(True)
+    announce_on_commit([message(2)])
+    assert layer.events == [message(2)]
+
+
+def _payload(event: Event) -> int:
+    return len(event.content["payload"]) if isinstance(event, MessagePublished) else 0
