@@ -1,0 +1,50 @@
+"""Purging: what is stored goes, and nobody resumes into the hole unknowingly."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations import purge
+from tests.doors.conftest import Publish
+
+pytestmark = pytest.mark.django_db
+
+
+def test_everything_goes_step_by_step(
+    topic: BrokerTopic, producer: User, publish_text: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More messages than one step takes are removed all the same, and counted."""
+    monkeypatch.setattr(purge, "STEP", 2)
+    for _ in range(5):
+        publish_text(producer, topic)
+    assert purge.purge_messages([topic]) == 5
+    assert not topic.brokermessage_set.exists()
+
+
+def test_old_cursors_expire(topic: BrokerTopic, producer: User, publish_text: Publish) -> None:
+    """A cursor from before the newest message is no longer honoured."""
+    for _ in range(3):
+        publish_text(producer, topic)
+    purge.purge_messages([topic])
+    stored = BrokerTopic.objects.get(pk=topic.pk)
+    assert stored.expired_sequence == stored.last_sequence == 3
+    assert topic.expired_sequence == 3
+
+
+def test_sequences_go_on(topic: BrokerTopic, producer: User, publish_text: Publish) -> None:
+    """What is published afterwards is stored behind what is gone."""
+    publish_text(producer, topic)
+    purge.purge_messages([topic])
+    assert publish_text(producer, topic).message.sequence == 2
+
+
+def test_nothing_to_remove_expires_nothing(
+    topic: BrokerTopic, producer: User, publish_text: Publish
+) -> None:
+    """Where all was acknowledged there is no hole, and cursors stay good."""
+    publish_text(producer, topic)
+    topic.brokermessage_set.all().delete()
+    assert purge.purge_messages([topic]) == 0
+    assert BrokerTopic.objects.get(pk=topic.pk).expired_sequence == 0
