@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     DASF_CONNECTION_INIT_TIMEOUT: float
     DASF_MAX_OPERATIONS_PER_SOCKET: int
     DASF_ALLOWED_ORIGINS: tuple[str, ...]
+    DASF_HOUSEKEEPING: bool
 
 
 class Setting(NamedTuple):
@@ -132,6 +133,12 @@ DEFAULTS: dict[str, Setting] = {
         (),
         tuple,
         "Origins besides the server's own whose pages may open sockets; `*` for all.",
+    ),
+    "DASF_HOUSEKEEPING": Setting(
+        True,
+        bool,
+        "Server processes do the housekeeping, one at a time; without it run "
+        "`manage.py dasf_housekeeping --loop`.",
     ),
 }
 

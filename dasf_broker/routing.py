@@ -9,19 +9,22 @@ In the host's ``asgi.py``::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, cast
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings
+from dasf_broker.operations import housekeeper
 from dasf_broker.transports.dasf_websocket import (
     ConsumerSocket,
     ProducerSocket,
     StatusPingSocket,
 )
 from dasf_broker.transports.graphql_websocket import GraphQLWebSocket
+
+Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 #: The DASF websockets, to be hung under ``DASF_WEBSOCKET_URL_ROUTE``.
 websocket_urlpatterns: list[Any] = [
@@ -33,8 +36,11 @@ websocket_urlpatterns: list[Any] = [
 
 def broker_application(
     http: Any, *, websocket: Sequence[Any] = (), graphql_path: str | None = None
-) -> ProtocolTypeRouter:
+) -> Application:
     """Return an ASGI application with the host's HTTP and all of the broker's websockets.
+
+    It does the housekeeping of the broker too, from its first connection on, unless
+    ``DASF_HOUSEKEEPING`` says that another process does.
 
     Parameters
     ----------
@@ -47,13 +53,20 @@ def broker_application(
     """
     if graphql_path is None:
         graphql_path = reverse("dasf_broker:graphql").removeprefix(get_script_prefix())
+    route = app_settings.DASF_WEBSOCKET_URL_ROUTE.strip("/")
     routes = [
         *websocket,
         path(graphql_path.lstrip("/"), cast("Any", GraphQLWebSocket())),
-        path(app_settings.DASF_WEBSOCKET_URL_ROUTE, URLRouter(websocket_urlpatterns)),
+        path(f"{route}/" if route else "", URLRouter(websocket_urlpatterns)),
         re_path("", cast("Any", _nothing_here)),
     ]
-    return ProtocolTypeRouter({"http": http, "websocket": URLRouter(routes)})
+    router = ProtocolTypeRouter({"http": http, "websocket": URLRouter(routes)})
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        housekeeper.start()
+        await router(scope, receive, send)
+
+    return application
 
 
 async def _nothing_here(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001

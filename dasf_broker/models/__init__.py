@@ -1,9 +1,10 @@
-"""The tables: topics, messages, who may use them, and tokens. Rows never send anything.
+"""The tables: topics, messages, who may use them, tokens, and leases. Rows never send anything.
 
 What a model offers beyond its columns are names that the reference API promises; each of
 those calls the module that holds the rule.
 """
 
+from dasf_broker.models.leases import Lease
 from dasf_broker.models.messages import Acknowledgement, BrokerMessage, BrokerMessageQuerySet
 from dasf_broker.models.response_topics import ResponseTopic
 from dasf_broker.models.rights import BrokerTopicGroupPermission, BrokerTopicUserPermission
@@ -25,6 +26,7 @@ __all__ = [
     "BrokerTopicManager",
     "BrokerTopicQuerySet",
     "BrokerTopicUserPermission",
+    "Lease",
     "ResponseTopic",
     "websocket_url",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.validators import validate_slug
 from django.db import models
 from django.db.models import F, Q
@@ -241,7 +243,8 @@ class BrokerTopic(models.Model):
         route
             What follows ``DASF_WEBSOCKET_URL_ROUTE``: a topic's slug, or nothing.
         """
-        return websocket_url(request.build_absolute_uri("/"), route)
+        script_name = request.META.get("SCRIPT_NAME", "").strip("/")
+        return websocket_url(request.build_absolute_uri(f"/{script_name}"), route)
 
     def get_websocket_url(self, request: HttpRequest) -> str:
         """Return the absolute URL of the topic's DASF websocket."""
@@ -254,10 +257,14 @@ def websocket_url(root: str, route: str | None = None) -> str:
     Parameters
     ----------
     root
-        Scheme and host of the server, used unless ``ROOT_URL`` says otherwise.
+        Scheme and host of the server, used unless ``ROOT_URL`` says otherwise. The path of
+        ``FORCE_SCRIPT_NAME`` is added where it is missing.
     route
         What follows ``DASF_WEBSOCKET_URL_ROUTE``: a topic's slug, or nothing.
     """
     root = (app_settings.ROOT_URL or root).rstrip("/")
+    prefix = (settings.FORCE_SCRIPT_NAME or "").strip("/")
+    if prefix and not urlsplit(root).path.endswith(f"/{prefix}"):
+        root = f"{root}/{prefix}"
     path = app_settings.DASF_WEBSOCKET_URL_ROUTE.strip("/")
-    return f"ws{root.removeprefix('http')}/{path}/{route or ''}"
+    return f"ws{root.removeprefix('http')}/{f'{path}/' if path else ''}{route or ''}"

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
+from dasf_broker.domain.events import TopicDeleted
 from dasf_broker.domain.storage import StoragePolicy, is_settled
-from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
+from dasf_broker.models import (
+    Acknowledgement,
+    ApiToken,
+    BrokerMessage,
+    BrokerTopic,
+    BrokerTopicQuerySet,
+)
 from dasf_broker.permissions import consumers_by_topic
+from dasf_broker.realtime.channel_layer import announce_on_commit
 
-#: Messages looked at in one transaction.
+#: Rows looked at in one transaction.
 STEP = 500
+
+#: How long a token is kept that no longer lets anybody in.
+TOKENS_KEPT = timedelta(days=30)
+
+Topics: TypeAlias = BrokerTopicQuerySet
+
+
+def lock_topic(topic: BrokerTopic) -> None:
+    """Keep acknowledgements, rights and the policy of a topic apart until the transaction ends.
+
+    Otherwise the last acknowledgement, and the revoke of the right that is still missing, would
+    at the same moment each see the other one's part undone, and the message would stay.
+    """
+    locked = BrokerTopic.objects.select_for_update().filter(pk=topic.pk)
+    for policy in locked.values_list("store_messages", flat=True):
+        topic.store_messages = policy
 
 
 def remove_settled(topics: Iterable[BrokerTopic]) -> int:
@@ -29,7 +56,90 @@ def remove_settled(topics: Iterable[BrokerTopic]) -> int:
     """
     passing = [topic for topic in topics if topic.storage_policy is not StoragePolicy.STORE]
     consumers = consumers_by_topic(passing) if passing else {}
-    return sum(_remove_settled_of(topic, consumers[topic.pk]) for topic in passing)
+    return sum(sum(_settling(topic, consumers[topic.pk])) for topic in passing)
+
+
+def collect_garbage(topics: Topics | None = None, *, now: datetime | None = None) -> int:
+    """Remove response topics that are due and have nothing outstanding.
+
+    Parameters
+    ----------
+    topics
+        Only among these; without it among all.
+    now
+        The time that decides; without it the clock.
+
+    Returns
+    -------
+    int
+        How many topics were removed.
+    """
+    return sum(collecting(topics, now=now or timezone.now()))
+
+
+def collecting(topics: Topics | None = None, *, now: datetime) -> Iterator[int]:
+    """Do as :func:`collect_garbage`, and yield how many topics each step removed."""
+    among: Topics = BrokerTopic.objects.all() if topics is None else topics
+    due = among.filter(responsetopic__isnull=False, garbage_collect_on__lte=now)
+    for page in pages(due.with_response_info(), STEP):
+        for topic in page:
+            # One by one, so that a big topic is removed between other writes.
+            yield _collect(topic, now)
+
+
+def expire_tokens(now: datetime) -> int:
+    """Remove tokens that have let nobody in for a month; return how many.
+
+    They stay for a while so that people find out why their script was refused.
+    """
+    over = now - TOKENS_KEPT
+    dead = ApiToken.objects.filter(Q(expires__lte=over) | Q(revoked__lte=over))
+    removed, _ = dead.delete()
+    return removed
+
+
+def settle() -> int:
+    """Remove the messages of all ``cacheall`` topics that nobody owes an acknowledgement.
+
+    An acknowledgement does that by itself, and so does a right that is taken away here. It is
+    needed when users are deleted, leave their groups, or lose rights elsewhere.
+
+    Returns
+    -------
+    int
+        How many messages were removed.
+    """
+    return sum(settling())
+
+
+def settling() -> Iterator[int]:
+    """Do as :func:`settle`, and yield how many messages each step removed."""
+    acknowledged = Acknowledgement.objects.filter(message__topic=OuterRef("pk"))
+    # Topics without a rule of their own follow a setting: Python asks the rule below.
+    maybe = Q(store_messages=StoragePolicy.CACHEALL.value) | Q(store_messages__isnull=True)
+    topics = BrokerTopic.objects.filter(maybe, Exists(acknowledged)).with_response_info()
+    for page in pages(topics, STEP):
+        waiting = [each for each in page if each.storage_policy is StoragePolicy.CACHEALL]
+        consumers = consumers_by_topic(waiting) if waiting else {}
+        for topic in waiting:
+            yield from _settling(topic, consumers[topic.pk])
+
+
+def pages(topics: Topics, size: int) -> Iterator[list[BrokerTopic]]:
+    """Yield topics in the order of their keys, some at a time, each once."""
+    position = 0
+    while page := list(topics.filter(pk__gt=position).order_by("pk")[:size]):
+        yield page
+        position = page[-1].pk
+
+
+def delete_with_answers(topic: BrokerTopic) -> None:
+    """Delete a topic, its messages and its response topics; subscriptions to them end."""
+    answers = list(topic.responsetopics.values_list("pk", "slug"))
+    gone = [(topic.pk, topic.slug), *answers]
+    with transaction.atomic():
+        topic.delete()
+        announce_on_commit([TopicDeleted(topic_id=pk, topic_slug=slug) for pk, slug in gone])
 
 
 def delete_settled(
@@ -62,18 +172,32 @@ def delivered_by_message(messages: Iterable[BrokerMessage]) -> dict[int, set[Any
     return delivered
 
 
-def _remove_settled_of(topic: BrokerTopic, consumers: AbstractSet[Any]) -> int:
-    removed, position = 0, 0
+def _collect(topic: BrokerTopic, now: datetime) -> int:
+    with transaction.atomic():
+        # Looked at again under a lock: a consumer may have come back, or a message come in.
+        due = BrokerTopic.objects.select_for_update().filter(
+            pk=topic.pk, garbage_collect_on__lte=now
+        )
+        if not due.exists() or topic.get_outstanding_messages().exists():
+            return 0
+        delete_with_answers(topic)
+        return 1
+
+
+def _settling(topic: BrokerTopic, consumers: AbstractSet[Any]) -> Iterator[int]:
+    position = 0
     while True:
         with transaction.atomic():
             page = _acknowledged_after(topic, position)
-            removed += len(delete_settled(topic, page, consumers))
+            removed = len(delete_settled(topic, page, consumers))
+        yield removed
         if len(page) < STEP:
-            return removed
+            return
         position = page[-1].sequence
 
 
 def _acknowledged_after(topic: BrokerTopic, position: int) -> list[BrokerMessage]:
     acknowledged = Acknowledgement.objects.filter(message__topic=topic).values("message")
     messages = topic.brokermessage_set.select_for_update().after(position)
-    return list(messages.filter(pk__in=acknowledged).order_by("sequence")[:STEP])
+    found = messages.filter(pk__in=acknowledged).order_by("sequence").defer("content")
+    return list(found[:STEP])

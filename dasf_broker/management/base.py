@@ -1,0 +1,97 @@
+"""What the commands share: help with examples, errors as sentences, and who is acting."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import RawDescriptionHelpFormatter
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    DjangoHelpFormatter,
+)
+from django.core.serializers.json import DjangoJSONEncoder
+
+from dasf_broker.exceptions import BrokerError
+from dasf_broker.operations.caller import Caller
+
+
+class _HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Django's, with examples that keep their lines."""
+
+
+class BrokerCommand(BaseCommand):
+    """A command that calls operations. It exits with 1 if they refuse, and says why."""
+
+    #: Shown below the options: examples and exit codes.
+    epilog = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return the parser, with the epilog as it is written."""
+        kwargs |= {"epilog": self.epilog, "formatter_class": _HelpFormatter}
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def handle(self, *args: Any, **options: Any) -> str | None:  # noqa: ARG002
+        """Do it, and tell the broker's errors as the command's."""
+        try:
+            self.act(**options)
+        except BrokerError as error:
+            raise CommandError(f"{error} ({error.code})") from error
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted.", returncode=130) from None
+        except BrokenPipeError:
+            # Whoever read has seen enough (`| head`). Nothing may be flushed there at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return None
+
+    def act(self, *args: Any, **options: Any) -> None:
+        """Do what the command is for."""
+        raise NotImplementedError
+
+    def write_json(self, value: Any) -> None:
+        """Print a value as one line of JSON, for programs."""
+        self.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False))
+
+
+def operator() -> Caller:
+    """Return who sits at the terminal of the server: nobody in person, who may do everything."""
+    return Caller(get_user_model()(is_superuser=True, is_active=True))
+
+
+def person(name: str | None) -> Caller:
+    """Return the user of this name, or the first active superuser where no name is given.
+
+    Raises
+    ------
+    CommandError
+        There is no such user, or no superuser.
+    """
+    people = get_user_model()
+    users = people._default_manager.filter(is_active=True)
+    if name is not None:
+        user = users.filter(**{people.USERNAME_FIELD: name}).first()
+        if user is None:
+            raise CommandError(f"There is no active user {name!r}.")
+    else:
+        user = users.filter(is_superuser=True).order_by("pk").first()
+        if user is None:
+            raise CommandError(
+                "There is no active superuser to act as. Name a user with `--user NAME`, or "
+                "make a superuser with `manage.py createsuperuser`."
+            )
+    return Caller.of(user)
+
+
+def add_user_option(parser: CommandParser, default: str) -> None:
+    """Add the option that says as whom a command acts."""
+    parser.add_argument(
+        "--user", metavar="NAME", help=f"Act as this user, with their rights. Default: {default}."
+    )

@@ -1,0 +1,79 @@
+"""``manage.py dasf_housekeeping``: ping topics, and remove what nobody needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.utils import timezone
+
+from dasf_broker.management.base import BrokerCommand
+from dasf_broker.management.terminal import Progress, run_until_ended
+from dasf_broker.operations.housekeeper import (
+    Report,
+    begin,
+    due_for_ping,
+    keep_house,
+    new_holder,
+)
+
+BUSY = "Another housekeeper is at work; nothing to do here."
+
+
+class Command(BrokerCommand):
+    """Do the housekeeping once, or each minute."""
+
+    help = (
+        "Ping the topics that are due, remove response topics that nobody needs, old tokens, and "
+        "messages that nobody still has to acknowledge. Safe to run twice at once."
+    )
+    epilog = """\
+examples:
+  manage.py dasf_housekeeping          once, for instance from cron
+  manage.py dasf_housekeeping --loop   each minute until Ctrl-C or SIGTERM
+
+Server processes do this by themselves, unless DASF_HOUSEKEEPING = False.
+
+exit code:
+  0  done, or another housekeeper is at work
+  1  the database does not answer
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--loop", action="store_true", help="Go on each minute.")
+        parser.add_argument("--json", action="store_true", help="Print counts as JSON.")
+
+    def act(self, *args: Any, loop: bool, json: bool, **options: Any) -> None:
+        def tell(report: Report | None) -> None:
+            self._tell(report, as_json=json)
+            self.stdout.flush()
+
+        if loop:
+            run_until_ended(lambda: keep_house(tell))
+        else:
+            tell(self._once())
+
+    def _once(self) -> Report | None:
+        work = begin(new_holder())
+        if work is None:
+            return None
+        bar = Progress(self.stderr, "housekeeping", due_for_ping(timezone.now()))
+        total = Report()
+        for report in work:
+            total += report
+            bar.advance(report.pinged)
+        bar.finish()
+        return total
+
+    def _tell(self, report: Report | None, *, as_json: bool) -> None:
+        if as_json:
+            counts = None if report is None else report.counts()
+            self.write_json({"busy": report is None, **(counts or {})})
+        elif report is None:
+            self.stdout.write(BUSY)
+        else:
+            self.stdout.write(
+                f"{timezone.now():%Y-%m-%d %H:%M:%S} UTC: pinged {report.pinged} topics; removed "
+                f"{report.collected} response topics, {report.expired} tokens and "
+                f"{report.settled} messages."
+            )

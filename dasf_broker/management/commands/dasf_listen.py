@@ -1,0 +1,116 @@
+"""``manage.py dasf_listen``: show the messages of a topic as they come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils.timezone import localtime
+
+from dasf_broker.domain.envelope import MessageType, decode_text
+from dasf_broker.domain.events import MessagePublished
+from dasf_broker.exceptions import BrokerError
+from dasf_broker.management.base import BrokerCommand, add_user_option, person
+from dasf_broker.management.terminal import run_until_ended
+from dasf_broker.operations.acknowledge import Acknowledging
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.subscribe import Received, StartPosition, messages
+from dasf_broker.operations.writer import get_writer
+
+
+class Command(BrokerCommand):
+    """Listen until Ctrl-C."""
+
+    help = (
+        "Show the messages of a topic: first those that wait for an acknowledgement, then new "
+        "ones as they come, until Ctrl-C or SIGTERM."
+    )
+    epilog = """\
+examples:
+  manage.py dasf_listen weather                 look, and leave everything as it is
+  manage.py dasf_listen weather --ack           take the messages away
+  manage.py dasf_listen weather --json | jq .   one line of JSON a message
+
+Without Redis, messages of other processes are found by looking into the database, and those of
+topics that store nothing are not heard.
+
+exit code:
+  0  ended by Ctrl-C, SIGTERM or --count
+  1  refused, or the topic was deleted
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", help="The topic.")
+        parser.add_argument("--ack", action="store_true", help="Acknowledge what was shown.")
+        parser.add_argument("--json", action="store_true", help="One line of JSON a message.")
+        parser.add_argument(
+            "--start",
+            choices=[each.value.lower() for each in StartPosition],
+            default=StartPosition.OUTSTANDING.value.lower(),
+            help="What to show first: what was not acknowledged yet (outstanding, the default), "
+            "all that is stored (earliest), or nothing (new).",
+        )
+        parser.add_argument(
+            "--type",
+            action="append",
+            dest="types",
+            choices=[each.value for each in MessageType],
+            help="Only messages of this type; may be repeated.",
+        )
+        parser.add_argument("--count", type=int, metavar="N", help="End after so many messages.")
+        add_user_option(parser, "the first active superuser")
+
+    def act(self, *args: Any, user: str | None, count: int | None, **options: Any) -> None:
+        if count is not None and count < 1:
+            raise CommandError(f"--count is at least 1, not {count}.")
+        caller = person(user)
+        run_until_ended(lambda: self._listen(caller, count, options))
+
+    async def _listen(self, caller: Caller, count: int | None, options: dict[str, Any]) -> None:
+        slug, types = options["slug"], options["types"]
+        stream = messages(
+            caller,
+            slug,
+            start=StartPosition(options["start"].upper()),
+            types=None if types is None else [MessageType(each) for each in types],
+        )
+        shown = 0
+        try:
+            async for received in stream:
+                self._show(received, as_json=options["json"])
+                if options["ack"]:
+                    await self._acknowledge(caller, slug, received.message)
+                shown += 1
+                if shown == count:
+                    break
+        finally:
+            await stream.aclose()  # type: ignore[attr-defined] # it is a generator
+
+    async def _acknowledge(self, caller: Caller, slug: str, message: MessagePublished) -> None:
+        try:
+            await get_writer().acknowledge.one(Acknowledging(caller, slug, message.message_id))
+        except BrokerError as error:
+            # It comes again with the next subscription: no reason to stop listening now.
+            self.stderr.write(f"{message.message_id} is not acknowledged: {error}")
+
+    def _show(self, received: Received, *, as_json: bool) -> None:
+        message = received.message
+        if received.dropped and not as_json:
+            self.stderr.write(f"{received.dropped} messages were missed: this terminal is slow.")
+        if as_json:
+            facts = {"publishTime": message.publish_time, "missed": received.dropped}
+            self.write_json(dict(message.content) | facts)
+        else:
+            self.stdout.write(_line(message))
+        self.stdout.flush()  # somebody may be reading a pipe
+
+
+def _line(message: MessagePublished) -> str:
+    payload = message.content["payload"]
+    text = decode_text(payload)
+    if text is None:
+        text = f"({len(payload)} characters of base64)"
+    # What others published must not move the cursor, or set colours.
+    shown = "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
+    when = f"{localtime(message.publish_time):%H:%M:%S}"
+    return f"{when} {message.message_type.value:<8} {message.message_id} {shown}"

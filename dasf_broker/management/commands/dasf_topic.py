@@ -1,0 +1,252 @@
+"""``manage.py dasf_topic``: create, change and show a topic, and who may use it."""
+
+from __future__ import annotations
+
+from argparse import BooleanOptionalAction
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
+
+from dasf_broker.domain.slugs import check_slug
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.domain.texts import check_text
+from dasf_broker.management.base import BrokerCommand, add_user_option, operator, person
+from dasf_broker.management.terminal import table
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.access import access
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.topics import (
+    TopicOptions,
+    create_topic,
+    grant_permission,
+    revoke_permission,
+    update_topic,
+)
+from dasf_broker.permissions import Right, known_user
+
+#: What stands for the server's own storage rule.
+DEFAULT = "default"
+AVAILABILITY = {True: "online", False: "offline", None: "unknown"}
+
+#: The options that name who holds a right.
+RIGHTS = {
+    "consumer": Right.CONSUME,
+    "producer": Right.PRODUCE,
+    "view_status": Right.VIEW_STATUS,
+}
+
+
+class Holder(NamedTuple):
+    """Who holds a right, as the operations take it: one of the two is there."""
+
+    username: str | None
+    group: str | None
+
+    def __str__(self) -> str:
+        return f"group:{self.group}" if self.username is None else self.username
+
+
+class Command(BrokerCommand):
+    """Make a topic what the options say, then show it."""
+
+    help = (
+        "Create a topic, change it, hand out rights on it, and show it. Whatever is not named "
+        "stays as it is. With a slug alone the topic is only shown."
+    )
+    epilog = """\
+examples:
+  manage.py dasf_topic weather --create
+  manage.py dasf_topic weather --dasf --store-messages cacheall
+  manage.py dasf_topic weather --consumer ada --producer group:stations
+  manage.py dasf_topic weather --consumer module --create-users --remove-permissions
+
+NAME is a user, or a group if no user is called so; `group:NAME` is always a group.
+
+exit code:
+  0  the topic is as the options say
+  1  refused, or there is no such topic; nothing was changed
+"""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", help="The topic.")
+        parser.add_argument(
+            "--create", action="store_true", help="Create it; other options do so too."
+        )
+        parser.add_argument(
+            "--public",
+            action=BooleanOptionalAction,
+            help="Everybody may see it, publish to it and ping it.",
+        )
+        parser.add_argument(
+            "--dasf", action=BooleanOptionalAction, help="Its consumers answer pings."
+        )
+        parser.add_argument(
+            "--store-messages",
+            choices=[*(each.value for each in StoragePolicy), DEFAULT],
+            help="How long messages are kept.",
+        )
+        for name, meaning in (
+            ("--consumer", "read and acknowledge messages"),
+            ("--producer", "publish and ping"),
+            ("--view-status", "see the topic and its status"),
+        ):
+            parser.add_argument(
+                name,
+                action="append",
+                default=[],
+                metavar="NAME",
+                help=f"Who may {meaning}; may be repeated.",
+            )
+        parser.add_argument(
+            "--anonymous",
+            action="store_true",
+            help="Callers without an account may consume and produce, too.",
+        )
+        parser.add_argument(
+            "--create-users",
+            action="store_true",
+            help="Make users that are missing. They have no password: see `dasf_token`.",
+        )
+        parser.add_argument(
+            "--remove-permissions",
+            action="store_true",
+            help="Take these rights from everybody who is not named here.",
+        )
+        parser.add_argument("--json", action="store_true", help="Show the topic as JSON.")
+        add_user_option(parser, "nobody in person, who may do everything")
+
+    def act(self, *args: Any, slug: str, user: str | None, json: bool, **options: Any) -> None:
+        caller = operator() if user is None else person(user)
+        with transaction.atomic():
+            is_new = self._write(caller, slug, options) if _is_change(options) else False
+        facts = _facts(access(caller, slug).topic)
+        if json:
+            self.write_json(facts)
+            return
+        if is_new:
+            self.stderr.write(f"The topic {slug} is new.", style_func=self.style.SUCCESS)
+        for line in _lines(facts):
+            self.stdout.write(line)
+
+    def _write(self, caller: Caller, slug: str, options: dict[str, Any]) -> bool:
+        """Do what the options say; return whether the topic is new."""
+        chosen = TopicOptions(
+            is_public=options["public"],
+            supports_dasf=options["dasf"],
+            store_messages=_policy(options["store_messages"]),
+        )
+        is_new = not BrokerTopic.objects.filter(slug=check_slug(slug)).exists()
+        if is_new:
+            create_topic(caller, slug, chosen)
+        elif chosen.values():
+            update_topic(caller, slug, chosen)
+        wanted = set(self._wanted(options))
+        if options["remove_permissions"]:
+            for right, holder in _held(access(caller, slug).topic) - wanted:
+                revoke_permission(caller, slug, right, **holder._asdict())
+        for right, holder in sorted(wanted, key=str):
+            grant_permission(caller, slug, right, **holder._asdict())
+        return is_new
+
+    def _wanted(self, options: dict[str, Any]) -> Iterator[tuple[Right, Holder]]:
+        """Yield each right with who should hold it; make users where that is wanted."""
+        if options["anonymous"]:
+            nobody = Holder(known_user(None).get_username(), None)
+            yield Right.CONSUME, nobody
+            yield Right.PRODUCE, nobody
+        for option, right in RIGHTS.items():
+            for name in options[option]:
+                yield right, self._holder(name, create=options["create_users"])
+
+    def _holder(self, name: str, *, create: bool) -> Holder:
+        people, name = get_user_model(), check_text(name, field="name")
+        if name.startswith("group:"):
+            return Holder(None, name.removeprefix("group:"))
+        if people._default_manager.filter(**{people.USERNAME_FIELD: name}).exists():
+            return Holder(name, None)
+        if Group.objects.filter(name=name).exists():
+            return Holder(None, name)
+        if not create:
+            raise CommandError(
+                f"There is no user and no group {name!r}. `--create-users` makes the user."
+            )
+        made: Any = people._default_manager
+        made.create_user(name)
+        self.stderr.write(
+            f"The user {name} is new. For a token: `manage.py dasf_token {name}`.",
+            style_func=self.style.SUCCESS,
+        )
+        return Holder(name, None)
+
+
+def _is_change(options: dict[str, Any]) -> bool:
+    named = ("create", "anonymous", "remove_permissions", *RIGHTS)
+    chosen = ("public", "dasf", "store_messages")
+    return any(options[each] for each in named) or any(options[each] is not None for each in chosen)
+
+
+def _policy(chosen: str | None) -> StoragePolicy | str | None:
+    if chosen is None:
+        return None
+    return "" if chosen == DEFAULT else StoragePolicy(chosen)
+
+
+def _held(topic: BrokerTopic) -> set[tuple[Right, Holder]]:
+    """Return who holds the rights that the options name on this very topic."""
+    rights = {"permission__codename__in": RIGHTS.values()}
+    name = f"user__{get_user_model().USERNAME_FIELD}"
+    own = topic.brokertopicuserpermission_set.filter(**rights)
+    groups = topic.brokertopicgrouppermission_set.filter(**rights)
+    held = {
+        (Right(codename), Holder(username, None))
+        for codename, username in own.values_list("permission__codename", name)
+    }
+    return held | {
+        (Right(codename), Holder(None, group))
+        for codename, group in groups.values_list("permission__codename", "group__name")
+    }
+
+
+def _facts(topic: BrokerTopic) -> dict[str, Any]:
+    held = sorted(_held(topic), key=str)
+    return {
+        "slug": topic.slug,
+        "isPublic": topic.is_public,
+        "supportsDasf": topic.supports_dasf,
+        "storeMessages": topic.store_messages,
+        "effectiveStoreMessages": topic.effective_store_messages.value,
+        "isResponseTopic": topic.is_response_topic,
+        "availability": AVAILABILITY[topic.availability],
+        "storedMessages": topic.brokermessage_set.count(),
+        "outstandingMessages": topic.get_outstanding_messages().count(),
+        "consumers": [str(holder) for right, holder in held if right is Right.CONSUME],
+        "producers": [str(holder) for right, holder in held if right is Right.PRODUCE],
+        "statusViewers": [str(holder) for right, holder in held if right is Right.VIEW_STATUS],
+    }
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
+    def shown(value: Any) -> str:
+        match value:
+            case bool():
+                return "yes" if value else "no"
+            case list():
+                return ", ".join(value) or "-"
+            case None:
+                return "as the server's settings say"
+            case _:
+                return str(value)
+
+    yield from table(
+        ("topic", facts["slug"]),
+        [(_words(name), shown(value)) for name, value in facts.items() if name != "slug"],
+    )
+
+
+def _words(name: str) -> str:
+    """Return a name of JSON as words: ``storeMessages`` as ``store messages``."""
+    return "".join(f" {each.lower()}" if each.isupper() else each for each in name)

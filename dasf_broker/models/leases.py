@@ -1,0 +1,21 @@
+"""Leases: who of several processes does a work that one is enough for."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Lease(models.Model):
+    """A work that one process has taken on, until it is done or the time is over."""
+
+    name = models.CharField(_("name"), max_length=64, unique=True)
+    holder = models.CharField(_("holder"), max_length=128)
+    expires = models.DateTimeField(_("expires"))
+
+    class Meta:
+        verbose_name = _("lease")
+        verbose_name_plural = _("leases")
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder}"

@@ -1,0 +1,213 @@
+"""Who does the housekeeping, and when: each minute, one process at a time, in small steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import weakref
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import asdict, astuple, dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from django.db.models import Q
+from django.utils import timezone
+
+from dasf_broker import app_settings, database
+from dasf_broker.domain.events import MessagePublished
+from dasf_broker.exceptions import BrokerError
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations import housekeeping
+from dasf_broker.operations.heartbeat import ping_topic
+from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.leases import release_lease, take_lease
+from dasf_broker.realtime.channel_layer import at_home
+
+logger = logging.getLogger(__name__)
+
+#: The name of the lease, and for how long it is taken: longer than any step.
+LEASE = "housekeeping"
+LEASE_SECONDS = 120.0
+
+#: Seconds between two rounds.
+INTERVAL = 60.0
+
+#: How long after a ping the next one is due. A little less than a round takes to come back: a
+#: topic that just missed it would be pinged every other round, and be unknown in between.
+PING_AFTER = timedelta(seconds=55)
+
+#: Topics pinged in one step.
+STEP = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the housekeeping did."""
+
+    #: Topics that were pinged.
+    pinged: int = 0
+    #: Response topics that were removed.
+    collected: int = 0
+    #: Tokens that were removed.
+    expired: int = 0
+    #: Messages that were removed.
+    settled: int = 0
+
+    def __add__(self, other: Report) -> Report:
+        return Report(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+
+def run_once(now: datetime | None = None) -> Report:
+    """Do everything once, whoever else is at it; return what was done."""
+    return sum(steps(now or timezone.now()), Report())
+
+
+def begin(holder: str) -> Generator[Report] | None:
+    """Begin a round that is done by iterating; each item says what one small step did.
+
+    Parameters
+    ----------
+    holder
+        Different for each process, as :func:`new_holder` makes it.
+
+    Returns
+    -------
+    generator or None
+        Nothing if another housekeeper is at work. The generator ends early if it was so slow
+        that another one took over; close it to give the work back sooner.
+    """
+    return _round(holder) if take_lease(LEASE, holder, LEASE_SECONDS) else None
+
+
+def steps(now: datetime) -> Iterator[Report]:
+    """Do everything once, step by step."""
+    for count in _pings(now):
+        yield Report(pinged=count)
+    for count in housekeeping.collecting(now=now):
+        yield Report(collected=count)
+    yield Report(expired=housekeeping.expire_tokens(now))
+    for count in housekeeping.settling():
+        yield Report(settled=count)
+
+
+def ping_due(now: datetime) -> int:
+    """Ping the topics whose consumers were not asked for a minute; return how many."""
+    return sum(_pings(now))
+
+
+def due_for_ping(now: datetime) -> int:
+    """Return how many topics :func:`ping_due` would ping."""
+    return _due(now).count()
+
+
+def new_holder() -> str:
+    """Return a name for a housekeeper that tells people where it runs."""
+    return f"{socket.gethostname()[:64]}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+def _round(holder: str) -> Generator[Report]:
+    try:
+        for report in steps(timezone.now()):
+            yield report
+            if not take_lease(LEASE, holder, LEASE_SECONDS):
+                return
+    finally:
+        release_lease(LEASE, holder)
+
+
+def _due(now: datetime) -> housekeeping.Topics:
+    due = Q(last_ping__isnull=True) | Q(last_ping__lte=now - PING_AFTER)
+    topics: housekeeping.Topics = BrokerTopic.objects.filter(
+        due, supports_dasf=True, responsetopic__isnull=True
+    )
+    return topics
+
+
+def _pings(now: datetime) -> Iterator[int]:
+    for page in housekeeping.pages(_due(now), STEP):
+        for topic in page:
+            ping_topic(topic)
+        yield len(page)
+
+
+# --- beside a server --------------------------------------------------------------------------
+
+_tasks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def start() -> None:
+    """Start the housekeeping of the running event loop, unless it runs or is not wanted."""
+    loop = asyncio.get_running_loop()
+    if loop in _tasks or not app_settings.DASF_HOUSEKEEPING:
+        return
+    task = loop.create_task(keep_house(), name="dasf-housekeeper")
+    _tasks[loop] = task
+    # The task knows its loop: as long as it is kept here, so is the loop.
+    task.add_done_callback(lambda _: _tasks.pop(loop, None))
+
+
+async def keep_house(on_round: Callable[[Report | None], None] | None = None) -> None:
+    """Do the housekeeping each minute, for ever, whatever goes wrong.
+
+    Parameters
+    ----------
+    on_round
+        Called after each round with what was done; with nothing if another one was at it.
+    """
+    at_home()
+    holder = new_holder()
+    while True:
+        try:
+            await keep_needed_topics()
+            report = await _one_round(holder)
+        except BrokerError as error:  # the database, most likely: it will come back
+            logger.warning("Housekeeping was put off: %s", error)
+        except Exception:
+            logger.exception("Housekeeping failed; it is tried again in a minute.")
+        else:
+            if on_round is not None:
+                on_round(report)
+        await asyncio.sleep(INTERVAL)
+
+
+async def keep_needed_topics() -> None:
+    """Take the mark for removal off the topics that consumers of this process listen to.
+
+    Another process may have marked one: it knows of its own consumers only.
+    """
+    hub = get_hub()
+    needed = [each for each in hub.topics if hub.listeners(each, MessagePublished)]
+    for start_ in range(0, len(needed), housekeeping.STEP):
+        await database.write(_unmark, needed[start_ : start_ + housekeeping.STEP])
+
+
+async def _one_round(holder: str) -> Report | None:
+    work = await database.write(begin, holder)
+    if work is None:
+        return None
+    total = Report()
+    try:
+        # Step by step, so that what clients write does not wait for the whole round.
+        while (report := await database.write(_next, work)) is not None:
+            total += report
+    finally:
+        # In the thread that did the work, also when it is cancelled in the middle.
+        await asyncio.shield(database.write(work.close))
+    return total
+
+
+def _next(work: Iterator[Report]) -> Report | None:
+    return next(work, None)
+
+
+def _unmark(topic_ids: Collection[int]) -> None:
+    marked = BrokerTopic.objects.filter(pk__in=topic_ids, garbage_collect_on__isnull=False)
+    marked.update(garbage_collect_on=None)
