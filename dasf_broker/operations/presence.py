@@ -43,18 +43,15 @@ _noted: weakref.WeakKeyDictionary[
 
 
 @asynccontextmanager
-async def present(topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
-    """Listen to a topic's messages as a consumer, as long as the context lasts.
-
-    Yields a mailbox and the sequence behind which it receives everything.
-    """
+async def present(topic: BrokerTopic) -> AsyncIterator[Mailbox]:
+    """Listen to a topic's messages as a consumer, as long as the context lasts."""
     hub = get_hub()
     try:
-        async with hub.subscription(topic.pk, {MessagePublished}) as opened:
+        async with hub.subscription(topic.pk, {MessagePublished}) as (mailbox, _):
             # Read now: it may have been marked since the topic was loaded.
             if topic.is_response_topic and await database.read(_is_marked, topic.pk):
                 await database.write(arrived, topic.pk)
-            yield opened
+            yield mailbox
     finally:
         is_missed = topic.is_response_topic or topic.supports_dasf
         if is_missed and not hub.listeners(topic.pk, MessagePublished):

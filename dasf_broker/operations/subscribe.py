@@ -17,7 +17,7 @@ from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import CursorExpiredError
-from dasf_broker.operations.access import Access, consumable
+from dasf_broker.operations.access import consumable
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.hubs import load_topic, stored_messages
 from dasf_broker.operations.presence import present
@@ -92,8 +92,8 @@ async def messages(
         reader_id=None if start is StartPosition.EARLIEST and after is None else caller.user.pk,
         types=wanted,
     )
-    async with present(found.topic) as (mailbox, newest):
-        position = await _first_position(found, start, after, newest)
+    async with present(found.topic) as mailbox:
+        position = await database.read(_first_position, found.topic.pk, start, after)
         async for received in _follow(mailbox, backlog, position):
             yield received
 
@@ -137,12 +137,11 @@ class _Backlog:
         return [message_event(row) for row in rows[:PAGE]]
 
 
-async def _first_position(
-    found: Access, start: StartPosition, after: str | None, newest: int
-) -> int:
+def _first_position(topic_id: int, start: StartPosition, after: str | None) -> int:
     if after is not None:
-        return await database.read(_position_after, found.topic.pk, after)
-    return newest if start is StartPosition.NEW else 0
+        return _position_after(topic_id, after)
+    # From the database, because the hub may be behind by one look.
+    return load_topic(topic_id).last_sequence if start is StartPosition.NEW else 0
 
 
 def _position_after(topic_id: int, after: str) -> int:

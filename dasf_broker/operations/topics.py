@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from dasf_broker import app_settings
-from dasf_broker.domain.events import TopicAppeared, TopicDeleted
+from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
 from dasf_broker.domain.texts import check_text
@@ -20,7 +20,7 @@ from dasf_broker.exceptions import BadInputError, ConflictError, ForbiddenError,
 from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.operations.access import Access, AccessTable, access
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeping import remove_settled
+from dasf_broker.operations.housekeeping import delete_with_answers, lock_topic, remove_settled
 from dasf_broker.permissions import (
     CREATOR_RIGHTS,
     Right,
@@ -142,6 +142,7 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     found.require(found.rights.may_change, to="change")
     topic = found.topic
     with transaction.atomic():
+        lock_topic(topic)
         was_stored = is_stored(topic.storage_policy)
         for name, value in options.values().items():
             setattr(topic, name, value)
@@ -166,11 +167,7 @@ def delete_topic(caller: Caller, slug: str) -> None:
     """
     found = access(caller, slug)
     found.require(found.rights.may_delete, to="delete")
-    with transaction.atomic():
-        answers = list(found.topic.responsetopics.values_list("pk", "slug"))
-        gone = [(found.topic.pk, found.topic.slug), *answers]
-        found.topic.delete()
-        announce_on_commit([TopicDeleted(topic_id=pk, topic_slug=slug) for pk, slug in gone])
+    delete_with_answers(found.topic)
 
 
 def grant_permission(
@@ -188,6 +185,7 @@ def grant_permission(
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
     with transaction.atomic():
+        lock_topic(found.topic)
         grant(_holder(username, group), found.topic, right)
         # Whoever got the right may have acknowledged, when they held it before, what waited
         # since then because nobody held it.
@@ -219,6 +217,7 @@ def revoke_permission(
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
     with transaction.atomic():
+        lock_topic(found.topic)
         revoke(_holder(username, group), found.topic, right)
         # Whoever lost the right may have been the last one that messages waited for.
         remove_settled([found.topic])
@@ -229,7 +228,8 @@ def _insert(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
     try:
         with transaction.atomic():
             topic.save(force_insert=True)
-            grant(caller.user, topic, *CREATOR_RIGHTS)
+            if caller.user.pk is not None:  # nobody in person: who sits at the terminal
+                grant(caller.user, topic, *CREATOR_RIGHTS)
             announce_on_commit([TopicAppeared(topic_slug=topic.slug)])
     except IntegrityError:
         raise ConflictError(

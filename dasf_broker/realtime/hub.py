@@ -25,7 +25,7 @@ from dasf_broker.domain.events import (
     WireEvent,
     from_wire,
 )
-from dasf_broker.exceptions import NotFoundError
+from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.realtime.channel_layer import SEND_TIMEOUT, at_home, group_name
 from dasf_broker.realtime.mailbox import Delivery, Mailbox
 
@@ -132,6 +132,8 @@ class Hub:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for room in list(self._rooms.values()):
+            for mailbox in room.mailboxes:
+                mailbox.fail(UnavailableError("The server is going down; subscribe again."))
             await self._leave_group(room)
         self._rooms.clear()
 

@@ -55,9 +55,9 @@ def test_what_is_not_allowed_is_named(
 ) -> None:
     """The error says who may not do what with which topic."""
     make_topic("open", is_public=True)
-    with pytest.raises(ForbiddenError, match="^producer may not consume from topic 'topic'.$"):
+    with pytest.raises(ForbiddenError, match=r"^producer may not consume from topic 'topic'\.$"):
         consumable(Caller(producer), "topic")
-    with pytest.raises(ForbiddenError, match="^An anonymous caller may not consume from"):
+    with pytest.raises(ForbiddenError, match=r"^An anonymous caller may not consume from"):
         consumable(anonymous, "open")
 
 

@@ -160,4 +160,5 @@ def test_the_server_may_ping_by_itself(
 
 def fresh(topic: BrokerTopic) -> BrokerTopic:
     """Return the topic as it is in the database."""
-    return BrokerTopic.objects.get(pk=topic.pk)
+    found: BrokerTopic = BrokerTopic.objects.get(pk=topic.pk)
+    return found

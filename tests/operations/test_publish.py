@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -97,11 +98,12 @@ def test_a_sequence_is_never_used_again(topic: BrokerTopic, producer: User, cons
 )
 @pytest.mark.parametrize("together", [True, False])
 def test_the_same_id_again(
-    changed: dict[str, object], code: str, together: bool, topic: BrokerTopic, producer: User
+    changed: dict[str, Any], code: str, together: bool, topic: BrokerTopic, producer: User
 ) -> None:
     """The same message is answered with the first one; another one is refused."""
     first = publication(producer, message_id=ID, text="a")
-    again = publication(producer, **({"message_id": ID, "text": "a"} | changed))
+    parts: dict[str, Any] = {"message_id": ID, "text": "a"} | changed
+    again = publication(producer, **parts)
     if together:
         outcomes = publish_batch([first, again, publication(producer)])
     else:
@@ -122,7 +124,7 @@ def test_the_same_again_is_recognised_whatever_it_holds(
     with rolled_back():
         topic = BrokerTopic.objects.create(slug="topic", is_public=True)
         user = User.objects.create_user("somebody")
-        parts = {"message_id": ID, "properties": properties, "context": context}
+        parts: dict[str, Any] = {"message_id": ID, "properties": properties, "context": context}
         assert send(user, **parts).status.value == "STORED"
         assert send(user, **parts).status.value == "DUPLICATE"
         assert stored(topic) == [ID]

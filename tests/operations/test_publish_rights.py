@@ -115,6 +115,7 @@ def test_several_callers_in_one_batch(
     topic: BrokerTopic, producer: User, consumer: User, stranger: User, anonymous: Caller
 ) -> None:
     """Each is answered by their own rights."""
-    callers = [producer, consumer, stranger, anonymous, producer]
+    users = (producer, consumer, stranger, anonymous.user, producer)
+    callers = [Caller(user, is_anonymous=user == anonymous.user) for user in users]
     outcomes = publish_batch([publication(caller) for caller in callers])
     assert codes(outcomes) == ["STORED", "FORBIDDEN", "NOT_FOUND", "NOT_FOUND", "STORED"]

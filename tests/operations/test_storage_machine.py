@@ -212,6 +212,8 @@ class StorageMachine(RuleBasedStateMachine):
             assert list(outstanding.values_list("message_id", flat=True)) == expected
 
 
+# When it fails, Hypothesis takes its time to find the shortest history.
+@pytest.mark.timeout(600)
 @pytest.mark.django_db
 def test_the_table_holds_in_any_history() -> None:
     """Let the machine look for a history that breaks it."""

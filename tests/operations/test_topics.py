@@ -101,7 +101,9 @@ def test_only_what_is_given_changes(topic: BrokerTopic, manager: User) -> None:
     assert (topic.is_public, topic.supports_dasf, topic.store_messages) == (True, False, None)
 
 
-@pytest.mark.parametrize("verb", [lambda *args: update_topic(*args, NOTHING), delete_topic])
+@pytest.mark.parametrize(
+    "verb", [lambda caller, slug: update_topic(caller, slug, NOTHING), delete_topic]
+)
 def test_rights_to_manage(
     verb: Any,
     topic: BrokerTopic,

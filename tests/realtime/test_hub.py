@@ -92,6 +92,7 @@ async def test_removed_messages_are_no_gap(hub: Hub, layer: FakeLayer, table: Fa
         await layer.settled()
         layer.ring(table.store(1))
         assert await take(mailbox, 1) == [3]
+    assert table.reads == [(1, 0)]
 
 
 async def test_lost_last_announcement_is_found_by_looking(

@@ -13,7 +13,7 @@ from dasf_broker.domain.events import MessagePublished
 from dasf_broker.realtime import hub as hub_module
 from dasf_broker.realtime.channel_layer import group_name
 from dasf_broker.realtime.hub import Hub
-from tests.realtime.conftest import FakeLayer, FakeTable, message, new_hub, take, until
+from tests.realtime.conftest import DEADLINE, FakeLayer, FakeTable, message, new_hub, take, until
 
 MESSAGES = {MessagePublished}
 
@@ -179,15 +179,16 @@ async def test_memberships_are_renewed(
 
 
 async def test_hanging_layer_does_not_hold_up_the_looks(
-    hub: Hub, layer: FakeLayer, table: FakeTable
+    hub: Hub, layer: FakeLayer, table: FakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While joining hangs, every look still finds what is new in every topic."""
+    monkeypatch.setattr(hub_module, "SEND_TIMEOUT", 3600)
     async with hub.subscription(1, MESSAGES) as (one, _), hub.subscription(2, MESSAGES) as (two, _):
         layer.may_join.clear()
         for sequence in (1, 2):
             table.store(1)
             table.store(2)
-            await hub.look()
+            await asyncio.wait_for(hub.look(), DEADLINE)
             assert (await take(one, 1), await take(two, 1)) == ([sequence], [sequence])
         layer.may_join.set()
 
@@ -204,6 +205,24 @@ async def test_renewal_does_not_outlive_the_room(
         asyncio.get_running_loop().call_soon(layer.may_join.set)
     assert not layer.groups[group_name(1)]
     assert hub.topics == frozenset()
+
+
+async def test_renewal_does_not_join_what_was_left(
+    hub: Hub, layer: FakeLayer, table: FakeTable
+) -> None:
+    """A renewal that begins while the last subscriber leaves does not join any more."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(hub.subscription(1, MESSAGES))
+        layer.may_leave.clear()
+        leaving = asyncio.create_task(stack.aclose())
+        await until(lambda: layer.discarded)
+        table.store(1)
+        await hub.look()
+        await layer.settled()
+        layer.may_leave.set()
+        await leaving
+    await until(lambda: hub._renewing is not None and hub._renewing.done())
+    assert not layer.groups[group_name(1)]
 
 
 async def test_looking_that_fails_goes_on(

@@ -83,4 +83,4 @@ def test_wrong_values_are_told_with_their_name(name: str, value: Any, settings: 
 def test_unknown_names_are_no_settings() -> None:
     """A misspelt setting is an error of the program."""
     with pytest.raises(AttributeError, match="DASF_STORE_MESAGES"):
-        app_settings.DASF_STORE_MESAGES  # type: ignore[attr-defined] # noqa: B018
+        app_settings.DASF_STORE_MESAGES  # noqa: B018

@@ -6,12 +6,13 @@ import json
 from dataclasses import fields
 from datetime import UTC
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dasf_broker.domain import events
+from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import Event, MessagePublished, from_wire, to_wire
 from tests.unit.strategies import NUMBERS, PROPERTIES, TEXTS
 
@@ -31,7 +32,7 @@ VALUES = {
     "datetime": st.datetimes(timezones=st.just(UTC)),
     "datetime | None": st.none() | st.datetimes(timezones=st.just(UTC)),
     "UUID": st.uuids(),
-    "MessageType": st.sampled_from(events.MessageType),
+    "MessageType": st.sampled_from(MessageType),
     "dict[str, Any]": st.builds(
         lambda properties, payload: {"properties": properties, "payload": payload},
         PROPERTIES,

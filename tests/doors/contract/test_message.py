@@ -51,7 +51,12 @@ async def test_every_field(
         context=3,
     )
     message_id = str(done.message.message_id)
-    properties = {"own": [1, None], "messageType": "log", "response_topic": "answers"}
+    properties = {
+        "own": [1, None],
+        "messageType": "log",
+        "response_topic": "answers",
+        "requestContext": 3,  # which backend modules want to see
+    }
     assert await client.value(MESSAGE, {"id": message_id}, as_=consumer) == {
         "messageId": message_id,
         "topic": {"slug": "topic"},

@@ -65,7 +65,8 @@ async def until_true(condition: Callable[[], Any]) -> None:
 
 def fresh(topic: BrokerTopic) -> BrokerTopic:
     """Return the topic as it is in the database now."""
-    return BrokerTopic.objects.get(pk=topic.pk)
+    found: BrokerTopic = BrokerTopic.objects.get(pk=topic.pk)
+    return found
 
 
 def is_error(result: dict[str, Any]) -> bool:

@@ -39,7 +39,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def answers(topic: BrokerTopic, producer: User) -> BrokerTopic:
     """Return a response topic of ``topic`` that ``producer`` consumes."""
-    created = ResponseTopic.objects.create(slug="answers", is_response_for=topic)
+    created: BrokerTopic = ResponseTopic.objects.create(slug="answers", is_response_for=topic)
     grant(producer, created, Right.CONSUME)
     return created
 
@@ -172,11 +172,12 @@ async def test_ping_is_answered_by_its_acknowledgement(
     """However little time passed since the last pong, a ping asks for a new one."""
     socket = await dasf("topic/a", consumer)
     await until_heard(topic)
-    for number in range(1, 4):
+    for _ in range(3):
         await database.write(ping, Caller(producer), "topic")
         received = await socket.receive()
         await acknowledge(socket, received["messageId"])
-        await until(lambda number=number: len(ponged) == number)
+        await until(lambda: ponged)
+        ponged.clear()
         assert (await database.read(fresh, topic)).availability is True
 
 
@@ -191,7 +192,7 @@ async def test_idle_consumers_cost_nothing(
     sockets = [await dasf(f"topic/{number}", consumer) for number in range(50)]
     for socket in sockets:
         await texts(socket, 1)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     assert (await database.read(_rows)) == rows + 50  # the tokens that the test made
     with queries_of_all_threads() as queries:
         await get_hub().look()
@@ -200,8 +201,8 @@ async def test_idle_consumers_cost_nothing(
 
 async def _listen() -> None:
     topics = BrokerTopic.objects.with_response_info()
-    async with presence.present(await database.read(topics.get, slug="answers")):
-        await asyncio.Event().wait()
+    async with presence.present(await database.read(topics.get, slug="answers")) as mailbox:
+        await mailbox.get()
 
 
 def _rows() -> int:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
@@ -15,11 +16,12 @@ from dasf_broker import database
 from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicUserPermission
 from dasf_broker.permissions import Right, rights
+from dasf_broker.routing import broker_application
 from dasf_broker.transports import dasf_websocket
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.dasf.conftest import OpenDasf
-from tests.doors.dasf.frames import ask, is_error, message, until_true
-from tests.doors.sockets import ClosedError
+from tests.doors.dasf.frames import ask, is_error, message, to, until_true
+from tests.doors.sockets import ClosedError, connect
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -238,6 +240,18 @@ async def test_page_of_another_site(dasf: OpenDasf, topic: BrokerTopic, producer
     with pytest.raises(ClosedError) as closed:
         await socket.receive()
     assert closed.value.code == 4403
+
+
+@pytest.mark.parametrize("route", ["socket/", "/socket", "socket", "a/b/", ""])
+async def test_route(
+    topic: BrokerTopic, producer: User, settings: Settings, rf: RequestFactory, route: str
+) -> None:
+    """The sockets are where the setting says, however its slashes stand."""
+    settings.DASF_WEBSOCKET_URL_ROUTE = route
+    address = topic.get_websocket_url(rf.get("/", headers={"host": "testserver"}))
+    options = await to("topic", producer) | {"path": address.removeprefix("ws://testserver")}
+    async with connect(broker_application(None), **options) as socket:
+        assert (await ask(socket, message()))["result"] == "ok"
 
 
 def test_cost_does_not_grow_with_consumers(

@@ -1,0 +1,1 @@
+"""The unmodified DASF client and its backend modules against a real server."""
