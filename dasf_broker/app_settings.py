@@ -52,6 +52,12 @@ def _optional_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):  # "no" would be true
+        raise TypeError("it is True or False")
+    return value
+
+
 def _positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         number = kind(value)
@@ -66,7 +72,7 @@ def _positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
 DEFAULTS: dict[str, Setting] = {
     "DASF_CREATE_TOPIC_ON_MESSAGE": Setting(
         True,
-        bool,
+        _switch,
         "A message to an unknown topic creates it, if the user may add topics.",
     ),
     "DASF_STORE_MESSAGES": Setting(
@@ -136,7 +142,7 @@ DEFAULTS: dict[str, Setting] = {
     ),
     "DASF_HOUSEKEEPING": Setting(
         True,
-        bool,
+        _switch,
         "Server processes do the housekeeping, one at a time; without it run "
         "`manage.py dasf_housekeeping --loop`.",
     ),

@@ -74,7 +74,9 @@ class TopicAdmin(ModelAdmin):
     def light(self, topic: BrokerTopic) -> str:
         """Show whether somebody answers."""
         icon, word = _LIGHTS[topic.availability]
-        return format_html('<img src="{}" alt=""> {}', static(f"admin/img/icon-{icon}.svg"), word)
+        return format_html(
+            '<img src="{}" alt="">&nbsp;{}', static(f"admin/img/icon-{icon}.svg"), word
+        )
 
     @admin.display(description=_("consumers"))
     def consumers(self, topic: Any) -> int:
@@ -86,12 +88,12 @@ class TopicAdmin(ModelAdmin):
         """Show how many may publish."""
         return int(topic.producer_count)
 
-    @admin.display(description=_("pending messages"))
+    @admin.display(description=_("pending"))
     def pending(self, topic: Any) -> int:
         """Show how many messages nobody acknowledged."""
         return int(topic.pending_count)
 
-    @admin.display(description=_("stored messages"))
+    @admin.display(description=_("stored"))
     def stored(self, topic: Any) -> str:
         """Show how many messages are kept, and lead to them."""
         messages_of = reverse("admin:dasf_broker_brokermessage_changelist")

@@ -18,6 +18,7 @@ from django.core.management.base import (
 )
 from django.core.serializers.json import DjangoJSONEncoder
 
+from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.caller import Caller
 
@@ -77,7 +78,8 @@ def person(name: str | None) -> Caller:
     people = get_user_model()
     users = people._default_manager.filter(is_active=True)
     if name is not None:
-        user = users.filter(**{people.USERNAME_FIELD: name}).first()
+        named = {people.USERNAME_FIELD: check_text(name, field="user")}
+        user = users.filter(**named).first()
         if user is None:
             raise CommandError(f"There is no active user {name!r}.")
     else:

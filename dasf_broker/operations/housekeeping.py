@@ -129,8 +129,8 @@ def pages(topics: Topics, size: int) -> Iterator[list[BrokerTopic]]:
     """Yield topics in the order of their keys, some at a time, each once."""
     position = 0
     while page := list(topics.filter(pk__gt=position).order_by("pk")[:size]):
+        position = page[-1].pk  # before they are deleted: a deleted row has no key
         yield page
-        position = page[-1].pk
 
 
 def delete_with_answers(topic: BrokerTopic) -> None:

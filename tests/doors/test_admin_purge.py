@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 
+from dasf_broker import database
+from dasf_broker.domain.cursors import message_cursor
+from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations import purge
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.subscribe import Received, messages
 from tests.doors.conftest import Publish
 
 pytestmark = pytest.mark.django_db
@@ -23,14 +31,32 @@ def test_everything_goes_step_by_step(
     assert not topic.brokermessage_set.exists()
 
 
-def test_old_cursors_expire(topic: BrokerTopic, producer: User, publish_text: Publish) -> None:
-    """A cursor from before the newest message is no longer honoured."""
+def test_the_hole_is_marked(topic: BrokerTopic, producer: User, publish_text: Publish) -> None:
+    """The topic remembers up to where messages are missing."""
     for _ in range(3):
         publish_text(producer, topic)
     purge.purge_messages([topic])
     stored = BrokerTopic.objects.get(pk=topic.pk)
     assert stored.expired_sequence == stored.last_sequence == 3
     assert topic.expired_sequence == 3
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_old_cursors_expire(
+    topic: BrokerTopic,
+    producer: User,
+    consumer: User,
+    publish_text: Publish,
+    hub_lifetime: None,
+) -> None:
+    """Whoever was behind is told when they come back; whoever had seen all goes on."""
+    for _ in range(2):
+        await database.write(publish_text, producer, topic)
+    await database.write(purge.purge_messages, [topic])
+    with pytest.raises(CursorExpiredError):
+        await _next(consumer, topic, after=1)
+    await database.write(publish_text, producer, topic)
+    assert (await _next(consumer, topic, after=2)).message.sequence == 3
 
 
 def test_sequences_go_on(topic: BrokerTopic, producer: User, publish_text: Publish) -> None:
@@ -48,3 +74,10 @@ def test_nothing_to_remove_expires_nothing(
     topic.brokermessage_set.all().delete()
     assert purge.purge_messages([topic]) == 0
     assert BrokerTopic.objects.get(pk=topic.pk).expired_sequence == 0
+
+
+async def _next(user: User, topic: BrokerTopic, *, after: int) -> Received:
+    received: Any = messages(Caller(user), topic.slug, after=message_cursor(topic.pk, after))
+    async with aclosing(received):
+        first: Received = await anext(received)
+        return first

@@ -90,7 +90,7 @@ def test_light_has_a_word(admin_client: Client) -> None:
     """Colour alone would tell nothing to who cannot see it."""
     _topic("online", timezone.now(), last_ping=timezone.now(), last_pong=timezone.now())
     page = admin_client.get(reverse(TOPICS)).content.decode()
-    assert '/icon-yes.svg" alt=""> online' in page
+    assert '/icon-yes.svg" alt="">&nbsp;online' in page
 
 
 def test_every_page_opens(admin_client: Client, topic: BrokerTopic) -> None:

@@ -61,7 +61,8 @@ exit code:
         if isinstance(get_channel_layer(), InMemoryChannelLayer):
             self.stderr.write(
                 "The channel layer is in memory: consumers that are connected to another process "
-                "do not hear this ping. Use Redis to reach them."
+                "do not hear this ping. Use Redis to reach them.",
+                style_func=self.style.WARNING,
             )
         pinged = self._ping(slugs, user)
         if wait:

@@ -14,6 +14,7 @@ from django.db import transaction
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.domain.texts import check_text
+from dasf_broker.exceptions import NotFoundError
 from dasf_broker.management.base import BrokerCommand, add_user_option, operator, person
 from dasf_broker.management.terminal import table
 from dasf_broker.models import BrokerTopic
@@ -123,7 +124,10 @@ exit code:
         caller = operator() if user is None else person(user)
         with transaction.atomic():
             is_new = self._write(caller, slug, options) if _is_change(options) else False
-        facts = _facts(access(caller, slug).topic)
+        try:
+            facts = _facts(access(caller, slug).topic)
+        except NotFoundError as error:
+            raise CommandError(f"{error} `--create` makes one.") from None
         if json:
             self.write_json(facts)
             return

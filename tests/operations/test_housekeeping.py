@@ -1,0 +1,195 @@
+"""The chores: ping what is due, collect garbage, expire tokens, and settle messages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+from pytest_django import Settings
+
+from dasf_broker.auth import create_token
+from dasf_broker.domain.events import TopicDeleted, TopicPinged
+from dasf_broker.models import ApiToken, BrokerTopic, ResponseTopic
+from dasf_broker.operations import housekeeper, housekeeping
+from dasf_broker.operations.housekeeper import Report, ping_due, run_once
+from dasf_broker.permissions import Right, grant
+from tests.conftest import MakeTopic, MakeUser
+from tests.operations.helpers import ack, queries, send, stored
+
+NOW = timezone.now()
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_due"),
+    [
+        ({}, True),
+        ({"last_ping": NOW - MINUTE}, True),
+        ({"last_ping": NOW - timedelta(seconds=30)}, False),
+        ({"supports_dasf": False}, False),
+        ({"supports_dasf": False, "last_ping": NOW - MINUTE}, False),
+    ],
+)
+def test_who_is_pinged(
+    fields: dict[str, Any],
+    is_due: bool,
+    make_topic: MakeTopic,
+    announced: list[Any],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    """Topics that support pings and were not pinged for a minute."""
+    topic = make_topic(**({"supports_dasf": True} | fields))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert ping_due(NOW) == is_due
+    topic.refresh_from_db()
+    assert (topic.last_ping not in (None, fields.get("last_ping"))) == is_due
+    assert any(isinstance(each, TopicPinged) for each in announced) == is_due
+
+
+def test_response_topics_are_not_pinged(topic: BrokerTopic) -> None:
+    """Nobody asks for the status of answers."""
+    BrokerTopic.objects.update(last_ping=NOW)
+    ResponseTopic.objects.create(slug="answers", is_response_for=topic, supports_dasf=True)
+    assert ping_due(NOW) == 0
+
+
+def test_all_due_topics_are_pinged_once(
+    make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step by step, and each once, whatever the clock says meanwhile."""
+    monkeypatch.setattr(housekeeper, "STEP", 2)
+    for number in range(5):
+        make_topic(f"topic-{number}", supports_dasf=True)
+    later = timezone.now() + timedelta(days=1)
+    assert [report.pinged for report in housekeeper.steps(later) if report.pinged] == [2, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("due", "is_removed"), [(-MINUTE, True), (timedelta(0), True), (MINUTE, False), (None, False)]
+)
+def test_garbage_is_collected_when_due(
+    due: timedelta | None,
+    is_removed: bool,
+    topic: BrokerTopic,
+    announced: list[Any],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    """Not before its time, and never without a mark; its subscribers are told."""
+    moment = None if due is None else NOW + due
+    answers = ResponseTopic.objects.create(
+        slug="answers", is_response_for=topic, garbage_collect_on=moment
+    )
+    with django_capture_on_commit_callbacks(execute=True):
+        assert housekeeping.collect_garbage(now=NOW) == is_removed
+    assert ResponseTopic.objects.exists() != is_removed
+    told = [TopicDeleted(topic_id=answers.pk, topic_slug="answers")] if is_removed else []
+    assert announced == told
+
+
+def test_garbage_with_outstanding_messages_stays(topic: BrokerTopic, producer: User) -> None:
+    """Until somebody has acknowledged them."""
+    consumer = _with_answers(topic)
+    message = send(producer, "answers").message
+    BrokerTopic.objects.update(garbage_collect_on=NOW)
+    assert housekeeping.collect_garbage(now=NOW) == 0
+    ack(consumer, message.message_id, "answers")
+    assert housekeeping.collect_garbage(now=NOW) == 1
+
+
+def test_other_topics_are_no_garbage(topic: BrokerTopic) -> None:
+    """A mark on a topic that is none for answers means nothing."""
+    BrokerTopic.objects.update(garbage_collect_on=NOW)
+    assert housekeeping.collect_garbage(now=NOW) == 0
+    assert BrokerTopic.objects.filter(pk=topic.pk).exists()
+
+
+def test_garbage_among_some_topics(topic: BrokerTopic) -> None:
+    """Who names topics leaves the others alone."""
+    for slug in ("one", "two"):
+        ResponseTopic.objects.create(slug=slug, is_response_for=topic, garbage_collect_on=NOW)
+    named = BrokerTopic.objects.filter(slug="one")
+    assert housekeeping.collect_garbage(named, now=NOW) == 1
+    assert ResponseTopic.objects.get().slug == "two"
+
+
+@pytest.mark.parametrize("field", ["expires", "revoked"])
+@pytest.mark.parametrize(
+    ("days", "is_removed"), [(31, True), (30, True), (29, False), (-1, False), (None, False)]
+)
+def test_tokens_expire(stranger: User, field: str, days: int | None, is_removed: bool) -> None:
+    """A month after they stopped letting anybody in."""
+    token, _ = create_token(stranger)
+    if days is not None:
+        ApiToken.objects.update(**{field: NOW - timedelta(days=days)})
+    assert housekeeping.expire_tokens(NOW) == is_removed
+    assert ApiToken.objects.filter(pk=token.pk).exists() != is_removed
+
+
+def test_messages_are_settled_when_a_member_leaves(
+    topic: BrokerTopic, producer: User, consumer: User, make_user: MakeUser
+) -> None:
+    """Who left a group owes nothing more; nobody told the broker."""
+    BrokerTopic.objects.update(store_messages="cacheall")
+    group = Group.objects.create(name="readers")
+    grant(group, topic, Right.CONSUME)
+    make_user("member").groups.add(group)
+    acknowledged, waiting = send(producer).message, send(producer).message
+    ack(consumer, acknowledged.message_id)
+    assert housekeeping.settle() == 0
+    User.objects.get(username="member").groups.clear()
+    assert housekeeping.settle() == 1
+    assert stored(topic) == [waiting.message_id]
+
+
+@pytest.mark.parametrize(
+    ("policy", "server", "removed"),
+    [(None, "cacheall", 3), ("cacheall", "store", 3), (None, "store", 0), ("store", "cacheall", 0)],
+)
+def test_the_rule_that_holds_decides(
+    policy: str | None,
+    server: str,
+    removed: int,
+    settings: Settings,
+    topic: BrokerTopic,
+    producer: User,
+    consumer: User,
+    make_user: MakeUser,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The topic's own or the server's; in steps, however many there are."""
+    monkeypatch.setattr(housekeeping, "STEP", 2)
+    settings.DASF_STORE_MESSAGES = server
+    BrokerTopic.objects.update(store_messages=policy)
+    leaver = make_user("leaver", topic, Right.CONSUME)
+    for _ in range(3):
+        ack(consumer, send(producer).message.message_id)
+    User.objects.filter(pk=leaver.pk).update(is_active=False)
+    assert housekeeping.settle() == removed
+    assert len(stored(topic)) == 3 - removed
+
+
+def test_run_once_does_everything(topic: BrokerTopic, stranger: User) -> None:
+    """And says how much of each; the second time nothing is left to do."""
+    ResponseTopic.objects.create(slug="answers", is_response_for=topic, garbage_collect_on=NOW)
+    create_token(stranger, expires=NOW - timedelta(days=40))
+    assert run_once() == Report(pinged=1, collected=1, expired=1)
+    assert run_once() == Report()
+
+
+def test_topics_that_need_nothing_cost_nothing(make_topic: MakeTopic) -> None:
+    """The number of queries does not grow with them."""
+    before = queries(run_once)
+    for number in range(50):
+        make_topic(f"topic-{number}", store_messages="cacheall")
+    assert queries(run_once) == before
+
+
+def _with_answers(topic: BrokerTopic) -> User:
+    """Make a response topic that a new user consumes and everybody may publish to."""
+    answers = ResponseTopic.objects.create(slug="answers", is_response_for=topic, is_public=True)
+    user = User.objects.create_user("requester")
+    grant(user, answers, Right.CONSUME)
+    return user
