@@ -82,7 +82,7 @@ def test_the_terminal_is_safe(
 ) -> None:
     """What others publish cannot move the cursor; bytes are only counted."""
     publish_text(producer, topic, "a\x1b[2Jb")
-    publish_text(producer, topic, None, payload="/w==")  # type: ignore[arg-type]
+    publish_text(producer, topic, None, payload="/w==")
     first, second = run("dasf_listen", "topic", "--count", "2", *AS_CONSUMER).out.splitlines()
     assert first.endswith(" a\ufffd[2Jb")
     assert second.endswith(" (4 characters of base64)")

@@ -55,7 +55,7 @@ def test_websocket_url_behind_a_proxy(
     settings.ALLOWED_HOSTS = ["*"]
     for name, value in values.items():
         setattr(settings, name, value)
-    request = RequestFactory().get("/", headers=headers)
+    request = RequestFactory().get("/", headers={"host": "testserver", **headers})
     assert BrokerTopic.build_websocket_url(request, "weather") == expected
     assert _ws_url({"request": request, "topic": "weather"}) == expected
 
@@ -68,8 +68,11 @@ def test_websocket_url_below_a_path_that_the_server_tells() -> None:
 
 def test_websocket_url_of_a_topic() -> None:
     """A topic is as good as its slug."""
-    context = {"request": RequestFactory().get("/"), "topic": BrokerTopic(slug="weather")}
-    assert _ws_url(context) == "ws://testserver/ws/weather"
+    topic = BrokerTopic(slug="weather")
+    assert (
+        _ws_url({"request": RequestFactory().get("/"), "topic": topic})
+        == "ws://testserver/ws/weather"
+    )
 
 
 def test_websocket_url_without_a_request(settings: Settings) -> None:
@@ -95,10 +98,7 @@ def test_websocket_url_without_a_request(settings: Settings) -> None:
 def test_payload(body: bytes, expected: str) -> None:
     """JSON in lines, or text, or a description of what is neither."""
     message = BrokerMessage(content={"payload": encode_payload(body)})
-    template = Template(
-        "{% load dasf_broker %}{% autoescape off %}{{ m|payload }}{% endautoescape %}"
-    )
-    assert template.render(Context({"m": message})) == expected
+    assert _render("{% autoescape off %}{{ m|payload }}{% endautoescape %}", message) == expected
 
 
 @pytest.mark.parametrize("content", [{}, {"payload": None}])

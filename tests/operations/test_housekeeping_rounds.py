@@ -16,7 +16,7 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerTopic, Lease, ResponseTopic
-from dasf_broker.operations import housekeeper, subscribe
+from dasf_broker.operations import heartbeat, housekeeper, subscribe
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.housekeeper import LEASE, Report, begin, keep_house
 from dasf_broker.operations.leases import take_lease
@@ -115,7 +115,7 @@ async def test_cancelled_in_the_middle(
 ) -> None:
     """The step at hand is finished, and the lease given back."""
     loop, at_work = asyncio.get_running_loop(), asyncio.Event()
-    ping_topic = housekeeper.ping_topic
+    ping_topic = heartbeat.ping_topic
 
     def ping(pinged: BrokerTopic) -> Any:
         loop.call_soon_threadsafe(at_work.set)
@@ -205,9 +205,7 @@ async def _until(rounds: asyncio.Queue[Report | None], expected: Report | None) 
         pass
 
 
-async def _wait_for(
-    condition: Callable[[BrokerTopic], Awaitable[bool]], topic: BrokerTopic
-) -> None:
+async def _wait_for(holds: Callable[[BrokerTopic], Awaitable[bool]], topic: BrokerTopic) -> None:
     async with asyncio.timeout(DEADLINE):
-        while not await condition(topic):
+        while not await holds(topic):  # noqa: ASYNC110 - the database has no event
             await asyncio.sleep(0.005)

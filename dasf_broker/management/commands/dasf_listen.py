@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -79,7 +81,8 @@ exit code:
             async for received in stream:
                 self._show(received, as_json=options["json"])
                 if options["ack"]:
-                    await self._acknowledge(caller, slug, received.message)
+                    # What was shown counts, also when it ends in this moment.
+                    await finish(self._acknowledge(caller, slug, received.message))
                 shown += 1
                 if shown == count:
                     break
@@ -103,6 +106,15 @@ exit code:
         else:
             self.stdout.write(_line(message))
         self.stdout.flush()  # somebody may be reading a pipe
+
+
+async def finish(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for a piece of work, and see it through even if the waiting is cancelled."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    finally:
+        await task
 
 
 def _line(message: MessagePublished) -> str:

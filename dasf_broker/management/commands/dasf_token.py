@@ -6,19 +6,31 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from dasf_broker.auth import create_token
+from dasf_broker.domain.texts import check_text
+from dasf_broker.management.base import BrokerCommand
+from dasf_broker.models import ApiToken
 
 
-class Command(BaseCommand):
+class Command(BrokerCommand):
     """Make a token and show its key, once."""
 
     help = (
         "Create an API token for a user and print its key as the last line. "
         "The key is stored nowhere and cannot be shown again."
     )
+    epilog = """\
+examples:
+  manage.py dasf_token ada --label laptop --days 90
+  KEY=$(manage.py dasf_token ada)
+
+exit code:
+  0  the key is on standard output
+  1  there is no such user
+"""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username", help="Who calls with the token.")
@@ -27,13 +39,15 @@ class Command(BaseCommand):
             "--days", type=int, metavar="N", help="Let it expire after so many days."
         )
 
-    def handle(
-        self, *args: Any, username: str, label: str, days: int | None, **options: Any
-    ) -> None:
+    def act(self, *args: Any, username: str, label: str, days: int | None, **options: Any) -> None:
         people = get_user_model()
-        user = people._default_manager.filter(**{people.USERNAME_FIELD: username}).first()
+        name = check_text(username, field="username")
+        user = people._default_manager.filter(**{people.USERNAME_FIELD: name}).first()
         if user is None:
             raise CommandError(f"There is no user {username!r}.")
+        longest = ApiToken._meta.get_field("label").max_length or 0
+        if len(check_text(label, field="label")) > longest:
+            raise CommandError(f"--label has at most {longest} characters, not {len(label)}.")
         if days is not None and days < 1:
             raise CommandError(f"--days is at least 1, not {days}.")
         try:
