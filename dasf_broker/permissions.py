@@ -232,22 +232,33 @@ def users_with(topic: BrokerTopic, right: Right) -> QuerySet[User]:
 
 def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     """Return the primary keys of the present consumers of each topic. Three queries."""
-    ids = [topic.pk for topic in topics]
+    return _holders_by_topic([topic.pk for topic in topics], Right.CONSUME)
+
+
+def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
+    """Return the primary keys of who may publish to each topic, as :func:`users_with` does.
+
+    Three queries, and three more where there are response topics.
+    """
+    producers = _holders_by_topic([topic.pk for topic in topics], Right.PRODUCE)
+    sources = {topic.pk: topic.source_topic_id for topic in topics if topic.source_topic_id}
+    consumers = _holders_by_topic(set(sources.values()), Right.CONSUME) if sources else {}
+    for topic_id, source in sources.items():
+        producers[topic_id] |= consumers[source]
+    return producers
+
+
+def _holders_by_topic(ids: Collection[int], right: Right) -> dict[int, set[Any]]:
     people = _people()
-    everywhere = set(
-        people.filter(pk__in=_global_holders([Right.CONSUME])).values_list("pk", flat=True)
-    )
-    consumers = {topic_id: set(everywhere) for topic_id in ids}
+    everywhere = set(people.filter(pk__in=_global_holders([right])).values_list("pk", flat=True))
+    holders = {topic_id: set(everywhere) for topic_id in ids}
     for path in ("brokertopicuserpermission", "groups__brokertopicgrouppermission"):
         rows = people.filter(
-            **{
-                f"{path}__content_object__in": ids,
-                f"{path}__permission__codename": Right.CONSUME,
-            }
+            **{f"{path}__content_object__in": ids, f"{path}__permission__codename": right}
         ).values_list(f"{path}__content_object", "pk")
         for topic_id, user_id in rows:
-            consumers[topic_id].add(user_id)
-    return consumers
+            holders[topic_id].add(user_id)
+    return holders
 
 
 def _people() -> QuerySet[User]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth import get_user_model
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
-from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic, ResponseTopic
-from dasf_broker.permissions import Right, consumers_by_topic, users_with
+from dasf_broker.models import Acknowledgement, BrokerMessage, ResponseTopic
+from dasf_broker.permissions import consumers_by_topic, producers_by_topic
 
 
 def with_counts(topics: QuerySet[Any]) -> QuerySet[Any]:
@@ -45,38 +43,11 @@ class TopicChangeList(ChangeList):
 
 
 def count_people(topics: Collection[Any]) -> None:
-    """Note on each topic how many may consume and how many may produce. Six queries."""
-    own = {topic.pk: topic for topic in topics}
-    sources = {topic.source_topic_id for topic in own.values()} - {None, *own}
-    everybody = [*own.values(), *(BrokerTopic(pk=source) for source in sources)]
-    consumers = consumers_by_topic(everybody)
-    producers = _granted_producers(own)
-    everywhere = _producers_everywhere()
-    for topic in own.values():
-        may_produce = everywhere | producers[topic.pk] | consumers.get(topic.source_topic_id, set())
-        topic.consumer_count, topic.producer_count = len(consumers[topic.pk]), len(may_produce)
-
-
-def _producers_everywhere() -> set[Any]:
-    # No topic has the key 0: who may produce there may produce everywhere.
-    nowhere = BrokerTopic(pk=0, slug="nowhere")
-    nowhere._state.fields_cache["responsetopic"] = None
-    return set(users_with(nowhere, Right.PRODUCE).values_list("pk", flat=True))
-
-
-def _granted_producers(topics: Collection[int]) -> dict[int, set[Any]]:
-    people = get_user_model()._default_manager.filter(is_active=True, is_superuser=False)
-    producers: dict[int, set[Any]] = defaultdict(set)
-    for path in ("brokertopicuserpermission", "groups__brokertopicgrouppermission"):
-        granted = people.filter(
-            **{
-                f"{path}__content_object__in": topics,
-                f"{path}__permission__codename": Right.PRODUCE,
-            }
-        )
-        for topic_id, user_id in granted.values_list(f"{path}__content_object", "pk"):
-            producers[topic_id].add(user_id)
-    return producers
+    """Note on each topic how many may consume and how many may produce."""
+    consumers, producers = consumers_by_topic(topics), producers_by_topic(topics)
+    for topic in topics:
+        topic.consumer_count = len(consumers[topic.pk])
+        topic.producer_count = len(producers[topic.pk])
 
 
 def _count(rows: QuerySet[Any], by: str) -> Coalesce:
