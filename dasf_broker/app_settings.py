@@ -29,11 +29,17 @@ if TYPE_CHECKING:
     DASF_MAX_PAGE_SIZE: int
     DASF_MAX_QUERY_SIZE: int
     DASF_MAX_QUERY_TOKENS: int
+    DASF_MAX_BACKLOG: int
+    DASF_MESSAGE_ID_MEMORY: float
     DASF_MAILBOX_SIZE: int
+    DASF_MAILBOX_BYTES: int
+    DASF_SEND_TIMEOUT: float
     DASF_LOOK_INTERVAL: float
     DASF_PONG_GRACE: float
     DASF_WRITER_QUEUE: int
+    DASF_WRITER_BYTES: int
     DASF_DATABASE_THREADS: int
+    DASF_DATABASE_TIMEOUT: float
     DASF_CONNECTION_INIT_TIMEOUT: float
     DASF_MAX_OPERATIONS_PER_SOCKET: int
     DASF_ALLOWED_ORIGINS: tuple[str, ...]
@@ -108,8 +114,27 @@ DEFAULTS: dict[str, Setting] = {
     "DASF_MAX_PAGE_SIZE": Setting(500, _positive(int), "Most items that a query may ask for."),
     "DASF_MAX_QUERY_SIZE": Setting(16 * 1024, _positive(int), "Most bytes of a GraphQL document."),
     "DASF_MAX_QUERY_TOKENS": Setting(500, _positive(int), "Most tokens of a GraphQL document."),
+    "DASF_MAX_BACKLOG": Setting(
+        100_000,
+        _positive(int),
+        "Messages that one topic stores; beyond, publishing to it answers `TOPIC_FULL`.",
+    ),
+    "DASF_MESSAGE_ID_MEMORY": Setting(
+        24 * 60 * 60.0,
+        _positive(float),
+        "Seconds for which the id of a removed message is remembered, so that a producer who "
+        "sends it again makes no second one.",
+    ),
     "DASF_MAILBOX_SIZE": Setting(
         1000, _positive(int), "Events that wait for one slow subscriber before it is caught up."
+    ),
+    "DASF_MAILBOX_BYTES": Setting(
+        4 * 1024 * 1024, _positive(int), "Bytes of such events, of one subscriber."
+    ),
+    "DASF_SEND_TIMEOUT": Setting(
+        30.0,
+        _positive(float),
+        "Seconds that a client may take to accept a frame before its socket is given up.",
     ),
     "DASF_LOOK_INTERVAL": Setting(
         2.0,
@@ -126,8 +151,16 @@ DEFAULTS: dict[str, Setting] = {
         _positive(int),
         "Messages and acknowledgements that may wait to be written in one process.",
     ),
+    "DASF_WRITER_BYTES": Setting(
+        64 * 1024 * 1024, _positive(int), "Bytes of messages that may wait to be written."
+    ),
     "DASF_DATABASE_THREADS": Setting(
         4, _positive(int), "Threads of one process that read from the database."
+    ),
+    "DASF_DATABASE_TIMEOUT": Setting(
+        9.0,
+        _positive(float),
+        "Seconds after which who waits for the database is answered `UNAVAILABLE`.",
     ),
     "DASF_CONNECTION_INIT_TIMEOUT": Setting(
         5.0, _positive(float), "Seconds a new socket has to send `connection_init`."
