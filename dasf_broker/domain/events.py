@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
-from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType
 
 #: Stands for no single topic but for the list of all: who waits for a topic listens here.
 DIRECTORY = 0
@@ -88,6 +88,8 @@ class WireEvent(TypedDict):
 
     kind: str
     fields: dict[str, Any]
+    #: Stream and number of what is stored nowhere, so that its loss can be counted.
+    serial: NotRequired[tuple[str, int]]
 
 
 _KINDS: dict[str, type[Event]] = {
@@ -101,7 +103,25 @@ _KINDS: dict[str, type[Event]] = {
         TopicAppeared,
     )
 }
+#: What an event weighs besides its content.
+_FRAME = 400
 _TIMES = {"publish_time", "pinged_at", "ponged_at"}
+
+
+def weight(event: Event) -> int:
+    """Return about how many bytes an event takes, on the wire or in memory."""
+    if not isinstance(event, MessagePublished):
+        return _FRAME
+    return _FRAME + len(event.content["payload"]) + len(str(event.content["properties"]))
+
+
+def is_lost_without_a_bell(event: Event) -> bool:
+    """Tell whether an event is a message that nobody can read later. Pings are asked anew."""
+    return (
+        isinstance(event, MessagePublished)
+        and event.sequence is None
+        and event.message_type not in MACHINE_TYPES
+    )
 
 
 def to_wire(event: Event) -> WireEvent:

@@ -23,9 +23,10 @@ from dasf_broker.operations.hubs import load_topic, stored_messages
 from dasf_broker.operations.presence import present
 from dasf_broker.operations.publish import message_event
 from dasf_broker.realtime.mailbox import Delivery, Mailbox
+from dasf_broker.realtime.pacing import Pace
 
-#: Rows of a backlog read at a time.
-PAGE = 100
+#: Rows of a backlog read at a time, at most.
+PAGE = 200
 
 
 class StartPosition(StrEnum):
@@ -99,9 +100,11 @@ async def messages(
 
 
 async def _follow(mailbox: Mailbox, backlog: _Backlog, position: int) -> AsyncIterator[Received]:
+    pace = Pace(PAGE)
     while True:
         mailbox.catch_up()
-        while page := await database.read(backlog.read, position):
+        while page := await database.read(backlog.read, position, pace.rows):
+            pace.note(page)
             for row in page:
                 assert row.sequence is not None
                 position = row.sequence
@@ -129,12 +132,12 @@ class _Backlog:
     reader_id: Any
     types: frozenset[MessageType]
 
-    def read(self, position: int) -> list[MessagePublished]:
+    def read(self, position: int, limit: int) -> list[MessagePublished]:
         """Return the next page behind a sequence, in order."""
         rows = stored_messages(self.topic_id).after(position).of_types(self.types)
         if self.reader_id is not None:
             rows = rows.not_acknowledged_by(self.reader_id)
-        return [message_event(row) for row in rows[:PAGE]]
+        return [message_event(row) for row in rows[:limit]]
 
 
 def _first_position(topic_id: int, start: StartPosition, after: str | None) -> int:

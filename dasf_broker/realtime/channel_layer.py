@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -22,8 +23,12 @@ from dasf_broker.domain.events import (
     MessagePublished,
     MessageStored,
     WireEvent,
+    is_lost_without_a_bell,
     to_wire,
+    weight,
 )
+from dasf_broker.realtime.numbering import Numbering
+from dasf_broker.realtime.outages import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +38,10 @@ INLINE_LIMIT = 64 * 1024
 #: Seconds that one announcement may take before it is given up.
 SEND_TIMEOUT = 5.0
 
-#: Announcements that may wait for a slow channel layer before new ones are not made.
+#: Events, and their bytes, that may wait for a slow channel layer before new ones are not
+#: announced.
 SEND_QUEUE = 10_000
+SEND_BYTES = 32 * 1024 * 1024
 
 
 class Announcement(TypedDict):
@@ -62,7 +69,7 @@ def announce(events: Sequence[Event]) -> None:
     if announcer is not None:
         announcer.hand_over(events)
     else:
-        async_to_sync(_send_all)(layer, events)
+        async_to_sync(_threads.sender.send)(layer, events)
 
 
 def at_home() -> None:
@@ -70,29 +77,78 @@ def at_home() -> None:
     _home.settle(asyncio.get_running_loop())
 
 
+async def flush() -> None:
+    """Wait until everything was announced that was handed over in this event loop's process."""
+    await asyncio.sleep(0)  # what other threads handed over a moment ago
+    if (announcer := _home.announcer()) is not None:
+        await announcer.idle()
+
+
+class _Sender:
+    """Sends announcements in one order, and numbers what would be lost without them."""
+
+    def __init__(self) -> None:
+        self._numbering = Numbering()
+        self._outage = Outage(logger, "Announcing through the channel layer")
+
+    async def send(self, layer: Any, events: Sequence[Event]) -> None:
+        for topic_id, batch in _batches(events):
+            wires = [self._wire(event) for event in batch]
+            announcement: Announcement = {"type": "dasf.events", "events": wires}
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    await layer.group_send(group_name(topic_id), announcement)
+            except Exception:  # noqa: BLE001 - a failing bell never fails a publish
+                self._outage.note()
+            else:
+                self._outage.over()
+
+    def skip(self, events: Sequence[Event]) -> None:
+        """Count events as lost that are not sent at all."""
+        for event in events:
+            self._wire(event)
+
+    def _wire(self, event: Event) -> WireEvent:
+        wire = to_wire(event)
+        if is_lost_without_a_bell(event):
+            wire["serial"] = self._numbering.next(event.topic_id)
+        return wire
+
+
 class _Announcer:
     """Sends, one after the other, what the threads of the process hand over."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._sender = _Sender()
+        self._overrun = Outage(logger, "The channel layer is too slow: announcing some messages")
         self._waiting: list[Event] = []
+        self._weight = 0
         self._task: asyncio.Task[None] | None = None
 
     def hand_over(self, events: Sequence[Event]) -> None:
-        self._loop.call_soon_threadsafe(self._accept, events)
+        self._loop.call_soon_threadsafe(self._accept, [_slim(event) for event in events])
+
+    async def idle(self) -> None:
+        if self._task is not None:
+            await asyncio.shield(self._task)
 
     def _accept(self, events: Sequence[Event]) -> None:
-        if len(self._waiting) + len(events) > SEND_QUEUE:
-            logger.warning("The channel layer is too slow; %d events not announced.", len(events))
+        heavier = self._weight + sum(map(weight, events))
+        if len(self._waiting) + len(events) > SEND_QUEUE or heavier > SEND_BYTES:
+            self._overrun.note()
+            self._sender.skip(events)
             return
         self._waiting.extend(events)
+        self._weight = heavier
         if self._task is None or self._task.done():
             self._task = self._loop.create_task(self._drain())
 
     async def _drain(self) -> None:
         while self._waiting:
-            events, self._waiting = self._waiting, []
-            await _send_all(get_channel_layer(), events)
+            events, self._waiting, self._weight = self._waiting, [], 0
+            await self._sender.send(get_channel_layer(), events)
+        self._overrun.over()
 
 
 class _Home:
@@ -113,44 +169,39 @@ class _Home:
         return self._announcer if loop is not None and loop.is_running() else None
 
 
+class _Threads(threading.local):
+    """Threads of a process without a server send by themselves, each in its own order."""
+
+    def __init__(self) -> None:
+        self.sender = _Sender()
+
+
 _home = _Home()
+_threads = _Threads()
 
 
-async def _send_all(layer: Any, events: Sequence[Event]) -> None:
-    for topic_id, batch in _batches(events):
-        announcement: Announcement = {"type": "dasf.events", "events": batch}
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await layer.group_send(group_name(topic_id), announcement)
-        except Exception:
-            logger.warning("Announcing to topic %s failed.", topic_id, exc_info=True)
-
-
-def _batches(events: Sequence[Event]) -> Iterator[tuple[int, list[WireEvent]]]:
+def _batches(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
     """Put events of one topic together, as long as they stay under the limit."""
     by_topic: dict[int, list[Event]] = {}
     for event in events:
-        by_topic.setdefault(event.topic_id, []).append(event)
+        by_topic.setdefault(event.topic_id, []).append(_slim(event))
     for topic_id, own in by_topic.items():
-        batch: list[WireEvent] = []
+        batch: list[Event] = []
         total = 0
         for event in own:
-            size = _size(event)
+            size = weight(event)
             if batch and total + size > INLINE_LIMIT:
                 yield topic_id, batch
                 batch, total = [], 0
-            batch.append(to_wire(_without_content(event) if size > INLINE_LIMIT else event))
+            batch.append(event)
             total += size
         yield topic_id, batch
 
 
-def _size(event: Event) -> int:
-    if not isinstance(event, MessagePublished):
-        return 0
-    return len(event.content["payload"]) + len(str(event.content["properties"]))
-
-
-def _without_content(event: Event) -> Event:
+def _slim(event: Event) -> Event:
+    """Leave out content that is too large, if it can be read elsewhere."""
+    if weight(event) <= INLINE_LIMIT:
+        return event
     if isinstance(event, MessagePublished) and event.sequence is not None:
         return MessageStored(topic_id=event.topic_id, sequence=event.sequence)
     return event  # it is stored nowhere: this is its only way

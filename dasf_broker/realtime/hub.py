@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from dasf_broker import app_settings
@@ -27,7 +26,11 @@ from dasf_broker.domain.events import (
 )
 from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.realtime.channel_layer import SEND_TIMEOUT, at_home, group_name
-from dasf_broker.realtime.mailbox import Delivery, Mailbox
+from dasf_broker.realtime.mailbox import Mailbox
+from dasf_broker.realtime.numbering import Serial
+from dasf_broker.realtime.outages import Outage
+from dasf_broker.realtime.pacing import Pace
+from dasf_broker.realtime.room import Room
 
 logger = logging.getLogger(__name__)
 
@@ -46,35 +49,6 @@ LoadHeads = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
 LoadMessages = Callable[[int, int, int], Awaitable[Sequence[MessagePublished]]]
 
 
-@dataclass(slots=True)
-class _Room:
-    """The local subscribers of one topic, and how far they were served."""
-
-    topic_id: int
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    mailboxes: set[Mailbox] = field(default_factory=set)
-    #: Sequence up to which everything was passed on; ``None`` before it is known.
-    position: int | None = None
-    #: The highest sequence known to be committed.
-    target: int = 0
-    catching_up: asyncio.Task[None] | None = None
-    renewed_at: float | None = None
-
-    def deliver(self, event: Event) -> None:
-        delivery = Delivery(event)
-        for mailbox in self.mailboxes:
-            if type(event) in mailbox.kinds:
-                mailbox.put(delivery)
-
-    def advance(self, message: MessagePublished) -> None:
-        """Pass on a stored message, unless it was passed on before."""
-        assert self.position is not None
-        assert message.sequence is not None
-        if message.sequence > self.position:
-            self.position = message.sequence
-            self.deliver(message)
-
-
 class Hub:
     """Moves events from the channel layer to local mailboxes. One per event loop.
 
@@ -90,11 +64,14 @@ class Hub:
         self._layer = layer
         self._load_heads = load_heads
         self._load_messages = load_messages
-        self._rooms: dict[int, _Room] = {}
+        self._rooms: dict[int, Room] = {}
         self._channel: str | None = None
         self._starting = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._renewing: asyncio.Task[None] | None = None
+        self._silence = Outage(logger, "Reading from the channel layer")
+        self._deafness = Outage(logger, "Joining or leaving groups of the channel layer")
+        self._blindness = Outage(logger, "Looking for missed messages in the database")
 
     @property
     def topics(self) -> frozenset[int]:
@@ -114,7 +91,9 @@ class Hub:
 
         Yields the mailbox and the sequence behind which it receives everything.
         """
-        mailbox = Mailbox(frozenset(kinds), app_settings.DASF_MAILBOX_SIZE)
+        mailbox = Mailbox(
+            frozenset(kinds), app_settings.DASF_MAILBOX_SIZE, app_settings.DASF_MAILBOX_BYTES
+        )
         position = await self._enter(topic_id, mailbox)
         try:
             yield mailbox, position
@@ -142,7 +121,7 @@ class Hub:
     async def _enter(self, topic_id: int, mailbox: Mailbox) -> int:
         await self._start()
         while True:
-            room = self._rooms.setdefault(topic_id, _Room(topic_id))
+            room = self._rooms.setdefault(topic_id, Room(topic_id))
             async with room.lock:
                 if self._rooms.get(topic_id) is not room:
                     continue  # the last subscriber closed it while we waited
@@ -157,7 +136,7 @@ class Hub:
                 assert room.position is not None
                 return room.position
 
-    async def _open(self, room: _Room) -> None:
+    async def _open(self, room: Room) -> None:
         # First the group, then the position: what is committed in between rings the bell.
         await self._join_group(room)
         heads = await self._load_heads([room.topic_id])
@@ -175,7 +154,7 @@ class Hub:
             room.mailboxes.discard(mailbox)
             await self._close_if_empty(room)
 
-    async def _close_if_empty(self, room: _Room) -> None:
+    async def _close_if_empty(self, room: Room) -> None:
         if room.mailboxes:
             return
         try:
@@ -188,22 +167,23 @@ class Hub:
             if room.catching_up is not None:
                 room.catching_up.cancel()
 
-    async def _join_group(self, room: _Room) -> None:
+    async def _join_group(self, room: Room) -> None:
         room.renewed_at = None
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._layer.group_add(group_name(room.topic_id), self._channel)
-        except Exception:
-            logger.warning("Joining the group of topic %s failed.", room.topic_id, exc_info=True)
+        except Exception:  # noqa: BLE001 - the next look tries again
+            self._deafness.note()
         else:
+            self._deafness.over()
             room.renewed_at = time.monotonic()
 
-    async def _leave_group(self, room: _Room) -> None:
+    async def _leave_group(self, room: Room) -> None:
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._layer.group_discard(group_name(room.topic_id), self._channel)
-        except Exception:
-            logger.warning("Leaving the group of topic %s failed.", room.topic_id, exc_info=True)
+        except Exception:  # noqa: BLE001 - a membership ends by itself some time
+            self._deafness.note()
 
     # --- listening ----------------------------------------------------------------------------
 
@@ -221,14 +201,23 @@ class Hub:
         while True:
             try:
                 announcement = await self._layer.receive(self._channel)
-                for wire in announcement["events"]:
-                    self._pass_on(wire)
-            except Exception:
-                logger.exception("Reading from the channel layer failed; trying again.")
+            except Exception:  # noqa: BLE001 - the bell is silent; the looks go on
+                self._silence.note()
                 # It may come back without its groups: the next look joins them anew.
                 for room in self._rooms.values():
                     room.renewed_at = None
                 await asyncio.sleep(RETRY)
+            else:
+                self._silence.over()
+                self._pass_on_all(announcement)
+
+    def _pass_on_all(self, announcement: Any) -> None:
+        try:
+            for wire in announcement["events"]:
+                self._pass_on(wire)
+        except Exception:
+            # From a server of another version, perhaps. What is stored is found by looking.
+            logger.exception("An announcement could not be understood.")
 
     def _pass_on(self, wire: WireEvent) -> None:
         event = from_wire(wire)
@@ -239,7 +228,8 @@ class Hub:
             case TopicDeleted():
                 self._end(room)
             case MessagePublished(sequence=None):
-                room.deliver(event)
+                serial = wire.get("serial")
+                room.deliver_unstored(event, Serial(*serial) if serial else None)
             case MessagePublished(sequence=int(sequence)) | MessageStored(sequence=sequence):
                 room.target = max(room.target, sequence)
                 follows = room.position is not None and sequence == room.position + 1
@@ -250,29 +240,31 @@ class Hub:
             case _:
                 room.deliver(event)
 
-    def _end(self, room: _Room) -> None:
+    def _end(self, room: Room) -> None:
         for mailbox in room.mailboxes:
             mailbox.fail(NotFoundError("The topic was deleted."))
 
     # --- catching up --------------------------------------------------------------------------
 
-    def _catch_up(self, room: _Room) -> None:
+    def _catch_up(self, room: Room) -> None:
         if room.catching_up is None:
             room.catching_up = asyncio.create_task(self._read_missing(room))
 
-    async def _read_missing(self, room: _Room) -> None:
+    async def _read_missing(self, room: Room) -> None:
         assert room.position is not None
+        pace = Pace(PAGE)
         try:
             while room.position < room.target:
-                target = room.target
-                page = await self._load_messages(room.topic_id, room.position, PAGE)
+                target, rows = room.target, pace.rows
+                page = await self._load_messages(room.topic_id, room.position, rows)
+                pace.note(page)
                 for message in page:
                     room.advance(message)
-                if len(page) < PAGE:
+                if len(page) < rows:
                     # What is not there up to the target was acknowledged and removed.
                     room.position = max(room.position, target)
         except Exception:  # noqa: BLE001 - the next look tries again
-            logger.warning("Reading missing messages of topic %s failed.", room.topic_id)
+            self._blindness.note()
         finally:
             room.catching_up = None
 
@@ -281,8 +273,10 @@ class Hub:
             await asyncio.sleep(app_settings.DASF_LOOK_INTERVAL)
             try:
                 await self.look()
-            except Exception:
-                logger.warning("Looking for missed messages failed; trying again.", exc_info=True)
+            except Exception:  # noqa: BLE001 - the database, most likely: it will come back
+                self._blindness.note()
+            else:
+                self._blindness.over()
 
     async def look(self) -> None:
         """Find what the channel layer did not announce. One query for all topics."""
@@ -305,18 +299,18 @@ class Hub:
                 to_renew.append(room)
         self._renew(to_renew)
 
-    def _renew(self, rooms: Sequence[_Room]) -> None:
+    def _renew(self, rooms: Sequence[Room]) -> None:
         # Beside the looks: a channel layer that hangs must not keep them from finding messages.
         if rooms and (self._renewing is None or self._renewing.done()):
             self._renewing = asyncio.create_task(self._join_again(rooms), name="dasf-hub-renew")
 
-    async def _join_again(self, rooms: Sequence[_Room]) -> None:
+    async def _join_again(self, rooms: Sequence[Room]) -> None:
         await asyncio.gather(*(self._join_if_open(room) for room in rooms))
 
-    async def _join_if_open(self, room: _Room) -> None:
+    async def _join_if_open(self, room: Room) -> None:
         async with room.lock:
             if self._rooms.get(room.topic_id) is room:  # else its last subscriber has left
                 await self._join_group(room)
 
-    def _needs_renewal(self, room: _Room) -> bool:
+    def _needs_renewal(self, room: Room) -> bool:
         return room.renewed_at is None or time.monotonic() - room.renewed_at > RENEWAL

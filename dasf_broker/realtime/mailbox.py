@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from dasf_broker.domain.events import Event, MessagePublished
+from dasf_broker.domain.events import Event, MessagePublished, weight
 
 T = TypeVar("T")
 
@@ -22,6 +22,11 @@ class Delivery:
 
     event: Event
     views: dict[Any, Any] = field(default_factory=dict)
+    #: About how many bytes it takes.
+    weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weight = weight(self.event)
 
     @property
     def is_stored(self) -> bool:
@@ -38,20 +43,29 @@ class Delivery:
 class Mailbox:
     """Deliveries waiting for one subscriber.
 
-    It holds at most ``bound`` of them, whoever is slow. A stored message that finds it full
-    empties it: the subscriber *lags* and reads the database from its own position, which costs
-    no memory. Anything else that finds it full pushes out the oldest, which is counted in
+    It holds a bounded number of them and of bytes, whoever is slow. A stored message that finds
+    it full empties it: the subscriber *lags* and reads the database from its own position, which
+    costs no memory. Anything else that finds it full pushes out the oldest, which is counted in
     ``dropped``.
 
     Only the event loop of the hub may touch it.
+
+    Parameters
+    ----------
+    kinds
+        The events that the subscriber wants.
+    bound, most_bytes
+        How much may wait. A single delivery may be larger.
     """
 
-    def __init__(self, kinds: frozenset[type[Event]], bound: int) -> None:
+    def __init__(self, kinds: frozenset[type[Event]], bound: int, most_bytes: int) -> None:
         self.kinds = kinds
         self.dropped = 0
         self.lagging = False
         self._bound = bound
+        self._most_bytes = most_bytes
         self._deliveries: deque[Delivery] = deque()
+        self._weight = 0
         self._waiter: asyncio.Future[None] | None = None
         self._failure: Exception | None = None
 
@@ -59,14 +73,19 @@ class Mailbox:
         return len(self._deliveries)
 
     def put(self, delivery: Delivery) -> None:
-        """Add a delivery; never waits, never grows beyond the bound."""
+        """Add a delivery; never waits, never grows beyond the bounds."""
         if delivery.is_stored and self.lagging:
             return
-        if len(self._deliveries) >= self._bound:
+        while self._deliveries and not self._has_room_for(delivery):
             self._make_room(for_stored=delivery.is_stored)
         if not self.lagging or not delivery.is_stored:
             self._deliveries.append(delivery)
+            self._weight += delivery.weight
         self._wake()
+
+    def miss(self, count: int) -> None:
+        """Note that so many deliveries were lost before they came here."""
+        self.dropped += count
 
     def fail(self, failure: Exception) -> None:
         """End the subscription: what is waiting is still delivered, then ``failure`` is raised."""
@@ -100,19 +119,34 @@ class Mailbox:
                 await self._waiter
             finally:
                 self._waiter = None
-        return self._deliveries.popleft()
+        return self._take_oldest()
+
+    def _has_room_for(self, delivery: Delivery) -> bool:
+        return (
+            len(self._deliveries) < self._bound
+            and self._weight + delivery.weight <= self._most_bytes
+        )
 
     def _make_room(self, *, for_stored: bool) -> None:
         if for_stored:
             self.dropped += sum(not waiting.is_stored for waiting in self._deliveries)
-            self._deliveries.clear()
+            self._keep([])
             self.lagging = True
-        elif self._deliveries.popleft().is_stored:
+        elif self._take_oldest().is_stored:
             # A hole among stored messages would be silent, so all of them are read again.
-            self._deliveries = deque(each for each in self._deliveries if not each.is_stored)
+            self._keep([each for each in self._deliveries if not each.is_stored])
             self.lagging = True
         else:
             self.dropped += 1
+
+    def _take_oldest(self) -> Delivery:
+        delivery = self._deliveries.popleft()
+        self._weight -= delivery.weight
+        return delivery
+
+    def _keep(self, deliveries: Collection[Delivery]) -> None:
+        self._deliveries = deque(deliveries)
+        self._weight = sum(each.weight for each in deliveries)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -13,7 +13,7 @@ from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dasf_broker.domain.events import Event, MessagePublished, MessageStored, from_wire
+from dasf_broker.domain.events import Event, MessagePublished, MessageStored, from_wire, weight
 from dasf_broker.realtime import channel_layer
 from dasf_broker.realtime.channel_layer import (
     INLINE_LIMIT,
@@ -55,6 +55,7 @@ def layer(monkeypatch: pytest.MonkeyPatch) -> RecordingLayer:
     layer = RecordingLayer()
     monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: layer)
     monkeypatch.setattr(channel_layer, "_home", channel_layer._Home())
+    monkeypatch.setattr(channel_layer, "_threads", channel_layer._Threads())
     return layer
 
 
@@ -70,15 +71,14 @@ def test_group_names_are_valid(topic_id: int) -> None:
 def test_batches_stay_under_the_limit(sizes: list[int]) -> None:
     """Batches are in order, complete and small; what is too large goes without content."""
     events = [message(index, payload="x" * size) for index, size in enumerate(sizes, 1)]
-    batches = [[*map(from_wire, batch)] for _, batch in channel_layer._batches(events)]
+    batches = [batch for _, batch in channel_layer._batches(events)]
     found = [event for batch in batches for event in batch]
     assert [event.sequence for event in found] == [  # type: ignore[attr-defined]
         event.sequence for event in events
     ]
     for batch in batches:
-        assert sum(map(_payload, batch)) <= INLINE_LIMIT
-    no_properties = len("{}")
-    large = {each.sequence for each in events if _payload(each) + no_properties > INLINE_LIMIT}
+        assert sum(map(weight, batch)) <= INLINE_LIMIT
+    large = {each.sequence for each in events if weight(each) > INLINE_LIMIT}
     assert {each.sequence for each in found if isinstance(each, MessageStored)} == large
 
 
@@ -113,14 +113,18 @@ def test_no_channel_layer(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_failing_layer_fails_nobody(
     layer: RecordingLayer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is logged, once for each announcement, and that is all."""
+    """It is logged when it begins and when it ends, and that is all."""
     layer.fails = True
     with caplog.at_level(logging.WARNING):
         announce([message(1, 1), message(1, 2)])
-    assert [each.getMessage() for each in caplog.records] == [
-        "Announcing to topic 1 failed.",
-        "Announcing to topic 2 failed.",
-    ]
+    [began] = caplog.records
+    assert began.getMessage() == "Announcing through the channel layer failed; it is tried again."
+    assert began.exc_info is not None
+    layer.fails = False
+    announce([message(2)])
+    assert "Announcing through the channel layer works again" in caplog.records[-1].getMessage()
+    announce([message(3)])
+    assert len(caplog.records) == 2
 
 
 def test_hanging_layer_is_given_up(
@@ -131,7 +135,7 @@ def test_hanging_layer_is_given_up(
     layer.before_sending = lambda: asyncio.Event().wait()
     announce([message(1)])
     assert layer.sent == []
-    assert "Announcing to topic 1 failed." in caplog.text
+    assert "Announcing through the channel layer failed" in caplog.text
 
 
 async def test_threads_announce_through_the_home_loop(layer: RecordingLayer) -> None:

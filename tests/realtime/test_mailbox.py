@@ -112,6 +112,36 @@ async def test_failure_wakes_who_waits() -> None:
         await asyncio.wait_for(waiting, 5)
 
 
+@given(
+    stored=st.booleans(), sizes=st.lists(st.integers(0, 3000), max_size=30), most=st.integers(1, 9)
+)
+async def test_bytes_are_bounded(stored: bool, sizes: list[int], most: int) -> None:
+    """What waits stays under the bytes that may wait, except for a single large delivery."""
+    mailbox = _mailbox(1000, most * 1000)
+    for sequence, size in enumerate(sizes, 1):
+        mailbox.catch_up()
+        mailbox.put(Delivery(message(sequence if stored else None, payload="x" * size)))
+        assert len(mailbox) <= 1 or mailbox._weight <= most * 1000
+    held = len(mailbox)
+    weighed = 0
+    for _ in range(held):
+        delivery = await mailbox.get()
+        assert delivery is not None
+        weighed += delivery.weight
+    assert mailbox._weight == 0
+    assert mailbox.dropped == (0 if stored else len(sizes) - held)
+    assert weighed <= most * 1000 or held == 1
+
+
+def test_losses_elsewhere_are_counted() -> None:
+    """What was lost before it came here adds to what was dropped here."""
+    mailbox = _mailbox(1)
+    for _ in range(3):
+        mailbox.put(Delivery(message(None)))
+    mailbox.miss(5)
+    assert mailbox.take_dropped() == 7
+
+
 def test_view_is_made_once() -> None:
     """What one subscriber made of an event serves the others."""
     made: list[object] = []
@@ -138,5 +168,5 @@ async def _take(step: str, mailbox: Mailbox, put: list[Delivery], got: list[Deli
             mailbox.catch_up()
 
 
-def _mailbox(bound: int) -> Mailbox:
-    return Mailbox(frozenset({MessagePublished}), bound)
+def _mailbox(bound: int, most_bytes: int = 1_000_000) -> Mailbox:
+    return Mailbox(frozenset({MessagePublished}), bound, most_bytes)

@@ -1,0 +1,53 @@
+"""What a hub knows of one topic: who listens here, and how far they were served."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from dasf_broker.domain.events import Event, MessagePublished
+from dasf_broker.realtime.mailbox import Delivery, Mailbox
+from dasf_broker.realtime.numbering import Reckoning, Serial
+
+
+@dataclass(slots=True)
+class Room:
+    """The local subscribers of one topic, and how far they were served."""
+
+    topic_id: int
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    mailboxes: set[Mailbox] = field(default_factory=set)
+    #: Sequence up to which everything was passed on; ``None`` before it is known.
+    position: int | None = None
+    #: The highest sequence known to be committed.
+    target: int = 0
+    catching_up: asyncio.Task[None] | None = None
+    renewed_at: float | None = None
+    #: What was heard of messages that are stored nowhere.
+    reckoning: Reckoning = field(default_factory=Reckoning)
+
+    def deliver_unstored(self, event: MessagePublished, serial: Serial | None) -> None:
+        """Pass on what is stored nowhere, unless it was heard, and tell what was lost before."""
+        missed = 0 if serial is None else self.reckoning.missed_before(serial)
+        if missed is None:
+            return
+        if missed:
+            for mailbox in self.mailboxes:
+                if MessagePublished in mailbox.kinds:
+                    mailbox.miss(missed)
+        self.deliver(event)
+
+    def deliver(self, event: Event) -> None:
+        """Put an event into the mailboxes of all who want its kind."""
+        delivery = Delivery(event)
+        for mailbox in self.mailboxes:
+            if type(event) in mailbox.kinds:
+                mailbox.put(delivery)
+
+    def advance(self, message: MessagePublished) -> None:
+        """Pass on a stored message, unless it was passed on before."""
+        assert self.position is not None
+        assert message.sequence is not None
+        if message.sequence > self.position:
+            self.position = message.sequence
+            self.deliver(message)
