@@ -28,6 +28,7 @@ from dasf_broker.operations.topics import store_api_info
 from dasf_broker.operations.writer import get_writer
 from dasf_broker.transports import origins
 from dasf_broker.transports.handshake import Receive, Scope, Send, headers_of, identify_socket
+from dasf_broker.transports.outlets import outlet
 from dasf_broker.transports.wire import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ class DasfSocket:
         """Return the ASGI application, for a URL pattern."""
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            await cls(scope, receive, send).serve()
+            async with outlet(send) as watched:
+                await cls(scope, receive, watched).serve()
 
         return application
 

@@ -37,6 +37,7 @@ from dasf_broker.transports.handshake import (
     identify_socket,
     root_url_of,
 )
+from dasf_broker.transports.outlets import outlet
 from dasf_broker.transports.requests import (
     GraphQLRequest,
     execute,
@@ -73,7 +74,8 @@ class GraphQLWebSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until it ends."""
-        await _Socket(self._schema or served_schema(), scope, receive, send).serve()
+        async with outlet(send) as watched:
+            await _Socket(self._schema or served_schema(), scope, receive, watched).serve()
 
 
 class _CloseError(Exception):
