@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -132,22 +133,32 @@ def rights_table(users: Iterable[User], topics: Iterable[BrokerTopic]) -> Rights
     topics
         Topics loaded with their response info.
     """
-    by_user = {user.pk: user for user in users}
-    by_topic = {topic.pk: topic for topic in topics}
-    sources = {topic.source_topic_id or topic.pk for topic in by_topic.values()}
+    return rights_of([*product(users, topics)])
+
+
+def rights_of(pairs: Collection[tuple[User, BrokerTopic]]) -> RightsTable:
+    """Return what the user of each pair may do with its topic. One query for all.
+
+    Parameters
+    ----------
+    pairs
+        As for :func:`rights_table`.
+    """
+    users = {user.pk: user for user, _ in pairs}
+    topics = {topic.pk: topic for _, topic in pairs}
+    sources = {topic.source_topic_id or topic.pk for topic in topics.values()}
     held: dict[tuple[Any, int | None], set[str]] = defaultdict(set)
-    plain = [pk for pk, user in by_user.items() if user.is_active and not user.is_superuser]
-    if plain and by_topic:
-        for user_id, topic_id, codename in _held_rights(plain, {*by_topic, *sources}):
+    plain = [pk for pk, user in users.items() if user.is_active and not user.is_superuser]
+    if plain:
+        for user_id, topic_id, codename in _held_rights(plain, {*topics, *sources}):
             held[user_id, topic_id].add(codename)
     return {
-        (user_id, topic_id): TopicRights(
-            held=_on_topic(held, user_id, topic),
+        (user.pk, topic.pk): TopicRights(
+            held=_on_topic(held, user.pk, topic),
             is_public=topic.is_public,
             is_superuser=user.is_superuser and user.is_active,
         )
-        for user_id, user in by_user.items()
-        for topic_id, topic in by_topic.items()
+        for user, topic in pairs
     }
 
 

@@ -22,6 +22,7 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.hubs import load_topic, stored_messages
 from dasf_broker.operations.presence import present
 from dasf_broker.operations.publish import message_event
+from dasf_broker.operations.vigil import guarded
 from dasf_broker.realtime.mailbox import Delivery, Mailbox
 from dasf_broker.realtime.pacing import Pace
 
@@ -85,6 +86,8 @@ async def messages(
         Not a slug or a cursor; not visible; not allowed.
     CursorExpiredError
         What comes behind the cursor is no longer complete.
+    ForbiddenError, NotFoundError
+        Later, too: the right was taken away, or the topic deleted.
     """
     found = await database.read(consumable, caller, slug)
     wanted = frozenset(MessageType) - MACHINE_TYPES if types is None else frozenset(types)
@@ -94,9 +97,10 @@ async def messages(
         types=wanted,
     )
     async with present(found.topic) as mailbox:
-        position = await database.read(_first_position, found.topic.pk, start, after)
-        async for received in _follow(mailbox, backlog, position):
-            yield received
+        with guarded(found, mailbox, "may_consume"):
+            position = await database.read(_first_position, found.topic.pk, start, after)
+            async for received in _follow(mailbox, backlog, position):
+                yield received
 
 
 async def _follow(mailbox: Mailbox, backlog: _Backlog, position: int) -> AsyncIterator[Received]:
@@ -108,6 +112,7 @@ async def _follow(mailbox: Mailbox, backlog: _Backlog, position: int) -> AsyncIt
             for row in page:
                 assert row.sequence is not None
                 position = row.sequence
+                mailbox.check()
                 yield Received(Delivery(row))
         while (delivery := await mailbox.get()) is not None:
             received = Received(delivery)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from dasf_broker import app_settings, database
 from dasf_broker.domain.availability import expires_at
-from dasf_broker.domain.events import TopicPinged, TopicPonged
+from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.access import access, consumable
+from dasf_broker.operations.access import Access, access, consumable
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.hubs import get_hub, load_topic
+from dasf_broker.operations.vigil import Need, guarded
 from dasf_broker.realtime.mailbox import Mailbox
 
 
@@ -27,7 +29,7 @@ async def pings(caller: Caller, slug: str) -> AsyncIterator[TopicPinged]:
         Not a slug; not visible; the caller may not consume.
     """
     found = await database.read(consumable, caller, slug)
-    async with get_hub().subscription(found.topic.pk, {TopicPinged}) as (mailbox, _):
+    async with _listening(found, {TopicPinged}, "may_consume") as mailbox:
         while (delivery := await mailbox.get()) is not None:
             yield delivery.event  # type: ignore[misc]
 
@@ -41,7 +43,7 @@ async def pongs(caller: Caller, slug: str) -> AsyncIterator[TopicPonged]:
         Not a slug; not visible.
     """
     found = await database.read(access, caller, slug)
-    async with get_hub().subscription(found.topic.pk, {TopicPonged}) as (mailbox, _):
+    async with _listening(found, {TopicPonged}, "is_visible") as mailbox:
         while (delivery := await mailbox.get()) is not None:
             yield delivery.event  # type: ignore[misc]
 
@@ -59,7 +61,7 @@ async def availability(caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
     """
     found = await database.read(access, caller, slug)
     topic_id = found.topic.pk
-    async with get_hub().subscription(topic_id, {TopicPinged, TopicPonged}) as (mailbox, _):
+    async with _listening(found, {TopicPinged, TopicPonged}, "is_visible") as mailbox:
         topic = await database.read(load_topic, topic_id)
         reported = _heartbeat(topic)
         yield topic
@@ -69,6 +71,15 @@ async def availability(caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
             if not _is_answer_pending(topic) and _heartbeat(topic) != reported:
                 reported = _heartbeat(topic)
                 yield topic
+
+
+@asynccontextmanager
+async def _listening(
+    found: Access, kinds: Collection[type[Event]], need: Need
+) -> AsyncIterator[Mailbox]:
+    async with get_hub().subscription(found.topic.pk, kinds) as (mailbox, _):
+        with guarded(found, mailbox, need):
+            yield mailbox
 
 
 def _heartbeat(topic: BrokerTopic) -> tuple[bool | None, datetime | None, datetime | None]:

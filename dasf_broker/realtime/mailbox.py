@@ -68,13 +68,14 @@ class Mailbox:
         self._weight = 0
         self._waiter: asyncio.Future[None] | None = None
         self._failure: Exception | None = None
+        self._is_over = False
 
     def __len__(self) -> int:
         return len(self._deliveries)
 
     def put(self, delivery: Delivery) -> None:
         """Add a delivery; never waits, never grows beyond the bounds."""
-        if delivery.is_stored and self.lagging:
+        if self._is_over or (delivery.is_stored and self.lagging):
             return
         while self._deliveries and not self._has_room_for(delivery):
             self._make_room(for_stored=delivery.is_stored)
@@ -87,10 +88,29 @@ class Mailbox:
         """Note that so many deliveries were lost before they came here."""
         self.dropped += count
 
-    def fail(self, failure: Exception) -> None:
-        """End the subscription: what is waiting is still delivered, then ``failure`` is raised."""
+    def fail(self, failure: Exception, *, at_once: bool = False) -> None:
+        """End the subscription: what is waiting is still delivered, then ``failure`` is raised.
+
+        Parameters
+        ----------
+        failure
+            What to raise.
+        at_once
+            Deliver nothing any more, not even what is waiting or being read elsewhere.
+        """
         self._failure = failure
+        self._is_over = self._is_over or at_once
+        if at_once:
+            self._keep([])
         self._wake()
+
+    def check(self) -> None:
+        """Raise the failure if nothing may be delivered any more.
+
+        To be called before anything is delivered that does not come from here.
+        """
+        if self._is_over and self._failure is not None:
+            raise self._failure
 
     def catch_up(self) -> None:
         """Stop lagging: from now on deliveries are kept, and the rest is read elsewhere."""

@@ -16,6 +16,7 @@ from strawberry import Schema
 
 from dasf_broker import app_settings
 from dasf_broker.auth import Identity
+from dasf_broker.auth.live import while_valid
 from dasf_broker.exceptions import (
     BadInputError,
     RateLimitedError,
@@ -106,11 +107,17 @@ class _Socket:
         )
         try:
             self._check_handshake(is_spoken)
-            is_open = await self._initialise()
-            while is_open and (frame := await self._next_frame()) is not None:
-                await self._handle(frame)
+            identity = await self._initialise()
+            if identity is not None:
+                async with while_valid(identity.credential):
+                    await self._handle_all()
         except _CloseError as close:
             await self._close(close.code, str(close))
+        except UnauthenticatedError as error:
+            await self._cancel_operations()  # first, so that nothing is delivered any more
+            await self._close(UNAUTHORIZED, str(error))
+        except OSError:
+            pass  # the client has gone in the middle of a frame
         except Exception:
             logger.exception("A GraphQL websocket failed.")
             await self._close(1011, "Internal error")
@@ -125,18 +132,18 @@ class _Socket:
         if not origins.is_allowed(self._headers):
             raise _CloseError(FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
 
-    async def _initialise(self) -> bool:
-        """Wait for ``connection_init``; return whether the client is still there then."""
+    async def _initialise(self) -> Identity | None:
+        """Wait for ``connection_init``; return who it is, or nothing if the client has gone."""
         try:
             async with asyncio.timeout(app_settings.DASF_CONNECTION_INIT_TIMEOUT):
                 while self._identity is None:
                     frame = await self._next_frame()
                     if frame is None:
-                        return False
+                        return None
                     await self._handle(frame)
         except TimeoutError:
             raise _CloseError(INITIALISATION_TIMEOUT, "Connection initialisation timeout") from None
-        return True
+        return self._identity
 
     async def _acknowledge(self, payload: Any) -> None:
         if self._identity is not None:
@@ -152,6 +159,10 @@ class _Socket:
         await self._send_json({"type": "connection_ack"})
 
     # --- frames -------------------------------------------------------------------------------
+
+    async def _handle_all(self) -> None:
+        while (frame := await self._next_frame()) is not None:
+            await self._handle(frame)
 
     async def _next_frame(self) -> dict[str, Any] | None:
         """Return the next frame, or nothing when the client has gone."""

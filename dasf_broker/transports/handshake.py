@@ -59,6 +59,6 @@ async def identify_socket(
 
     def load() -> Identity:
         user = session_user(session_key) if authorization is None else None
-        return identify(authorization, user)
+        return identify(authorization, user, session_key)
 
     return await database.read(load)

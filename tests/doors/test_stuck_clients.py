@@ -41,7 +41,7 @@ class Buffer(asyncio.Queue[dict[str, Any]]):
 def _impatient(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon."""
     settings.DASF_SEND_TIMEOUT = 0.2
-    monkeypatch.setattr(outlets, "INTERVAL", 0.02)
+    monkeypatch.setattr(outlets._patrol, "interval", 0.02)
 
 
 @pytest.mark.parametrize("protocol", ["graphql", "dasf"])
@@ -61,7 +61,7 @@ async def test_stuck_client_is_given_up(
     await _ended(socket)
     assert buffer.aborted
     assert not get_hub().topics
-    assert not outlets._watches[asyncio.get_running_loop()]._deadlines
+    assert outlets._patrol._beats[asyncio.get_running_loop()].task is None
 
 
 async def test_quiet_client_is_kept(enter: OpenSocket, consumer: User) -> None:

@@ -17,7 +17,7 @@ from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicUserPermission
 from dasf_broker.permissions import Right, rights
 from dasf_broker.routing import broker_application
-from dasf_broker.transports import dasf_websocket
+from dasf_broker.transports import dasf_connection, dasf_websocket
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.dasf.conftest import OpenDasf
 from tests.doors.dasf.frames import ask, is_error, message, to, until_true
@@ -226,7 +226,7 @@ async def test_no_database_at_first(
 
     socket = None
     with monkeypatch.context() as patch:
-        patch.setattr(dasf_websocket, "identify_socket", fail)
+        patch.setattr(dasf_connection, "identify_socket", fail)
         socket = await dasf("topic", producer)
         with pytest.raises(ClosedError) as closed:
             await socket.receive()

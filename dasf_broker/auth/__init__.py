@@ -10,8 +10,9 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum, auto
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from dasf_broker.operations.caller import Caller
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
+    from django.contrib.sessions.backends.base import SessionBase
 
 #: Every key begins like this, so that a leaked one can be recognised for what it is.
 KEY_MARK = "dasf"
@@ -34,16 +36,46 @@ KEY_MARK = "dasf"
 _REFUSED = "The token is wrong, expired or revoked; get a new one with `manage.py dasf_token`."
 
 
+class CredentialKind(Enum):
+    """What can vouch for a caller."""
+
+    #: A token of ours, by primary key.
+    TOKEN = auto()
+    #: A token of Django REST Framework, by its key.
+    DRF_TOKEN = auto()
+    #: A Django session, by its key.
+    SESSION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What vouched for a caller, to be looked at again later."""
+
+    kind: CredentialKind
+    key: Any = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller, and whether a browser's session cookie vouched for them."""
+    """A caller, and what vouched for them; nothing for nobody in person."""
 
     caller: Caller
-    #: Such requests may have been made by another site's page: check where they come from.
-    by_session: bool = False
+    credential: Credential | None = None
+
+    @property
+    def by_session(self) -> bool:
+        """Whether a browser's cookie vouched for the caller.
+
+        Such requests may have been made by another site's page: check where they come from.
+        """
+        return self.credential is not None and self.credential.kind is CredentialKind.SESSION
 
 
-def identify(authorization: str | None, user: User | AnonymousUser | None = None) -> Identity:
+def identify(
+    authorization: str | None,
+    user: User | AnonymousUser | None = None,
+    session_key: str | None = None,
+) -> Identity:
     """Return who is calling.
 
     Parameters
@@ -52,6 +84,8 @@ def identify(authorization: str | None, user: User | AnonymousUser | None = None
         The value of an ``Authorization`` header: ``Bearer KEY`` or ``Token KEY``.
     user
         The user of the Django session, asked only where there is no token.
+    session_key
+        The key of that session.
 
     Raises
     ------
@@ -59,9 +93,10 @@ def identify(authorization: str | None, user: User | AnonymousUser | None = None
         There is a token, and it does not let anybody in.
     """
     if authorization is not None:
-        return Identity(Caller.of(_user_of_key(_key_in(authorization))))
+        owner, credential = _owner_of_key(_key_in(authorization))
+        return Identity(Caller.of(owner), credential)
     if user is not None and user.is_authenticated:
-        return Identity(Caller.of(user), by_session=True)
+        return Identity(Caller.of(user), Credential(CredentialKind.SESSION, session_key))
     return Identity(Caller.of(None))
 
 
@@ -85,8 +120,13 @@ def session_user(session_key: str | None) -> User | AnonymousUser | None:
     """Return the user of a Django session, for doors that Django's middleware does not reach."""
     if not session_key:
         return None
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    return get_user(_SessionHolder(store(session_key)))  # type: ignore[arg-type]
+    return get_user(_SessionHolder(session_store(session_key)))  # type: ignore[arg-type]
+
+
+def session_store(session_key: str) -> SessionBase:
+    """Return a Django session, which is not read before it is asked for something."""
+    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+    return store(session_key)
 
 
 def create_token(
@@ -115,16 +155,17 @@ def _key_in(authorization: str) -> str:
     return key.strip()
 
 
-def _user_of_key(key: str) -> User:
+def _owner_of_key(key: str) -> tuple[User, Credential]:
     if not key.isascii() or not key.isprintable():  # no key is, and the database may choke on it
         raise UnauthenticatedError(_REFUSED)
-    user = _user_of_api_token(key) if key.startswith(f"{KEY_MARK}_") else _user_of_drf_token(key)
-    if user is None or not user.is_active:
+    is_ours = key.startswith(f"{KEY_MARK}_")
+    found = _owner_of_api_token(key) if is_ours else _owner_of_drf_token(key)
+    if found is None or not found[0].is_active:
         raise UnauthenticatedError(_REFUSED)
-    return user
+    return found
 
 
-def _user_of_api_token(key: str) -> User | None:
+def _owner_of_api_token(key: str) -> tuple[User, Credential] | None:
     prefix = key.split("_", 2)[1]
     token = ApiToken.objects.select_related("user").filter(prefix=prefix).first()
     # Compared even where there is none, so that time does not tell which prefixes exist.
@@ -133,7 +174,7 @@ def _user_of_api_token(key: str) -> User | None:
     if token is None or not matches or not token.is_usable(now):
         return None
     _note_use(token, now)
-    return token.user
+    return token.user, Credential(CredentialKind.TOKEN, token.pk)
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
@@ -143,12 +184,12 @@ def _note_use(token: ApiToken, now: datetime) -> None:
         ApiToken.objects.filter(unused, pk=token.pk).update(last_used=now)
 
 
-def _user_of_drf_token(key: str) -> User | None:
+def _owner_of_drf_token(key: str) -> tuple[User, Credential] | None:
     if not apps.is_installed("rest_framework.authtoken"):
         return None
     tokens = apps.get_model("authtoken", "Token")._default_manager
     token = tokens.select_related("user").filter(key=key).first()
-    return None if token is None else token.user
+    return None if token is None else (token.user, Credential(CredentialKind.DRF_TOKEN, key))
 
 
 def _digest(key: str) -> str:

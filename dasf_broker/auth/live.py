@@ -1,0 +1,131 @@
+"""End what goes on under a credential that no longer lets anybody in.
+
+A socket lives longer than the moment in which its credential was checked: a token may be revoked
+or expire, a session log out, an account be deactivated. However that happened, rows are looked
+at, those of all sockets of a process at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from dasf_broker import database
+from dasf_broker.auth import Credential, CredentialKind
+from dasf_broker.exceptions import UnauthenticatedError
+from dasf_broker.models import ApiToken
+from dasf_broker.operations.patrol import Patrol
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+#: Seconds between two looks. A socket ends within 5 s after its credential.
+INTERVAL = 2.0
+
+
+@asynccontextmanager
+async def while_valid(credential: Credential | None) -> AsyncIterator[None]:
+    """Run a block as long as a credential lets its holder in; nobody in person needs none.
+
+    Raises
+    ------
+    UnauthenticatedError
+        It does not any more: the block was cancelled.
+    """
+    if credential is None:
+        yield
+        return
+    try:
+        async with asyncio.timeout(None) as deadline:
+            with _patrol.over((credential, deadline)):
+                yield
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise UnauthenticatedError("Your credential was revoked or has expired.") from None
+
+
+async def _look(watched: Collection[tuple[Credential, asyncio.Timeout]]) -> None:
+    valid = await database.read(_valid, {credential for credential, _ in watched})
+    now = asyncio.get_running_loop().time()
+    for credential, deadline in watched:
+        if credential not in valid and not deadline.expired():
+            deadline.reschedule(now)
+
+
+_patrol = Patrol("dasf-credentials", _look, INTERVAL)
+
+
+def _valid(credentials: Collection[Credential]) -> set[Credential]:
+    by_kind: dict[CredentialKind, set[Any]] = {kind: set() for kind in CredentialKind}
+    for credential in credentials:
+        by_kind[credential.kind].add(credential.key)
+    find = {
+        CredentialKind.TOKEN: _valid_tokens,
+        CredentialKind.DRF_TOKEN: _valid_drf_tokens,
+        CredentialKind.SESSION: _valid_sessions,
+    }
+    return {
+        Credential(kind, key) for kind, keys in by_kind.items() if keys for key in find[kind](keys)
+    }
+
+
+def _valid_tokens(keys: Collection[Any]) -> set[Any]:
+    now = timezone.now()
+    tokens = ApiToken.objects.select_related("user").filter(pk__in=keys)
+    return {token.pk for token in tokens if token.is_usable(now) and token.user.is_active}
+
+
+def _valid_drf_tokens(keys: Collection[Any]) -> set[Any]:
+    tokens = apps.get_model("authtoken", "Token")._default_manager.filter(key__in=keys)
+    return {token.key for token in tokens.select_related("user") if token.user.is_active}
+
+
+# --- sessions ---------------------------------------------------------------------------------
+
+
+def _valid_sessions(keys: Collection[str]) -> set[str]:
+    sessions = _sessions(keys)
+    names = {session.get(SESSION_KEY) for session in sessions.values()}
+    people = get_user_model()._default_manager.in_bulk({*filter(None, map(_user_key, names))})
+    return {
+        key
+        for key, session in sessions.items()
+        if _vouches_for(session, people.get(_user_key(session.get(SESSION_KEY))))
+    }
+
+
+def _sessions(keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if not hasattr(store, "get_model_class"):  # not in the database: no queries to save
+        return {key: store(key).load() for key in keys}
+    rows = store.get_model_class()._default_manager.filter(
+        session_key__in=keys, expire_date__gt=timezone.now()
+    )
+    return {row.session_key: row.get_decoded() for row in rows}
+
+
+def _user_key(name: Any) -> Any:
+    try:
+        return None if name is None else get_user_model()._meta.pk.to_python(name)
+    except ValidationError:
+        return None
+
+
+def _vouches_for(session: Mapping[str, Any], user: User | None) -> bool:
+    # Django's own rule: a changed password logs out.
+    if user is None or not user.is_active:
+        return False
+    given = session.get(HASH_SESSION_KEY, "")
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(hmac.compare_digest(given, each) for each in hashes)

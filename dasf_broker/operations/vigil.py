@@ -1,0 +1,75 @@
+"""End live subscriptions whose right was taken away.
+
+However that happened: rows are looked at, not signals, because bulk changes send none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from django.contrib.auth import get_user_model
+
+from dasf_broker import database
+from dasf_broker.exceptions import ForbiddenError
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.access import Access
+from dasf_broker.operations.patrol import Patrol
+from dasf_broker.permissions import rights_of
+from dasf_broker.realtime.mailbox import Mailbox
+
+#: Seconds between two looks. A right that is taken away ends subscriptions within 5 s.
+INTERVAL = 2.0
+
+#: What a subscriber must still be allowed, by the name of a property of ``TopicRights``.
+Need: TypeAlias = Literal["may_consume", "is_visible"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Listener:
+    """A live subscription."""
+
+    user_id: Any
+    topic_id: int
+    slug: str
+    need: Need
+    mailbox: Mailbox
+
+
+@contextmanager
+def guarded(found: Access, mailbox: Mailbox, need: Need) -> Iterator[None]:
+    """End the subscription behind a mailbox when its subscriber is no longer allowed.
+
+    Nothing is delivered from then on, not even what was waiting.
+    """
+    user, topic = found.caller.user, found.topic
+    with _patrol.over(_Listener(user.pk, topic.pk, topic.slug, need, mailbox)):
+        yield
+
+
+async def _look(listeners: Collection[_Listener]) -> None:
+    pairs = {(each.user_id, each.topic_id) for each in listeners}
+    table = await database.read(_rights, pairs)
+    for each in listeners:
+        rights = table.get((each.user_id, each.topic_id))
+        # Of a topic that is gone the hub tells by itself.
+        if rights is not None and not getattr(rights, each.need):
+            error = ForbiddenError(f"You may no longer listen to topic {each.slug!r}.")
+            each.mailbox.fail(error, at_once=True)
+
+
+def _rights(pairs: Collection[tuple[Any, int]]) -> dict[tuple[Any, int], Any]:
+    # As they are now: the subscribers' own rows are as old as their sockets.
+    people = get_user_model()._default_manager.in_bulk({user_id for user_id, _ in pairs})
+    topics = BrokerTopic.objects.with_response_info().in_bulk({topic for _, topic in pairs})
+    known = [
+        (people[user_id], topics[topic_id])
+        for user_id, topic_id in pairs
+        if user_id in people and topic_id in topics
+    ]
+    return dict(rights_of(known))
+
+
+_patrol = Patrol("dasf-vigil", _look, INTERVAL)

@@ -1,0 +1,194 @@
+"""One connection of the DASF websocket protocol: frames in, results out, whatever it is about.
+
+The clients notice a refusal only in a result that contains "error", and wait for ever otherwise;
+so every refusal is such a result, and none closes the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias, TypedDict
+
+from dasf_broker.auth.live import while_valid
+from dasf_broker.exceptions import (
+    BadInputError,
+    BrokerError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from dasf_broker.operations.caller import Caller
+from dasf_broker.transports import origins
+from dasf_broker.transports.handshake import Receive, Scope, Send, headers_of, identify_socket
+from dasf_broker.transports.outlets import outlet
+from dasf_broker.transports.wire import read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+#: Frames of one client that wait, and that are written together.
+BATCH = 100
+
+#: Characters of a frame after which the next is not read before this one is done with, so that
+#: what one client makes us hold is bounded.
+LARGE = 64 * 1024
+
+UNAUTHORIZED = 4401
+FORBIDDEN = 4403
+INTERNAL_ERROR = 1011
+TRY_AGAIN_LATER = 1013
+
+Frame: TypeAlias = dict[str, Any]
+#: What became of a frame: nothing to complain about, or an error.
+Outcome: TypeAlias = BrokerError | None
+
+
+class Result(TypedDict, total=False):
+    """The answer to a frame, server to client: ``result`` is "ok", or says what is wrong."""
+
+    messageId: Any
+    context: Any
+    result: str
+
+
+class DasfSocket:
+    """One client's connection; there is a subclass for each of the three kinds."""
+
+    #: Whether the client is told of a frame that was fine.
+    confirms = True
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._headers = headers_of(scope)
+        self.slug: str = scope["url_route"]["kwargs"].get("slug", "")
+        self._caller: Caller | None = None
+        self._refusal: BrokerError | None = None
+
+    @classmethod
+    def as_asgi(cls) -> Any:
+        """Return the ASGI application, for a URL pattern."""
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            async with outlet(send) as watched:
+                await cls(scope, receive, watched).serve()
+
+        return application
+
+    @property
+    def caller(self) -> Caller:
+        """Who is at the other end.
+
+        Raises
+        ------
+        BrokerError
+            Their credential was refused.
+        """
+        if self._caller is None:
+            raise self._refusal or UnavailableError("The socket is not ready yet.")
+        return self._caller
+
+    async def serve(self) -> None:
+        """Serve the connection until the client goes."""
+        await self._receive()  # websocket.connect
+        await self._send({"type": "websocket.accept"})
+        if not origins.is_allowed(self._headers):
+            await self._close(FORBIDDEN)
+            return
+        credential = None
+        try:
+            identity = await identify_socket(self._headers)
+        except UnavailableError:
+            await self._close(TRY_AGAIN_LATER)  # clients do; here they would be deaf for good
+            return
+        except BrokerError as error:
+            self._refusal = error
+        else:
+            self._caller, credential = identity.caller, identity.credential
+        try:
+            async with while_valid(credential):
+                await self._work_safely()
+        except UnauthenticatedError:
+            await self._close(UNAUTHORIZED)
+
+    async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
+        """Do what the frames ask for; return what became of each, in order."""
+        raise NotImplementedError
+
+    def jobs(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what goes on beside the reading of frames."""
+        return []
+
+    async def send_text(self, text: str) -> None:
+        """Send a frame, if the client is still there."""
+        with suppress(OSError):  # whoever reads the frames notices that the client has gone
+            await self._send({"type": "websocket.send", "text": text})
+
+    async def _work_safely(self) -> None:
+        try:
+            await self._work()
+        except* Exception:
+            logger.exception("A DASF websocket failed.")
+            await self._close(INTERNAL_ERROR)
+
+    async def _work(self) -> None:
+        waiting: asyncio.Queue[str | None] = asyncio.Queue(BATCH)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(job) for job in self.jobs()]
+            group.create_task(self._answer_all(waiting))
+            while (message := await self._receive())["type"] == "websocket.receive":
+                text = message.get("text") or ""
+                await waiting.put(text)
+                if len(text) > LARGE:
+                    await waiting.join()
+            for task in tasks:
+                task.cancel()
+            await waiting.put(None)  # what the client sent before it went still counts
+
+    async def _answer_all(self, waiting: asyncio.Queue[str | None]) -> None:
+        while True:
+            texts = [await waiting.get()]
+            while len(texts) < BATCH and not waiting.empty():
+                texts.append(waiting.get_nowait())
+            await self._answer([_read(text) for text in texts if text is not None])
+            if None in texts:
+                return
+            for _ in texts:
+                waiting.task_done()
+
+    async def _answer(self, frames: Sequence[Frame | BrokerError]) -> None:
+        readable = [frame for frame in frames if not isinstance(frame, BrokerError)]
+        try:
+            outcomes = iter(await self.handle(readable))
+        except BrokerError as error:
+            outcomes = iter([error] * len(readable))
+        except Exception:
+            logger.exception("The frames of a DASF websocket could not be dealt with.")
+            outcomes = iter([BrokerError("The broker failed; its log says how.")] * len(readable))
+        for frame in frames:
+            if isinstance(frame, BrokerError):
+                await self.send_text(write_json(_result({}, frame)))
+            elif (outcome := next(outcomes)) is not None or self.confirms:
+                await self.send_text(write_json(_result(frame, outcome)))
+
+    async def _close(self, code: int) -> None:
+        with suppress(OSError):
+            await self._send({"type": "websocket.close", "code": code})
+
+
+def _read(text: str) -> Frame | BrokerError:
+    try:
+        frame = read_json(text)
+    except BrokerError as error:
+        return error
+    return frame if isinstance(frame, dict) else BadInputError("A frame is a JSON object.")
+
+
+def _result(frame: Frame, outcome: Outcome) -> Result:
+    result: Result = {"result": "ok" if outcome is None else f"error: {outcome}"}
+    if "messageId" in frame:
+        result["messageId"] = frame["messageId"]
+    if "context" in frame:
+        result["context"] = frame["context"]
+    return result
