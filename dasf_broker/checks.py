@@ -2,18 +2,24 @@
 
 ``dasf_broker.E001`` a setting has a value that cannot be used · ``E002`` guardian's backend or
 anonymous user is missing · ``E003`` no channel layer · ``E004`` Redis connections that end after
-five idle seconds · ``W001`` an in-memory channel layer outside of DEBUG · ``W002`` SQLite without
-write-ahead log or immediate transactions.
+five idle seconds · ``E005`` a database that answers before a commit is on disk · ``W001`` an
+in-memory channel layer outside of DEBUG · ``W002`` SQLite without write-ahead log or immediate
+transactions · ``W003`` a database whose last commits do not outlive a power cut.
+
+Durability is read from the settings, and asked from the database itself where a command checks
+databases (``check --database default``, ``migrate``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
 from guardian.conf import settings as guardian_settings
 
 from dasf_broker import app_settings
@@ -21,8 +27,8 @@ from dasf_broker import app_settings
 
 @register(Tags.compatibility)
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """Check the broker's own settings, guardian's, and the channel layer's."""
-    return [*_values(), *_guardian(), *_channel_layer()]
+    """Check the broker's own settings, guardian's, the channel layer's and the databases'."""
+    return [*_values(), *_guardian(), *_channel_layer(), *_lossy_options()]
 
 
 @register(Tags.database)
@@ -38,6 +44,19 @@ def check_sqlite(databases: Any = None, **_: Any) -> list[CheckMessage]:
         for alias in databases or ()
         if _is_fragile_sqlite(settings.DATABASES[alias])
     ]
+
+
+@register(Tags.database)
+def check_durability(databases: Any = None, **_: Any) -> list[CheckMessage]:
+    """Ask the databases whether what they say is written is on disk."""
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        if not _is_lossy_by_options(settings.DATABASES[alias]):  # that was told already
+            try:
+                found += _durability(alias)
+            except DatabaseError:
+                continue  # whoever needs it will say that it does not answer
+    return found
 
 
 def _values() -> Iterator[CheckMessage]:
@@ -97,4 +116,68 @@ def _is_fragile_sqlite(database: Any) -> bool:
     return database["ENGINE"].endswith("sqlite3") and (
         options.get("transaction_mode") != "IMMEDIATE"
         or "wal" not in options.get("init_command", "").lower()
+    )
+
+
+# --- durability -------------------------------------------------------------------------------
+
+#: How PostgreSQL's command line names a setting: ``-c synchronous_commit=off``.
+_COMMIT_OPTION = re.compile(r"synchronous[_-]commit\s*=\s*'?(\w+)", re.IGNORECASE)
+_SYNCHRONOUS_PRAGMA = re.compile(r"\bsynchronous\s*[=(]\s*'?(\w+)", re.IGNORECASE)
+_OFF = {"off", "false", "no", "0"}
+
+
+def _lossy_options() -> Iterator[CheckMessage]:
+    for alias, database in settings.DATABASES.items():
+        if _is_lossy_by_options(database):
+            yield _lossy(alias)
+
+
+def _is_lossy_by_options(database: Any) -> bool:
+    options = database.get("OPTIONS", {})
+    pattern, text = (
+        (_SYNCHRONOUS_PRAGMA, options.get("init_command"))
+        if database.get("ENGINE", "").endswith("sqlite3")
+        else (_COMMIT_OPTION, options.get("options"))
+    )
+    given = pattern.findall(text or "")
+    return bool(given) and given[-1].lower() in _OFF  # the last one counts
+
+
+def _durability(alias: str) -> Iterator[CheckMessage]:
+    match connections[alias].vendor:
+        case "postgresql":
+            if _ask(alias, "SHOW synchronous_commit") == "off":
+                yield _lossy(alias)
+            if _ask(alias, "SHOW fsync") == "off":
+                yield _fragile(alias, "Set fsync = on in postgresql.conf.")
+        case "sqlite":
+            level = _ask(alias, "PRAGMA synchronous")
+            if level == "0":
+                yield _lossy(alias)
+            elif level == "1":
+                yield _fragile(alias, 'Say "PRAGMA synchronous=FULL" in its "init_command".')
+
+
+def _ask(alias: str, query: str) -> str:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(query)
+        return str(cursor.fetchone()[0]).lower()
+
+
+def _lossy(alias: str) -> CheckMessage:
+    return Error(
+        f"Database {alias!r} says that a message is stored before it is: a crash loses what was "
+        "answered.",
+        hint="Leave synchronous_commit of PostgreSQL on (or at `local`), and SQLite's "
+        "`PRAGMA synchronous` at FULL.",
+        id="dasf_broker.E005",
+    )
+
+
+def _fragile(alias: str, hint: str) -> CheckMessage:
+    return Warning(
+        f"A power cut can take the last messages of database {alias!r} that were answered.",
+        hint=hint,
+        id="dasf_broker.W003",
     )

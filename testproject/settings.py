@@ -81,10 +81,18 @@ DATABASES: dict[str, Any] = {
 }
 if url := os.environ.get("DATABASE_URL"):
     DATABASES["default"] = dj_database_url.parse(url) | {
+        "CONN_HEALTH_CHECKS": True,  # after a restart the pool is full of dead connections
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": 10, "timeout": 8},
+            # Who gave up soon tries again soon: by default the pool waits twice as long each time.
+            "pool": {"min_size": 1, "max_size": 10, "timeout": 8, "reconnect_timeout": 2},
             "options": "-c statement_timeout=8000",
-        }
+            # The server cannot tell a client that it is gone: notice it from here.
+            "connect_timeout": 5,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 8000,
+        },
     }
 
 CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

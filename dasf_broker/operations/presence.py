@@ -18,7 +18,12 @@ from django.utils import timezone
 
 from dasf_broker import database
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
-from dasf_broker.exceptions import BrokerError, ForbiddenError, NotFoundError
+from dasf_broker.exceptions import (
+    BrokerError,
+    ForbiddenError,
+    NotFoundError,
+    UnavailableError,
+)
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import consumable
 from dasf_broker.operations.caller import Caller
@@ -36,6 +41,9 @@ LOOK_INTERVAL = 5.0
 #: Seconds between the signs of life of a topic's consumers that one process writes down.
 PONG_STEP = 5.0
 
+#: Leavings that are being written down.
+_leaving: set[asyncio.Task[None]] = set()
+
 #: What was written down lately by each event loop, oldest first: topic, last ping, when.
 _noted: weakref.WeakKeyDictionary[
     asyncio.AbstractEventLoop, dict[tuple[str, UUID | None], float]
@@ -45,18 +53,26 @@ _noted: weakref.WeakKeyDictionary[
 @asynccontextmanager
 async def present(topic: BrokerTopic) -> AsyncIterator[Mailbox]:
     """Listen to a topic's messages as a consumer, as long as the context lasts."""
-    hub = get_hub()
+    hub, is_answering = get_hub(), True
     try:
         async with hub.subscription(topic.pk, {MessagePublished}) as (mailbox, _):
             # Read now: it may have been marked since the topic was loaded.
             if topic.is_response_topic and await database.read(_is_marked, topic.pk):
                 await database.write(arrived, topic.pk)
             yield mailbox
+    except UnavailableError:
+        is_answering = False
+        raise
     finally:
         is_missed = topic.is_response_topic or topic.supports_dasf
         if is_missed and not hub.listeners(topic.pk, MessagePublished):
-            # Shielded: it is a cancelled subscriber that leaves.
-            await asyncio.shield(_note_leaving(hub, topic.pk))
+            # Beside us: it is a cancelled subscriber that leaves, or one who waited for the
+            # database already and is not to wait for it again.
+            leaving = asyncio.create_task(_note_leaving(hub, topic.pk))
+            _leaving.add(leaving)
+            leaving.add_done_callback(_leaving.discard)
+            if is_answering:
+                await asyncio.shield(leaving)
 
 
 async def wait_until_consumable(caller: Caller, slug: str) -> None:
@@ -110,8 +126,8 @@ def arrived(topic_id: int) -> None:
 def left(topic_id: int) -> None:
     """Note that the last consumer of this process has gone.
 
-    A response topic with nothing outstanding is due for removal; consumers of another topic are
-    pinged, so that its status soon says whether any are left elsewhere.
+    A response topic is due for removal, once nothing is outstanding; consumers of another topic
+    are pinged, so that its status soon says whether any are left elsewhere.
     """
     topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
     if topic is None:
@@ -119,7 +135,7 @@ def left(topic_id: int) -> None:
     if not topic.is_response_topic:
         if topic.supports_dasf:
             ping_topic(topic)
-    elif not topic.get_outstanding_messages().exists():
+    else:
         due = timezone.now() + GARBAGE_DELAY
         BrokerTopic.objects.filter(pk=topic_id).update(garbage_collect_on=due)
 

@@ -1,14 +1,15 @@
 """Group commit: what concurrent callers want to write becomes one transaction.
 
 While one batch is being committed the next one gathers, so that the cost of a commit is shared
-by as many callers as there are, and a single caller waits for nobody.
+by as many callers as there are, and a single caller waits for nobody. A caller who goes away
+takes nothing back: what the broker was given, it writes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -33,12 +34,18 @@ logger = logging.getLogger(__name__)
 #: Items of one transaction, unless one caller brings more by itself.
 BATCH = 500
 
-#: Seconds after which a waiting caller is told at once that the database does not answer, when
-#: a batch before theirs found out. Their own try could take as long as that one did.
-PATIENCE = 1.5
+#: Bytes of one transaction, with the same exception.
+BATCH_BYTES = 16 * 1024 * 1024
+
+#: Bytes that a small item is taken for: an acknowledgement, or a message without its content.
+ITEM_BYTES = 500
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def _same_for_all(_: object) -> int:
+    return ITEM_BYTES
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -48,13 +55,25 @@ class GroupCommit(Generic[Item, Result]):
     ----------
     operation
         Takes items and returns, for each in order, its result or its error.
+    weigh
+        Says how many bytes an item takes, about.
     """
 
-    def __init__(self, operation: Callable[[Sequence[Item]], list[Result | BrokerError]]) -> None:
+    def __init__(
+        self,
+        operation: Callable[[Sequence[Item]], list[Result | BrokerError]],
+        weigh: Callable[[Item], int] = _same_for_all,
+    ) -> None:
         self._operation = operation
+        self._weigh = weigh
+        # The event loop puts requests in and takes late ones out; the writing thread takes the
+        # next batch only when it begins, so that nothing is stuck in a batch that waits.
+        self._lock = threading.Lock()
         self._waiting: deque[_Request[Item, Result]] = deque()
-        self._size = 0
+        self._items = 0
+        self._bytes = 0
         self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     async def __call__(self, items: Sequence[Item]) -> list[Result | BrokerError]:
         """Write the items; they stay together and in order.
@@ -62,18 +81,20 @@ class GroupCommit(Generic[Item, Result]):
         Raises
         ------
         UnavailableError
-            Too much is waiting to be written already, or the database does not answer.
+            Too much is waiting to be written already, or the database does not answer within
+            ``DASF_DATABASE_TIMEOUT``. The text says whether it may have been written.
         """
-        if self._size + len(items) > app_settings.DASF_WRITER_QUEUE:
-            raise UnavailableError("The broker has more to write than it can; try again later.")
-        request: _Request[Item, Result] = _Request(
-            items, asyncio.get_running_loop().create_future(), time.monotonic()
-        )
-        self._waiting.append(request)
-        self._size += len(items)
+        loop = asyncio.get_running_loop()
+        weight = sum(map(self._weigh, items))
+        request: _Request[Item, Result] = _Request(items, weight, loop.create_future())
+        self._put(request)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name="dasf-writer")
-        return await request.outcomes
+        timer = loop.call_later(app_settings.DASF_DATABASE_TIMEOUT, self._expire, request)
+        try:
+            return await request.outcomes
+        finally:
+            timer.cancel()
 
     async def one(self, item: Item) -> Result:
         """Write one item and raise its error, if it has one."""
@@ -82,61 +103,97 @@ class GroupCommit(Generic[Item, Result]):
             raise outcome
         return outcome
 
+    async def close(self) -> None:
+        """Refuse what comes from now on; wait until what came before is written."""
+        self._is_closed = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    # --- the queue ----------------------------------------------------------------------------
+
+    def _put(self, request: _Request[Item, Result]) -> None:
+        if self._is_closed:
+            raise UnavailableError("The server is going down; try again in a moment.")
+        with self._lock:
+            items, size = self._items + len(request.items), self._bytes + request.weight
+            # One that is larger by itself than all that may wait is let in when nothing does.
+            is_heavy = size > app_settings.DASF_WRITER_BYTES and self._waiting
+            if items > app_settings.DASF_WRITER_QUEUE or is_heavy:
+                raise UnavailableError("The broker has more to write than it can; try again later.")
+            self._waiting.append(request)
+            self._items, self._bytes = items, size
+
+    def _take(self) -> list[_Request[Item, Result]]:
+        batch: list[_Request[Item, Result]] = []
+        items = size = 0
+        with self._lock:
+            while self._waiting:
+                first = self._waiting[0]
+                items, size = items + len(first.items), size + first.weight
+                if batch and (items > BATCH or size > BATCH_BYTES):
+                    break
+                batch.append(self._waiting.popleft())
+                self._forget(first)
+        return batch
+
+    def _forget(self, request: _Request[Item, Result]) -> None:
+        self._items -= len(request.items)
+        self._bytes -= request.weight
+
+    def _expire(self, request: _Request[Item, Result]) -> None:
+        if request.outcomes.done():
+            return
+        error = database.perhaps_done()
+        with self._lock:
+            if request in self._waiting:
+                self._waiting.remove(request)
+                self._forget(request)
+                error = database.not_done()
+        request.outcomes.set_exception(error)
+
+    # --- writing ------------------------------------------------------------------------------
+
     async def _drain(self) -> None:
         while self._waiting:
-            batch = self._next_batch()
+            batch: list[_Request[Item, Result]] = []
             try:
-                await self._commit(batch)
+                outcomes = await database.hand_over(self._write_next, batch)
             except UnavailableError as error:
-                _fail([*batch, *self._take_waiting_since(time.monotonic() - PATIENCE)], error)
+                _fail(batch, error)
             except Exception as error:
                 logger.exception("A batch of %d requests failed.", len(batch))
                 if len(batch) == 1:
                     _fail(batch, error)
                 else:
-                    await self._commit_one_by_one(batch)
+                    await self._write_one_by_one(batch)
+            else:
+                _answer(batch, outcomes)
 
-    def _next_batch(self) -> list[_Request[Item, Result]]:
-        batch = [self._waiting.popleft()]
-        size = len(batch[0].items)
-        while self._waiting and size + len(self._waiting[0].items) <= BATCH:
-            batch.append(self._waiting.popleft())
-            size += len(batch[-1].items)
-        self._size -= size
-        return batch
-
-    def _take_waiting_since(self, moment: float) -> list[_Request[Item, Result]]:
-        taken = []
-        while self._waiting and self._waiting[0].since < moment:
-            taken.append(self._waiting.popleft())
-            self._size -= len(taken[-1].items)
-        return taken
-
-    async def _commit(self, batch: Sequence[_Request[Item, Result]]) -> None:
+    def _write_next(self, batch: list[_Request[Item, Result]]) -> list[Result | BrokerError]:
+        # In the writing thread. Who waits for us learns from `batch` what was taken.
+        batch += self._take()
         items = [item for request in batch for item in request.items]
-        outcomes = iter(await database.write(self._operation, items))
-        for request in batch:
-            own = [next(outcomes) for _ in request.items]
-            if not request.outcomes.done():  # whoever asked may have gone
-                request.outcomes.set_result(own)
+        return self._operation(items) if items else []
 
-    async def _commit_one_by_one(self, batch: Sequence[_Request[Item, Result]]) -> None:
+    async def _write_one_by_one(self, batch: Sequence[_Request[Item, Result]]) -> None:
         # One of them breaks the transaction: find it, so that its neighbours do not suffer.
         for index, request in enumerate(batch):
             try:
-                await self._commit([request])
+                outcomes = await database.hand_over(self._operation, request.items)
             except UnavailableError as error:
                 _fail(batch[index:], error)
                 return
             except Exception as error:  # noqa: BLE001 - it is told to who asked
                 _fail([request], error)
+            else:
+                _answer([request], outcomes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Request(Generic[Item, Result]):
     items: Sequence[Item]
+    weight: int
     outcomes: asyncio.Future[list[Result | BrokerError]]
-    since: float
 
 
 class Writer:
@@ -144,7 +201,9 @@ class Writer:
 
     def __init__(self) -> None:
         at_home()
-        self.publish: GroupCommit[Publication, Published] = GroupCommit(publish_batch)
+        self.publish: GroupCommit[Publication, Published] = GroupCommit(
+            publish_batch, _weigh_message
+        )
         self.acknowledge: GroupCommit[Acknowledging, Acknowledged] = GroupCommit(acknowledge_batch)
 
     async def acknowledge_up_to(self, caller: Caller, slug: str, cursor: str) -> int:
@@ -154,6 +213,10 @@ class Writer:
             total += count_fresh(await self.acknowledge([item for _, item in page]))
             position = page[-1][0]
         return total
+
+    async def close(self) -> None:
+        """Refuse what comes from now on; wait until what came before is written."""
+        await asyncio.gather(self.publish.close(), self.acknowledge.close())
 
 
 _writers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Writer] = weakref.WeakKeyDictionary()
@@ -165,6 +228,28 @@ def get_writer() -> Writer:
     if loop not in _writers:
         _writers[loop] = Writer()
     return _writers[loop]
+
+
+async def close_writer() -> None:
+    """Close the writer of the running event loop, if it has one."""
+    writer = _writers.pop(asyncio.get_running_loop(), None)
+    if writer is not None:
+        await writer.close()
+
+
+def _weigh_message(publication: Publication) -> int:
+    envelope = publication.envelope
+    return ITEM_BYTES + len(envelope.payload) + len(str(envelope.properties))
+
+
+def _answer(
+    batch: Sequence[_Request[Item, Result]], outcomes: Sequence[Result | BrokerError]
+) -> None:
+    following = iter(outcomes)
+    for request in batch:
+        own = [next(following) for _ in request.items]
+        if not request.outcomes.done():  # its time may be over, or whoever asked may have gone
+            request.outcomes.set_result(own)
 
 
 def _fail(batch: Sequence[_Request[Item, Result]], error: Exception) -> None:

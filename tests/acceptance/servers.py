@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import secrets
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +29,15 @@ GRACE = 15.0
 
 #: Redis databases; the tests that run in this process have number 0.
 _redis_numbers = itertools.cycle(range(1, 16))
+
+#: Options of uvicorn.
+AS_IN_README = shlex.split(
+    "--lifespan on --ws websockets-sansio --ws-per-message-deflate false --ws-max-size 4194304 "
+    "--timeout-graceful-shutdown 5"
+)
+
+#: What a server's process may have come to: it runs, or a test ended it.
+_ENDED = (None, -signal.SIGTERM, -signal.SIGKILL)
 
 _PREPARE = """
 import json, sys
@@ -72,9 +83,13 @@ class Server:
         try:
             return self.process.wait(GRACE)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             raise
+
+    def kill(self) -> None:
+        """End the server as a power failure does."""
+        self.process.kill()
+        self.process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +130,26 @@ class Site:
         return keys
 
     @contextmanager
-    def server(self, **environment: str) -> Iterator[Server]:
-        """Run one more server process, and stop it at the end."""
+    def server(
+        self, *options: str, application: str = "testproject.asgi:application", **environment: str
+    ) -> Iterator[Server]:
+        """Run one more server process, and stop it at the end, unless the test ended it.
+
+        Parameters
+        ----------
+        *options
+            Further options of uvicorn.
+        application
+            What it serves.
+        **environment
+            Further environment variables.
+        """
         port = services.free_port()
-        options = ["--port", str(port), "--ws", "websockets-sansio", "--log-level", "warning"]
+        given = ["--port", str(port), "--log-level", "warning", *AS_IN_README]
         log = self.folder / f"server-{port}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", "testproject.asgi:application", *options],
+                [sys.executable, "-m", "uvicorn", application, *given, *options],
                 cwd=ROOT,
                 env={**self.environment, **environment},
                 stdout=output,
@@ -132,10 +159,25 @@ class Site:
         try:
             _wait_until_it_listens(server, log)
             yield server
-            assert process.poll() is None, f"The server died:\n{log.read_text()}"
+            assert process.poll() in _ENDED, f"The server died:\n{log.read_text()}"
         finally:
             if process.poll() is None:
                 server.stop()
+
+
+@contextmanager
+def copy_of(original: Site, folder: Path) -> Iterator[Site]:
+    """Make another site with a copy of the database as it is now; no server may be running."""
+    own = {"DASF_VAR": str(folder)}
+    with ExitStack() as stack:
+        if (database := original.environment.get("DATABASE_URL")) is not None:
+            name = database.rpartition("/")[2]
+            own["DATABASE_URL"] = stack.enter_context(_own_database(database, name))
+        else:
+            shutil.copy(original.folder / "db.sqlite3", folder)
+        if (redis := original.environment.get("REDIS_URL")) is not None:
+            own["REDIS_URL"] = _own_redis(redis)
+        yield Site(folder, {**original.environment, **own})
 
 
 @contextmanager
@@ -151,6 +193,14 @@ def site(folder: Path, **environment: str) -> Iterator[Site]:
     """
     urls = [os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")]
     with _site(folder, urls[0], urls[1], environment) as made:
+        yield made
+
+
+@contextmanager
+def site_on(folder: Path, database: str | None, redis: str | None) -> Iterator[Site]:
+    """Make a site on these services, which are nobody else's; without them on SQLite."""
+    settings = {"DJANGO_SETTINGS_MODULE": "testproject.settings"}
+    with _site(folder, database, redis, settings) as made:
         yield made
 
 
@@ -178,19 +228,30 @@ def _site(
         if database is not None:
             own["DATABASE_URL"] = stack.enter_context(_own_database(database))
         if redis is not None:
-            own["REDIS_URL"] = f"{redis.rpartition('/')[0]}/{next(_redis_numbers)}"
+            own["REDIS_URL"] = _own_redis(redis)
         made = Site(folder, {**inherited, **own, **environment})
         made.run("manage.py", "migrate", "--verbosity", "0")
         yield made
 
 
+def _own_redis(url: str) -> str:
+    return f"{url.rpartition('/')[0]}/{next(_redis_numbers)}"
+
+
 @contextmanager
-def _own_database(url: str) -> Iterator[str]:
+def _own_database(url: str, template: str = "template1") -> Iterator[str]:
     name = f"site_{secrets.token_hex(4)}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        yield f"{url.rpartition('/')[0]}/{name}"
+    with psycopg.connect(_service_database(url), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+    yield f"{url.rpartition('/')[0]}/{name}"
+    # The server may have been killed meanwhile, and its connections with it.
+    with psycopg.connect(_service_database(url), autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def _service_database(url: str) -> str:
+    # Nobody may be connected to a database that is copied.
+    return f"{url.rpartition('/')[0]}/postgres"
 
 
 def _wait_until_it_listens(server: Server, log: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
-from pytest_django import Settings
 
 from dasf_broker import database
 from dasf_broker.domain.envelope import Envelope
@@ -25,38 +23,19 @@ from dasf_broker.operations.publish import (
     publish_batch,
 )
 from dasf_broker.operations.writer import BATCH, GroupCommit, get_writer
-from tests.operations.streams import DEADLINE, publication, until
+from tests.operations.recorder import Recorder, asked, held_up
+from tests.operations.streams import publication
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Publisher = GroupCommit[Publication, Published]
 
 
-class Recorder:
-    """A batch operation that can be held up, and does what another one does."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[str]] = []
-        self.may_go_on = threading.Event()
-        self.may_go_on.set()
-        self.failures: dict[str, Exception] = {}
-
-    def __call__(self, items: Sequence[str]) -> list[str | BrokerError]:
-        """Answer each item with itself in capitals."""
-        self.batches.append(list(items))
-        assert self.may_go_on.wait(DEADLINE)
-        for item in items:
-            if item in self.failures:
-                raise self.failures[item]
-        return [NotFoundError(item) if item == "missing" else item.upper() for item in items]
-
-
 @pytest.fixture
-def recorder() -> Recorder:
+def recorder() -> Iterator[Recorder]:
     """Return an operation that is held up until the test lets it go on."""
-    recorder = Recorder()
-    recorder.may_go_on.clear()
-    return recorder
+    with held_up() as recorder:
+        yield recorder
 
 
 async def test_many_callers_few_transactions(
@@ -89,7 +68,7 @@ async def test_batches_are_in_order_and_bounded(recorder: Recorder) -> None:
     """What waits goes together up to the bound; what one caller brings stays together."""
     commit = GroupCommit(recorder)
     callers = [["first"], ["x"] * (BATCH - 1), ["y", "z"], ["w"] * (2 * BATCH)]
-    waiting = await _asked(commit, callers, recorder)
+    waiting = await asked(commit, callers, recorder)
     recorder.may_go_on.set()
     outcomes = await asyncio.gather(*waiting)
     assert recorder.batches == callers
@@ -111,7 +90,7 @@ async def test_item_that_breaks_the_batch_fails_alone(recorder: Recorder) -> Non
     """A surprise costs its own caller, and nobody beside them."""
     commit = GroupCommit(recorder)
     recorder.failures["bad"] = ZeroDivisionError("surprise")
-    waiting = await _asked(commit, [["first"], ["a"], ["bad"], ["b"]], recorder)
+    waiting = await asked(commit, [["first"], ["a"], ["bad"], ["b"]], recorder)
     recorder.may_go_on.set()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(outcomes.pop(2), ZeroDivisionError)
@@ -140,49 +119,29 @@ async def test_broken_batch_leaves_nothing_half_written(
     assert await database.read(BrokerMessage.objects.count) == 2
 
 
-async def test_full_queue_is_told_at_once(recorder: Recorder, settings: Settings) -> None:
-    """Nobody waits for a place: who comes too much tries again later. Then there is room."""
-    settings.DASF_WRITER_QUEUE = 3
-    commit = GroupCommit(recorder)
-    waiting = await _asked(commit, [["first"], ["a"], ["b", "c"]], recorder)
-    with pytest.raises(UnavailableError):
-        await commit.one("d")
-    assert not any(each.done() for each in waiting)
-    recorder.may_go_on.set()
-    await asyncio.gather(*waiting)
-    assert await commit(["e", "f", "g"]) == ["E", "F", "G"]
-
-
 async def test_cancelled_caller_does_not_disturb(recorder: Recorder) -> None:
-    """Who gives up, while waiting or being written, takes nothing away from the others."""
+    """Who goes away takes nothing from the others, and nothing back: what was given is written."""
     commit = GroupCommit(recorder)
-    waiting = await _asked(commit, [["first"], ["a"], ["b"], ["c"]], recorder)
+    waiting = await asked(commit, [["first"], ["a"], ["b"], ["c"]], recorder)
     waiting[0].cancel()
     waiting[2].cancel()
     recorder.may_go_on.set()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(each) for each in outcomes[::2]] == [asyncio.CancelledError] * 2
     assert outcomes[1::2] == [["A"], ["C"]]
+    assert recorder.batches == [["first"], ["a", "b", "c"]]
     assert await commit.one("next") == "NEXT"
 
 
-@pytest.mark.parametrize("patience", [-1.0, 3600.0])
-async def test_database_that_does_not_answer(
-    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, patience: float
-) -> None:
-    """It is UNAVAILABLE for the batch and for who waited long already; the rest is tried."""
-    monkeypatch.setattr(writer_module, "PATIENCE", patience)
+async def test_database_that_does_not_answer(recorder: Recorder) -> None:
+    """It is UNAVAILABLE for the batch; who came after it is tried."""
     commit = GroupCommit(recorder)
     recorder.failures["first"] = OperationalError("database is locked")
-    waiting = await _asked(commit, [["first"], ["a"], ["b"]], recorder)
+    waiting = await asked(commit, [["first"], ["a"], ["b"]], recorder)
     recorder.may_go_on.set()
     first, *others = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(first, UnavailableError)
-    if patience < 0:
-        assert [type(each) for each in others] == [UnavailableError] * 2
-    else:
-        assert others == [["A"], ["B"]]
-    assert await commit.one("next") == "NEXT"
+    assert others == [["A"], ["B"]]
 
 
 async def test_database_that_fails_while_the_culprit_is_sought(recorder: Recorder) -> None:
@@ -190,7 +149,7 @@ async def test_database_that_fails_while_the_culprit_is_sought(recorder: Recorde
     commit = GroupCommit(recorder)
     recorder.failures["bad"] = ZeroDivisionError("surprise")
     recorder.failures["locked"] = OperationalError("database is locked")
-    waiting = await _asked(commit, [["first"], ["bad"], ["locked"], ["c"]], recorder)
+    waiting = await asked(commit, [["first"], ["bad"], ["locked"], ["c"]], recorder)
     recorder.may_go_on.set()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(each) for each in outcomes] == [
@@ -241,17 +200,6 @@ async def test_acknowledgements_share_a_transaction_too(
     assert {each.status for each in done} == {AcknowledgeStatus.ACKNOWLEDGED}
     assert [each.message_id for each in done] == ids
     assert await database.read(BrokerMessage.objects.count) == 0
-
-
-async def _asked(
-    commit: GroupCommit[str, str], callers: Sequence[Sequence[str]], recorder: Recorder
-) -> list[asyncio.Task[list[str | BrokerError]]]:
-    """Let callers ask; the first one's batch is being written, the others wait."""
-    waiting = [asyncio.create_task(commit(callers[0]))]
-    await until(lambda: recorder.batches)
-    waiting += [asyncio.create_task(commit(items)) for items in callers[1:]]
-    await asyncio.sleep(0)
-    return waiting
 
 
 def _backend() -> int:

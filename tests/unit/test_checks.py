@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from guardian.conf import settings as guardian_settings
 from pytest_django import Settings
 
-from dasf_broker.checks import check_settings, check_sqlite
+from dasf_broker.checks import check_durability, check_settings, check_sqlite
 
 IN_MEMORY = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 GOOD_SQLITE = {
@@ -94,9 +94,60 @@ def test_sqlite_must_be_made_for_several_writers(
     assert ids(check_sqlite(databases=["checked"])) == expected
 
 
-def test_no_database_is_looked_at_unless_asked() -> None:
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, []),
+        ({"options": "-c synchronous_commit=off"}, ["dasf_broker.E005"]),
+        ({"options": "-c statement_timeout=8000 -csynchronous_commit=OFF"}, ["dasf_broker.E005"]),
+        ({"options": "--synchronous-commit=false"}, ["dasf_broker.E005"]),
+        ({"options": "-c synchronous_commit=0"}, ["dasf_broker.E005"]),
+        ({"options": "-c synchronous_commit=off -c synchronous_commit=on"}, []),
+        ({"options": "-c synchronous_commit=local"}, []),
+        ({"options": "-c statement_timeout=8000"}, []),
+    ],
+)
+def test_postgresql_must_wait_for_the_disk(
+    options: dict[str, Any],
+    expected: list[str],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In any way that its command line can be written, and the last one counts."""
+    settings.DEBUG = True
+    checked = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": options}
+    monkeypatch.setitem(django_settings.DATABASES, "checked", checked)
+    assert ids(check_settings()) == expected
+
+
+@pytest.mark.parametrize(
+    ("pragma", "expected"),
+    [
+        ("PRAGMA synchronous=OFF;", ["dasf_broker.E005"]),
+        ("pragma main.synchronous = 0", ["dasf_broker.E005"]),
+        ("PRAGMA synchronous(off)", ["dasf_broker.E005"]),
+        ("PRAGMA synchronous=FULL;", []),
+        ("PRAGMA synchronous=NORMAL;", []),
+        (None, []),
+    ],
+)
+def test_sqlite_must_wait_for_the_disk(
+    pragma: str | None,
+    expected: list[str],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As its options say it."""
+    settings.DEBUG = True
+    checked = {**GOOD_SQLITE, "OPTIONS": {"init_command": pragma}}
+    monkeypatch.setitem(django_settings.DATABASES, "checked", checked)
+    assert ids(check_settings()) == expected
+
+
+@pytest.mark.parametrize("check", [check_sqlite, check_durability])
+def test_no_database_is_looked_at_unless_asked(check: Any) -> None:
     """Django runs such checks only for the databases of a command."""
-    assert check_sqlite(databases=None) == []
+    assert check(databases=None) == []
 
 
 def ids(messages: Any) -> list[str]:

@@ -13,10 +13,8 @@ import uvicorn
 from channels.routing import get_default_application
 from django.core.management.base import CommandError
 
-from dasf_broker import database
 from dasf_broker.management.demo.feeds import FEEDS, keep_running
 from dasf_broker.management.demo.places import HOST
-from dasf_broker.operations.hubs import close_hub
 
 
 def listen(port: int) -> socket.socket:
@@ -54,10 +52,7 @@ def run(listening: socket.socket, url: str, on_ready: Callable[[], None]) -> Non
     on_ready
         Called as soon as requests are answered.
     """
-    try:
-        asyncio.run(_serve(listening, url, on_ready))
-    finally:
-        database.close()
+    asyncio.run(_serve(listening, url, on_ready))
 
 
 async def _serve(listening: socket.socket, url: str, on_ready: Callable[[], None]) -> None:
@@ -76,7 +71,6 @@ async def _serve(listening: socket.socket, url: str, on_ready: Callable[[], None
         await _cancel(stopping, *clients)
         server.should_exit = True
         await serving
-        await close_hub()
 
 
 class _Server(uvicorn.Server):
@@ -93,8 +87,8 @@ def _config() -> uvicorn.Config:
         application,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
-        timeout_graceful_shutdown=10,
-        lifespan="off",
+        timeout_graceful_shutdown=5,
+        lifespan="on",
         log_level="warning",
     )
 
