@@ -22,7 +22,9 @@ from dasf_broker.transports.dasf_websocket import (
     ProducerSocket,
     StatusPingSocket,
 )
+from dasf_broker.transports.graphql_asgi import GraphQLDoor
 from dasf_broker.transports.graphql_websocket import GraphQLWebSocket
+from dasf_broker.transports.lifespan import lifespan
 
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -35,12 +37,20 @@ websocket_urlpatterns: list[Any] = [
 
 
 def broker_application(
-    http: Any, *, websocket: Sequence[Any] = (), graphql_path: str | None = None
+    http: Any,
+    *,
+    websocket: Sequence[Any] = (),
+    graphql_path: str | None = None,
+    through_middleware: bool = False,
 ) -> Application:
     """Return an ASGI application with the host's HTTP and all of the broker's websockets.
 
-    It does the housekeeping of the broker too, from its first connection on, unless
-    ``DASF_HOUSEKEEPING`` says that another process does.
+    It does the housekeeping of the broker too, unless ``DASF_HOUSEKEEPING`` says that another
+    process does: from the start, or from the first connection on where the server (daphne) does
+    not speak the ASGI lifespan protocol. At the end of the server it finishes what is being
+    written. A lifespan of ``http`` itself is not called, because Django has none; a host that
+    answers the protocol by itself calls ``start_up`` and ``shut_down`` of
+    :mod:`dasf_broker.operations.lifetime`.
 
     Parameters
     ----------
@@ -50,6 +60,10 @@ def broker_application(
         Websocket routes of the host's own, tried first.
     graphql_path
         Where GraphQL's websocket hangs; without it, where ``dasf_broker.urls`` has the HTTP one.
+    through_middleware
+        Whether GraphQL over HTTP goes through the host's middleware, for hosts that need theirs
+        there. It makes each request several times as expensive; what the endpoint itself needs
+        (limits, credentials, CSRF, hosts) is done without it, too.
     """
     if graphql_path is None:
         graphql_path = reverse("dasf_broker:graphql").removeprefix(get_script_prefix())
@@ -60,10 +74,15 @@ def broker_application(
         path(f"{route}/" if route else "", URLRouter(websocket_urlpatterns)),
         re_path("", cast("Any", _nothing_here)),
     ]
-    router = ProtocolTypeRouter({"http": http, "websocket": URLRouter(routes)})
+    if not through_middleware:
+        http = GraphQLDoor(graphql_path, http)
+    router = ProtocolTypeRouter(
+        {"http": http, "websocket": URLRouter(routes), "lifespan": lifespan}
+    )
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        housekeeper.start()
+        if scope["type"] != "lifespan":
+            housekeeper.start()
         await router(scope, receive, send)
 
     return application

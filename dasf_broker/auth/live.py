@@ -21,7 +21,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from dasf_broker import database
-from dasf_broker.auth import Credential, CredentialKind
+from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
 from dasf_broker.operations.patrol import Patrol

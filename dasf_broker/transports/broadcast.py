@@ -112,6 +112,9 @@ class _Renderer:
 
     def _execute(self, event: Any) -> Any:
         executor = self._executor.build_per_event_executor(event)
+        # graphql-core 3.3.2 shares this cache between all events, but keys it by what each event
+        # makes anew: it would grow by a kilobyte an event for as long as the subscription lasts.
+        executor._relevant_sub_fields = {}
         # Anew for each event: loaders remember what they read.
         executor.context_value = Context(self._context.caller, root_url=self._context.root_url)
         return executor.execute_operation(False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import render
@@ -21,13 +21,14 @@ from graphql import GraphQLError
 from strawberry import Schema
 
 from dasf_broker import database
-from dasf_broker.auth import Identity, identify
+from dasf_broker.auth import Identity, identify, identify_token
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,
     ForbiddenError,
     PayloadTooLargeError,
     UnauthenticatedError,
+    UnavailableError,
 )
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.context import Context
@@ -41,10 +42,15 @@ from dasf_broker.transports.wire import read_json, write_json
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 
+TOO_LARGE = "The request is larger than DATA_UPLOAD_MAX_MEMORY_SIZE allows."
+
+#: Statuses of requests that come to nothing; all others are answered 400.
 _STATUS = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     PayloadTooLargeError: 413,
+    UnavailableError: 503,
+    BrokerError: 500,
 }
 
 
@@ -63,18 +69,18 @@ class GraphQLView(View):
         try:
             identity = await self._identify(request)
             if request.content_type != JSON:
-                return _refuse(request, BadInputError(f"Send {JSON}."), status=415)
+                return refuse(request, BadInputError(f"Send {JSON}."), status=415)
             wanted = GraphQLRequest.read(read_json(_body(request)))
+            context = Context(identity.caller, root_url=_root_url(request))
         except BrokerError as error:
-            return _refuse(request, error, status=_STATUS.get(type(error), 400))
-        context = Context(identity.caller, root_url=request.build_absolute_uri("/"))
+            return refuse(request, error)
         result = await execute(self.schema or served_schema(), wanted, context)
         return _respond(request, result, status=200 if _is_fine(request, result) else 400)
 
     async def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         """Show people where they are. Nothing is executed by a GET."""
         if not request.accepts("text/html"):
-            response = _refuse(request, BadInputError("Send the query by POST."), status=405)
+            response = refuse(request, BadInputError("Send the query by POST."), status=405)
             response["Allow"] = "POST"
             return response
         page = {"endpoint": request.path}
@@ -84,11 +90,10 @@ class GraphQLView(View):
         return response
 
     async def _identify(self, request: HttpRequest) -> Identity:
-        authorization = request.headers.get("authorization")
-        user = (
-            await request.auser() if authorization is None and hasattr(request, "auser") else None
-        )
-        identity = await database.read(identify, authorization, user)
+        if (authorization := request.headers.get("authorization")) is not None:
+            return await identify_token(authorization)
+        user = await request.auser() if hasattr(request, "auser") else None
+        identity = await database.read(identify, None, user)
         if identity.by_session and (reason := _CsrfCheck.reason(request)):
             raise ForbiddenError(
                 f"{reason} Send the CSRF token as the header X-CSRFToken, or use an API token."
@@ -128,9 +133,14 @@ def _body(request: HttpRequest) -> bytes:
     try:
         return request.body
     except RequestDataTooBig:
-        raise PayloadTooLargeError(
-            "The request is larger than DATA_UPLOAD_MAX_MEMORY_SIZE allows."
-        ) from None
+        raise PayloadTooLargeError(TOO_LARGE) from None
+
+
+def _root_url(request: HttpRequest) -> str:
+    try:
+        return request.build_absolute_uri("/")
+    except DisallowedHost:
+        raise BadInputError("ALLOWED_HOSTS of this server does not have that host.") from None
 
 
 def _accepts_graphql_json(request: HttpRequest) -> bool:
@@ -148,10 +158,24 @@ def _is_fine(request: HttpRequest, result: Result) -> bool:
 def _respond(request: HttpRequest, result: Result, *, status: int) -> HttpResponse:
     kind = GRAPHQL_JSON if _accepts_graphql_json(request) else JSON
     return HttpResponse(
-        write_json(result.body), status=status, content_type=f"{kind}; charset=utf-8"
+        write_json(result.body),
+        status=status,
+        content_type=f"{kind}; charset=utf-8",
+        headers={"X-Content-Type-Options": "nosniff"},
     )
 
 
-def _refuse(request: HttpRequest, error: BrokerError, *, status: int) -> HttpResponse:
+def refuse(request: HttpRequest, error: BrokerError, *, status: int | None = None) -> HttpResponse:
+    """Answer a request that came to nothing.
+
+    Parameters
+    ----------
+    request
+        What is answered, in the media type that it asks for.
+    error
+        Why.
+    status
+        Instead of the one that goes with the error.
+    """
     result = Result.refused(GraphQLError(str(error), original_error=error))
-    return _respond(request, result, status=status)
+    return _respond(request, result, status=status or _STATUS.get(type(error), 400))

@@ -134,15 +134,17 @@ class _Socket:
 
     async def _initialise(self) -> Identity | None:
         """Wait for ``connection_init``; return who it is, or nothing if the client has gone."""
-        try:
-            async with asyncio.timeout(app_settings.DASF_CONNECTION_INIT_TIMEOUT):
-                while self._identity is None:
+        end = asyncio.get_running_loop().time() + app_settings.DASF_CONNECTION_INIT_TIMEOUT
+        while self._identity is None:
+            try:
+                async with asyncio.timeout_at(end):
                     frame = await self._next_frame()
-                    if frame is None:
-                        return None
-                    await self._handle(frame)
-        except TimeoutError:
-            raise _CloseError(INITIALISATION_TIMEOUT, "Connection initialisation timeout") from None
+            except TimeoutError:
+                text = "Connection initialisation timeout"
+                raise _CloseError(INITIALISATION_TIMEOUT, text) from None
+            if frame is None:
+                return None
+            await self._handle(frame)  # that the database is slow is not the client's fault
         return self._identity
 
     async def _acknowledge(self, payload: Any) -> None:

@@ -9,7 +9,13 @@ from django.conf import settings
 from django.http import parse_cookie
 
 from dasf_broker import database
-from dasf_broker.auth import Identity, authorization_in, identify, session_user
+from dasf_broker.auth import (
+    Identity,
+    authorization_in,
+    identify,
+    identify_token,
+    session_user,
+)
 
 # ASGI's own names.
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -54,11 +60,8 @@ async def identify_socket(
     authorization = authorization_in(payload)
     if authorization is None:  # an empty one is wrong, and not taken for none
         authorization = headers.get("authorization")
+    if authorization is not None:
+        return await identify_token(authorization)
     cookies = headers.get("cookie", "") if "origin" in headers else ""
     session_key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
-
-    def load() -> Identity:
-        user = session_user(session_key) if authorization is None else None
-        return identify(authorization, user, session_key)
-
-    return await database.read(load)
+    return await database.read(lambda: identify(None, session_user(session_key), session_key))

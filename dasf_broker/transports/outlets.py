@@ -24,13 +24,15 @@ logger = logging.getLogger(__name__)
 class Outlet:
     """Sends frames to one client, and knows since when one of them waits."""
 
-    __slots__ = ("_deadline", "_moved_at", "_send", "_waiting")
+    __slots__ = ("_buffered", "_deadline", "_moved_at", "_send", "_waiting")
 
     def __init__(self, send: Send, deadline: asyncio.Timeout) -> None:
         self._send = send
         self._deadline = deadline
         self._waiting = 0
         self._moved_at = 0.0
+        #: Bytes that the server held at the last look.
+        self._buffered = 0
 
     async def __call__(self, message: Any) -> None:
         """Send, and wait for room in the client's buffers."""
@@ -45,8 +47,15 @@ class Outlet:
             self._moved_at = loop.time()
 
     def give_up_if_stuck(self, now: float) -> None:
-        """End the socket if a frame waits and none went out for longer than the settings allow."""
-        is_stuck = self._waiting and now - self._moved_at > app_settings.DASF_SEND_TIMEOUT
+        """End the socket if nothing went out for longer than the settings allow, and should have.
+
+        A frame waits once the server's buffer is full. With less in it nobody waits; but a server
+        that closes the connection, after a ping without answer say, lets it be read first.
+        """
+        before, self._buffered = self._buffered, self._buffer_size()
+        if not self._waiting and not 0 < before <= self._buffered:
+            self._moved_at = now
+        is_stuck = now - self._moved_at > app_settings.DASF_SEND_TIMEOUT
         if is_stuck and not self._deadline.expired():
             self._deadline.reschedule(now)
 
@@ -56,9 +65,16 @@ class Outlet:
         ASGI has no way to say that, and closing waits for the buffer to be read. The protocols
         of uvicorn pass their own method as ``send``; elsewhere the system's time-outs must do.
         """
-        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
-        if (abort := getattr(transport, "abort", None)) is not None:
+        if (abort := getattr(self._transport, "abort", None)) is not None:
             abort()
+
+    @property
+    def _transport(self) -> Any:
+        return getattr(getattr(self._send, "__self__", None), "transport", None)
+
+    def _buffer_size(self) -> int:
+        size = getattr(self._transport, "get_write_buffer_size", None)
+        return 0 if size is None else int(size())
 
 
 @asynccontextmanager

@@ -16,11 +16,12 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import Publication, Published, publish
 from testproject.asgi import application
-from tests.doors.clients import GraphQLClient, HttpClient, WebSocketClient, key_of
+from tests.doors.clients import DoorClient, GraphQLClient, HttpClient, WebSocketClient, key_of
 from tests.doors.sockets import Socket
 
 CLIENTS: dict[str, type[GraphQLClient]] = {
-    "graphql-http": HttpClient,
+    "graphql-http": DoorClient,
+    "django-view": HttpClient,
     "graphql-ws": WebSocketClient,
 }
 

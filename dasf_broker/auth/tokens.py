@@ -1,0 +1,97 @@
+"""Tokens: ours, of which only a digest is kept, and those of Django REST Framework."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from django.apps import apps
+from django.db.models import Q
+from django.utils import timezone
+
+from dasf_broker.auth.credentials import Credential, CredentialKind
+from dasf_broker.exceptions import UnauthenticatedError
+from dasf_broker.models import ApiToken
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+#: Every key begins like this, so that a leaked one can be recognised for what it is.
+KEY_MARK = "dasf"
+
+#: A key, and whom it lets in.
+Owner: TypeAlias = "tuple[User, Credential]"
+
+
+def create_token(
+    user: User, *, label: str = "", expires: datetime | None = None
+) -> tuple[ApiToken, str]:
+    """Make a token; return it with its key, which is kept nowhere and cannot be shown again."""
+    prefix = secrets.token_hex(4)
+    key = f"{KEY_MARK}_{prefix}_{secrets.token_urlsafe(32)}"
+    token = ApiToken.objects.create(
+        user=user, label=label, prefix=prefix, digest=_digest(key), expires=expires
+    )
+    return token, key
+
+
+def key_in(authorization: str) -> str:
+    """Return the key in the value of an ``Authorization`` header.
+
+    Raises
+    ------
+    UnauthenticatedError
+        It is not of the form ``Bearer KEY`` or ``Token KEY``.
+    """
+    scheme, _, key = authorization.strip().partition(" ")
+    if scheme.lower() not in ("bearer", "token") or not key.strip():
+        raise UnauthenticatedError("Authorization is 'Bearer KEY' or 'Token KEY'.")
+    return key.strip()
+
+
+def owners(keys: Collection[str]) -> dict[str, Owner]:
+    """Return whom the keys let in; those that let nobody in are missing. One query a kind."""
+    # Others are none, and the database may choke on them.
+    readable = {key for key in keys if key.isascii() and key.isprintable()}
+    ours = {key for key in readable if key.startswith(f"{KEY_MARK}_")}
+    found = dict(_owners_of_ours(ours)) if ours else {}
+    if readable - ours and apps.is_installed("rest_framework.authtoken"):
+        found |= _owners_of_drf_tokens(readable - ours)
+    return {key: owner for key, owner in found.items() if owner[0].is_active}
+
+
+def _owners_of_ours(keys: Collection[str]) -> Iterator[tuple[str, Owner]]:
+    now = timezone.now()
+    prefixes = {key: key.split("_", 2)[1] for key in keys}
+    rows = ApiToken.objects.select_related("user").filter(prefix__in=prefixes.values())
+    by_prefix = {token.prefix: token for token in rows}
+    for key, prefix in prefixes.items():
+        token = by_prefix.get(prefix)
+        # Compared even where there is none, so that time does not tell which prefixes exist.
+        matches = hmac.compare_digest(_digest(key), token.digest if token else _digest(""))
+        if token is not None and matches and token.is_usable(now):
+            _note_use(token, now)
+            yield key, (token.user, Credential(CredentialKind.TOKEN, token.pk))
+
+
+def _note_use(token: ApiToken, now: datetime) -> None:
+    stale = now - ApiToken.LAST_USED_STEP
+    if token.last_used is None or token.last_used < stale:
+        unused = Q(last_used__isnull=True) | Q(last_used__lt=stale)
+        ApiToken.objects.filter(unused, pk=token.pk).update(last_used=now)
+
+
+def _owners_of_drf_tokens(keys: Collection[str]) -> dict[str, Owner]:
+    tokens = apps.get_model("authtoken", "Token")._default_manager.select_related("user")
+    return {
+        token.key: (token.user, Credential(CredentialKind.DRF_TOKEN, token.key))
+        for token in tokens.filter(key__in=keys)
+    }
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

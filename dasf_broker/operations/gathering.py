@@ -1,0 +1,83 @@
+"""Read for all who ask at once: while one read runs, what is asked gathers for the next."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from dasf_broker import app_settings, database
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+#: Keys of one read.
+BATCH = 500
+
+
+@dataclass(slots=True)
+class _Round(Generic[Key, Value]):
+    """What is asked for in one event loop."""
+
+    waiting: dict[Key, asyncio.Future[Value | None]] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+
+
+class Gathering(Generic[Key, Value]):
+    """Shares the cost of a query among those who need it at the same time.
+
+    Nothing is remembered: whoever asks gets what was in the database after they asked.
+
+    Parameters
+    ----------
+    load
+        Reads the values of some keys; those that have none are missing.
+    """
+
+    def __init__(self, load: Callable[[Collection[Key]], Mapping[Key, Value]]) -> None:
+        self._load = load
+        self._rounds: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Round[Key, Value]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def get(self, key: Key) -> Value | None:
+        """Return the value of a key, or nothing if it has none.
+
+        Raises
+        ------
+        UnavailableError
+            The database does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        current = self._rounds.setdefault(loop, _Round())
+        future = current.waiting.get(key)
+        if future is None:
+            future = current.waiting[key] = loop.create_future()
+        if current.task is None:
+            current.task = loop.create_task(self._read(current), name="dasf-gathering")
+        try:
+            # From now on, and not from when the read that runs already is done or given up.
+            async with asyncio.timeout(app_settings.DASF_DATABASE_TIMEOUT):
+                # Shielded: who asked first may go while others wait for the same.
+                return await asyncio.shield(future)
+        except TimeoutError:
+            raise database.not_done() from None
+
+    async def _read(self, current: _Round[Key, Value]) -> None:
+        try:
+            while current.waiting:
+                keys = list(current.waiting)[:BATCH]
+                futures = {key: current.waiting.pop(key) for key in keys}
+                try:
+                    found = await database.read(self._load, keys)
+                except Exception as error:  # noqa: BLE001 - it is told to who asked
+                    for future in futures.values():
+                        future.set_exception(error)
+                        future.exception()  # whoever asked may have gone
+                else:
+                    for key, future in futures.items():
+                        future.set_result(found.get(key))
+        finally:
+            current.task = None
