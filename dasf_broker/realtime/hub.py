@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,8 +24,9 @@ from dasf_broker.domain.events import (
     from_wire,
 )
 from dasf_broker.exceptions import NotFoundError, UnavailableError
-from dasf_broker.realtime.channel_layer import SEND_TIMEOUT, at_home, group_name
+from dasf_broker.realtime.channel_layer import at_home
 from dasf_broker.realtime.mailbox import Mailbox
+from dasf_broker.realtime.membership import Membership
 from dasf_broker.realtime.numbering import Serial
 from dasf_broker.realtime.outages import Outage
 from dasf_broker.realtime.pacing import Pace
@@ -36,9 +36,6 @@ logger = logging.getLogger(__name__)
 
 #: Rows read at a time when the hub catches up.
 PAGE = 200
-
-#: Seconds between renewals of a group membership (``group_expiry`` is a day by default).
-RENEWAL = 60.0
 
 #: Seconds to wait before reading from a channel layer that failed.
 RETRY = 1.0
@@ -65,12 +62,10 @@ class Hub:
         self._load_heads = load_heads
         self._load_messages = load_messages
         self._rooms: dict[int, Room] = {}
-        self._channel: str | None = None
+        self._membership: Membership | None = None
         self._starting = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
-        self._renewing: asyncio.Task[None] | None = None
         self._silence = Outage(logger, "Reading from the channel layer")
-        self._deafness = Outage(logger, "Joining or leaving groups of the channel layer")
         self._blindness = Outage(logger, "Looking for missed messages in the database")
 
     @property
@@ -104,8 +99,6 @@ class Hub:
     async def close(self) -> None:
         """Stop reading and looking, and leave all groups."""
         tasks, self._tasks = self._tasks, []
-        if self._renewing is not None:
-            tasks.append(self._renewing)
         tasks += [room.catching_up for room in self._rooms.values() if room.catching_up]
         for task in tasks:
             task.cancel()
@@ -113,8 +106,15 @@ class Hub:
         for room in list(self._rooms.values()):
             for mailbox in room.mailboxes:
                 mailbox.fail(UnavailableError("The server is going down; subscribe again."))
-            await self._leave_group(room)
+            await self._groups.leave(room)
         self._rooms.clear()
+        if self._membership is not None:
+            await self._membership.close()
+
+    @property
+    def _groups(self) -> Membership:
+        assert self._membership is not None, "the hub was not started"
+        return self._membership
 
     # --- coming and going ---------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Hub:
 
     async def _open(self, room: Room) -> None:
         # First the group, then the position: what is committed in between rings the bell.
-        await self._join_group(room)
+        await self._groups.join(room)
         heads = await self._load_heads([room.topic_id])
         if room.topic_id not in heads:
             raise NotFoundError("The topic was deleted.")
@@ -160,38 +160,21 @@ class Hub:
         try:
             # Known until the group is left: who comes meanwhile waits for the room's lock, and
             # cannot join before we leave, which would make them deaf.
-            await self._leave_group(room)
+            await self._groups.leave(room)
         finally:
             if self._rooms.get(room.topic_id) is room:
                 del self._rooms[room.topic_id]
             if room.catching_up is not None:
                 room.catching_up.cancel()
 
-    async def _join_group(self, room: Room) -> None:
-        room.renewed_at = None
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await self._layer.group_add(group_name(room.topic_id), self._channel)
-        except Exception:  # noqa: BLE001 - the next look tries again
-            self._deafness.note()
-        else:
-            self._deafness.over()
-            room.renewed_at = time.monotonic()
-
-    async def _leave_group(self, room: Room) -> None:
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                await self._layer.group_discard(group_name(room.topic_id), self._channel)
-        except Exception:  # noqa: BLE001 - a membership ends by itself some time
-            self._deafness.note()
-
     # --- listening ----------------------------------------------------------------------------
 
     async def _start(self) -> None:
         async with self._starting:
-            if self._channel is None:
+            if self._membership is None:
                 at_home()
-                self._channel = await self._layer.new_channel()
+                channel = await self._layer.new_channel()
+                self._membership = Membership(self._layer, channel, self._rooms)
                 self._tasks = [
                     asyncio.create_task(self._listen(), name="dasf-hub-listen"),
                     asyncio.create_task(self._look_regularly(), name="dasf-hub-look"),
@@ -200,19 +183,19 @@ class Hub:
     async def _listen(self) -> None:
         while True:
             try:
-                announcement = await self._layer.receive(self._channel)
+                announcement = await self._layer.receive(self._groups.channel)
             except Exception:  # noqa: BLE001 - the bell is silent; the looks go on
                 self._silence.note()
-                # It may come back without its groups: the next look joins them anew.
-                for room in self._rooms.values():
-                    room.renewed_at = None
                 await asyncio.sleep(RETRY)
+                self._groups.renew_all()  # it may come back without its groups
             else:
                 self._silence.over()
                 self._pass_on_all(announcement)
 
     def _pass_on_all(self, announcement: Any) -> None:
         try:
+            if self._groups.hear(announcement):
+                return
             for wire in announcement["events"]:
                 self._pass_on(wire)
         except Exception:
@@ -277,6 +260,9 @@ class Hub:
                 self._blindness.note()
             else:
                 self._blindness.over()
+            # Beside the looks: a channel layer that hangs must not keep them from finding messages.
+            if self._rooms:
+                self._groups.probe_soon()
 
     async def look(self) -> None:
         """Find what the channel layer did not announce. One query for all topics."""
@@ -295,22 +281,6 @@ class Hub:
             if is_behind:
                 room.target = max(room.target, head)
                 self._catch_up(room)
-            if is_behind or self._needs_renewal(room):
+            if is_behind or self._groups.is_due(room):
                 to_renew.append(room)
-        self._renew(to_renew)
-
-    def _renew(self, rooms: Sequence[Room]) -> None:
-        # Beside the looks: a channel layer that hangs must not keep them from finding messages.
-        if rooms and (self._renewing is None or self._renewing.done()):
-            self._renewing = asyncio.create_task(self._join_again(rooms), name="dasf-hub-renew")
-
-    async def _join_again(self, rooms: Sequence[Room]) -> None:
-        await asyncio.gather(*(self._join_if_open(room) for room in rooms))
-
-    async def _join_if_open(self, room: Room) -> None:
-        async with room.lock:
-            if self._rooms.get(room.topic_id) is room:  # else its last subscriber has left
-                await self._join_group(room)
-
-    def _needs_renewal(self, room: Room) -> bool:
-        return room.renewed_at is None or time.monotonic() - room.renewed_at > RENEWAL
+        self._groups.renew(to_renew)

@@ -69,6 +69,13 @@ class FakeLayer:
             raise OSError("no channel layer")
         self.groups[group].discard(channel)
 
+    async def group_send(self, group: str, announcement: dict[str, Any]) -> None:
+        """Deliver to the members."""
+        if self.is_broken:
+            raise OSError("no channel layer")
+        for _ in self.groups[group]:
+            self._arrived.put_nowait(announcement)
+
     def ring(self, *events: Event) -> None:
         """Let an announcement arrive."""
         self._arrived.put_nowait({"type": "dasf.events", "events": [*map(to_wire, events)]})

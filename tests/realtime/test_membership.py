@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.realtime import hub as hub_module
+from dasf_broker.realtime import membership, probe
 from dasf_broker.realtime.channel_layer import group_name
 from dasf_broker.realtime.hub import Hub
 from tests.realtime.conftest import DEADLINE, FakeLayer, FakeTable, message, new_hub, take, until
@@ -132,7 +133,7 @@ async def test_join_that_failed_is_made_again(hub: Hub, layer: FakeLayer, table:
         await hub.look()
         assert await take(mailbox, 1) == [1]
         layer.is_broken = False
-        await until(lambda: hub._renewing is None or hub._renewing.done())
+        await until(lambda: hub._groups._renewing is None or hub._groups._renewing.done())
         await hub.look()
         await until(lambda: layer.groups[group_name(1)])
         layer.ring(message(None))
@@ -145,12 +146,39 @@ async def test_reading_that_fails_heals(
     """After an error the hub reads on, and joins again: the groups may be gone."""
     monkeypatch.setattr(hub_module, "RETRY", 0)
     async with hub.subscription(1, MESSAGES) as (mailbox, _):
+        layer.groups.clear()
         layer.break_reading()
         await layer.settled()
-        layer.groups.clear()
         layer.ring(table.store(1))
         assert await take(mailbox, 1) == [1]
-        await hub.look()
+        await until(lambda: layer.groups[group_name(1)])
+
+
+async def test_flushed_layer_is_noticed(
+    hub: Hub, layer: FakeLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hub that does not hear itself joins all its groups again, though nothing was missed."""
+    monkeypatch.setattr(probe, "PATIENCE", 0.05)
+    async with hub.subscription(1, MESSAGES), hub.subscription(2, MESSAGES):
+        for _ in range(3):
+            await hub._groups.probe()
+        assert layer.added.count(group_name(1)) == 1, "as long as it hears itself it is a member"
+        layer.groups.clear()
+        await hub._groups.probe()
+        await until(lambda: layer.groups[group_name(1)] and layer.groups[group_name(2)])
+        await hub._groups.probe()
+        await hub._groups.probe()
+        assert layer.added.count(group_name(1)) == 2, "it hears itself again"
+
+
+async def test_probe_that_fails_is_no_news(hub: Hub, layer: FakeLayer) -> None:
+    """While the channel layer is broken nothing else breaks, and afterwards all is joined."""
+    async with hub.subscription(1, MESSAGES):
+        layer.is_broken = True
+        await hub._groups.probe()
+        layer.is_broken = False
+        layer.groups.clear()
+        await hub._groups.probe()
         await until(lambda: layer.groups[group_name(1)])
 
 
@@ -171,7 +199,7 @@ async def test_memberships_are_renewed(
     hub: Hub, layer: FakeLayer, monkeypatch: pytest.MonkeyPatch, renewal: float, joins: int
 ) -> None:
     """A membership is renewed before it expires, and not with every look."""
-    monkeypatch.setattr(hub_module, "RENEWAL", renewal)
+    monkeypatch.setattr(membership, "RENEWAL", renewal)
     async with hub.subscription(1, MESSAGES):
         await hub.look()
         await layer.settled()
@@ -182,7 +210,7 @@ async def test_hanging_layer_does_not_hold_up_the_looks(
     hub: Hub, layer: FakeLayer, table: FakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While joining hangs, every look still finds what is new in every topic."""
-    monkeypatch.setattr(hub_module, "SEND_TIMEOUT", 3600)
+    monkeypatch.setattr(membership, "SEND_TIMEOUT", 3600)
     async with hub.subscription(1, MESSAGES) as (one, _), hub.subscription(2, MESSAGES) as (two, _):
         layer.may_join.clear()
         for sequence in (1, 2):
@@ -221,7 +249,7 @@ async def test_renewal_does_not_join_what_was_left(
         await layer.settled()
         layer.may_leave.set()
         await leaving
-    await until(lambda: hub._renewing is not None and hub._renewing.done())
+    await until(lambda: hub._groups._renewing is not None and hub._groups._renewing.done())
     assert not layer.groups[group_name(1)]
 
 
