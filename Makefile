@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+SECONDS ?= 600
+SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format schema requirements clean
+.PHONY: help demo test chaos lint format schema requirements clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -28,6 +30,9 @@ demo: $(BIN)/.server ## Start a broker with live data on this machine (PORT=8000
 test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
 	$(BIN)/python -m pytest --backend=sqlite
 	$(BIN)/python -m pytest --backend=postgres
+
+chaos: $(BIN)/.dev ## Kill, stop and cut off everything under load (SECONDS=600 SEEDS="1 2 3").
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seeds $(SEEDS)
 
 lint: $(BIN)/.dev ## Check style, types, layers, migrations and the exported schema.
 	$(BIN)/ruff check .

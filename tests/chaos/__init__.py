@@ -1,0 +1,1 @@
+"""Faults: processes and databases are killed, and nothing may be lost."""

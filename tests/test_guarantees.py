@@ -1,0 +1,44 @@
+"""The page of promises: each line names tests, and they exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "guarantees.md"
+
+
+def test_each_promise_names_its_tests() -> None:
+    """Every row of a table names at least one file of tests, and each of them holds some."""
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    promises = [row for row in rows if not row.startswith("| promise ")]
+    numbers = {int(found) for row in promises for found in re.findall(r"^\| (\d+)\.", row)}
+    assert numbers == set(range(1, 16)), "the fifteen promises of the design"
+    for row in promises:
+        files = re.findall(r"`(tests/[\w/]+\.py)`", row)
+        assert files, row
+        for name in files:
+            assert _tests_in(ROOT / name), name
+
+
+def test_no_other_file_is_named() -> None:
+    """Commands and texts beside the tables name files that exist."""
+    for name in re.findall(r"tests/[\w/]+\.py", PAGE.read_text()):
+        assert (ROOT / name).is_file(), name
+
+
+def _tests_in(path: Path) -> list[str]:
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign)
+    found = [node for node in ast.parse(path.read_text()).body if isinstance(node, functions)]
+    names = [
+        name
+        for node in found
+        for name in (
+            [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if isinstance(node, ast.Assign)
+            else [node.name]
+        )
+    ]
+    return [name for name in names if name.lower().startswith("test")]
