@@ -28,8 +28,10 @@ demo: $(BIN)/.server ## Start a broker with live data on this machine (PORT=8000
 	@exec $(BIN)/python manage.py quickstart --port $(PORT)
 
 test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
-	$(BIN)/python -m pytest --backend=sqlite
-	$(BIN)/python -m pytest --backend=postgres
+	$(BIN)/python -m pytest --backend=sqlite -m "not acceptance" --numprocesses=auto
+	$(BIN)/python -m pytest --backend=postgres -m "not acceptance" --numprocesses=auto
+	$(BIN)/python -m pytest --backend=sqlite -m acceptance
+	$(BIN)/python -m pytest --backend=postgres -m acceptance
 
 chaos: $(BIN)/.dev ## Kill, stop and cut off everything under load (SECONDS=600 SEEDS="1 2 3").
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seeds $(SEEDS)

@@ -31,7 +31,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     var = _running.enter_context(tempfile.TemporaryDirectory(prefix="dasf-tests-"))
     os.environ["DASF_VAR"] = var
     os.environ["DJANGO_SETTINGS_MODULE"] = "testproject.settings"
-    if early_config.known_args_namespace.backend == "postgres":
+    # With several processes the workers run the tests, each on services of its own.
+    is_overseer = getattr(early_config.known_args_namespace, "numprocesses", None)
+    if early_config.known_args_namespace.backend == "postgres" and not is_overseer:
         os.environ["DATABASE_URL"] = _running.enter_context(services.postgres())
         os.environ["REDIS_URL"] = _running.enter_context(services.redis())
 
