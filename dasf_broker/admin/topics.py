@@ -37,6 +37,10 @@ else:
 _LIGHTS = {True: ("yes", _("online")), False: ("no", _("offline")), None: ("unknown", _("unknown"))}
 
 
+#: Topics that are named before they are purged.
+SHOWN = 100
+
+
 class TopicAdmin(ModelAdmin):
     """What the lists and pages of all kinds of topics share."""
 
@@ -45,7 +49,7 @@ class TopicAdmin(ModelAdmin):
     show_full_result_count = False
     actions = ("ping", "collect", "purge")
     #: What people may choose; the rest is the broker's business.
-    options = ("is_public", "supports_dasf", "store_messages")
+    options = ("is_public", "supports_dasf", "store_messages", "retention_age", "retention_count")
     facts = (
         "light",
         "last_ping",
@@ -134,13 +138,19 @@ class TopicAdmin(ModelAdmin):
         )
         return None
 
-    def _ask_before_purge(self, request: HttpRequest, topics: QuerySet[Any]) -> HttpResponse:
+    def _ask_before_purge(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        topics = list(queryset)
+        # All that the list shows: named one by one, they may be more than Django reads.
+        select_across = request.POST.get("select_across") == "1"
         context = self.admin_site.each_context(request) | {
             "title": _("Are you sure?"),
             "opts": self.opts,
             "media": self.media,
-            "topics": topics,
+            "topics": topics[:SHOWN],
+            "selected": topics[:1] if select_across else topics,
+            "more": max(len(topics) - SHOWN, 0),
             "count": sum(topic.stored_count for topic in topics),
+            "select_across": select_across,
             "checkbox": ACTION_CHECKBOX_NAME,
         }
         request.current_app = self.admin_site.name
@@ -247,4 +257,6 @@ def _options(topic: BrokerTopic) -> TopicOptions:
         is_public=topic.is_public,
         supports_dasf=topic.supports_dasf,
         store_messages=topic.store_messages or "",
+        retention_age=topic.retention_age or "",
+        retention_count=topic.retention_count or "",
     )

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
@@ -204,15 +203,6 @@ def decode_data(payload: str) -> Any:
         return None
 
 
-def is_same(content: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two envelopes in their wire form say the same.
-
-    PostgreSQL gives 3.9e16 back as 39000000000000000, which Python reads as another number:
-    what is compared is what is written.
-    """
-    return content == other or _as_written(content) == _as_written(other)
-
-
 def check_uuid(value: Any, *, field: str = "messageId") -> UUID:
     """Return ``value`` as a UUID.
 
@@ -228,10 +218,6 @@ def check_uuid(value: Any, *, field: str = "messageId") -> UUID:
     except (ValueError, AttributeError, TypeError):
         shown = repr(value)[:64]
         raise BadInputError(f"{shown} is not a UUID.", field=field) from None
-
-
-def _as_written(content: Mapping[str, Any]) -> Any:
-    return json.loads(json.dumps(content), parse_int=Decimal, parse_float=Decimal)
 
 
 def _check_properties(properties: Any) -> Mapping[str, Any]:

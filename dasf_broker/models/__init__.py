@@ -4,7 +4,9 @@ What a model offers beyond its columns are names that the reference API promises
 those calls the module that holds the rule.
 """
 
+from dasf_broker.models.addresses import websocket_url
 from dasf_broker.models.leases import Lease
+from dasf_broker.models.memory import RememberedMessage
 from dasf_broker.models.messages import Acknowledgement, BrokerMessage, BrokerMessageQuerySet
 from dasf_broker.models.response_topics import ResponseTopic
 from dasf_broker.models.rights import BrokerTopicGroupPermission, BrokerTopicUserPermission
@@ -13,7 +15,6 @@ from dasf_broker.models.topics import (
     BrokerTopic,
     BrokerTopicManager,
     BrokerTopicQuerySet,
-    websocket_url,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "BrokerTopicQuerySet",
     "BrokerTopicUserPermission",
     "Lease",
+    "RememberedMessage",
     "ResponseTopic",
     "websocket_url",
 ]

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from dasf_broker.domain import fingerprints
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.models.topics import BrokerTopic
@@ -49,6 +50,15 @@ class BrokerMessage(models.Model):
     )
     context = models.BigIntegerField(_("context"), null=True, blank=True)
     content = models.JSONField(_("content"))
+    # The database has a default for server processes that are still to be restarted.
+    fingerprint = models.CharField(
+        _("fingerprint"),
+        max_length=fingerprints.LENGTH,
+        default="",
+        db_default="",
+        editable=False,
+        help_text=_("Tells the same message from another one with its id."),
+    )
     date_created = models.DateTimeField(_("published"), default=timezone.now)
     delivered_to = models.ManyToManyField(
         settings.AUTH_USER_MODEL,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
-from django.conf import settings
-from django.core.validators import validate_slug
+from django.core.validators import MaxValueValidator, MinValueValidator, validate_slug
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -14,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from dasf_broker import app_settings
 from dasf_broker.domain import availability, storage
+from dasf_broker.domain.retention import MAX_RETENTION
 from dasf_broker.domain.slugs import MAX_SLUG_LENGTH
+from dasf_broker.models.addresses import websocket_url
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from dasf_broker.models.messages import BrokerMessage
     from dasf_broker.operations.publish import Published
+
+
+_RETENTION = (MinValueValidator(1), MaxValueValidator(MAX_RETENTION))
 
 
 class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
@@ -96,6 +99,26 @@ class BrokerTopic(models.Model):
         null=True,
         blank=True,
         help_text=_("How long messages are kept. Empty: as the server's settings say."),
+    )
+    retention_age = models.PositiveIntegerField(
+        _("keep messages for"),
+        null=True,
+        blank=True,
+        validators=_RETENTION,
+        help_text=_(
+            "Seconds after which a message is removed, also if nobody acknowledged it. Empty: no "
+            "limit."
+        ),
+    )
+    retention_count = models.PositiveIntegerField(
+        _("messages to keep"),
+        null=True,
+        blank=True,
+        validators=_RETENTION,
+        help_text=_(
+            "Older messages than the newest so many are removed, also if nobody acknowledged "
+            "them. Empty: no limit."
+        ),
     )
     date_created = models.DateTimeField(_("created"), auto_now_add=True)
     last_ping = models.DateTimeField(_("last ping"), null=True, blank=True, editable=False)
@@ -249,22 +272,3 @@ class BrokerTopic(models.Model):
     def get_websocket_url(self, request: HttpRequest) -> str:
         """Return the absolute URL of the topic's DASF websocket."""
         return self.build_websocket_url(request, self.slug)
-
-
-def websocket_url(root: str, route: str | None = None) -> str:
-    """Return the absolute websocket URL of a DASF route.
-
-    Parameters
-    ----------
-    root
-        Scheme and host of the server, used unless ``ROOT_URL`` says otherwise. The path of
-        ``FORCE_SCRIPT_NAME`` is added where it is missing.
-    route
-        What follows ``DASF_WEBSOCKET_URL_ROUTE``: a topic's slug, or nothing.
-    """
-    root = (app_settings.ROOT_URL or root).rstrip("/")
-    prefix = (settings.FORCE_SCRIPT_NAME or "").strip("/")
-    if prefix and not urlsplit(root).path.endswith(f"/{prefix}"):
-        root = f"{root}/{prefix}"
-    path = app_settings.DASF_WEBSOCKET_URL_ROUTE.strip("/")
-    return f"ws{root.removeprefix('http')}/{f'{path}/' if path else ''}{route or ''}"

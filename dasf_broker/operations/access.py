@@ -79,7 +79,8 @@ class AccessTable:
         return slug in self._topics
 
     def reload(self, slug: str) -> None:
-        """Take in a topic that was created meanwhile."""
+        """Take in a topic that was created or removed meanwhile."""
+        self._topics.pop(slug, None)
         self._load({slug})
 
     def _load(self, slugs: Collection[str]) -> None:

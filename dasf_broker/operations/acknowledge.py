@@ -17,7 +17,8 @@ from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
 from dasf_broker.operations.access import Access, AccessTable, consumable
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeping import delete_settled, lock_topic
+from dasf_broker.operations.housekeeping import delete_settled
+from dasf_broker.operations.locks import lock_topic
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.signals import message_acknowledged, send_on_commit
 

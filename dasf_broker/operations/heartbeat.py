@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.events import TopicPinged, TopicPonged
+from dasf_broker.exceptions import NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
@@ -99,7 +100,9 @@ def pong(caller: Caller, slug: str) -> Ponged:
     found.require(found.rights.may_pong, to="answer pings of")
     now = timezone.now()
     with transaction.atomic():
-        topic = BrokerTopic.objects.select_for_update().get(pk=found.topic.pk)
+        topic = BrokerTopic.objects.select_for_update().filter(pk=found.topic.pk).first()
+        if topic is None:  # deleted since its rights were looked up
+            raise NotFoundError.topic(slug)
         round_trip = (now - topic.last_ping).total_seconds() if topic.last_ping else None
         is_first = topic.last_pong is None or (
             topic.last_ping is not None and topic.last_pong < topic.last_ping

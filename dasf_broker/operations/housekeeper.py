@@ -19,7 +19,7 @@ from dasf_broker import app_settings, database
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import housekeeping
+from dasf_broker.operations import housekeeping, memory, retention
 from dasf_broker.operations.heartbeat import ping_topic
 from dasf_broker.operations.hubs import get_hub
 from dasf_broker.operations.leases import release_lease, take_lease
@@ -52,8 +52,12 @@ class Report:
     collected: int = 0
     #: Tokens that were removed.
     expired: int = 0
-    #: Messages that were removed.
+    #: Messages that were removed, because nobody still had to acknowledge them.
     settled: int = 0
+    #: Messages that were removed by the retention of their topic.
+    retired: int = 0
+    #: Ids of removed messages that were forgotten.
+    forgotten: int = 0
 
     def __add__(self, other: Report) -> Report:
         return Report(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -61,6 +65,11 @@ class Report:
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
         return asdict(self)
+
+    @property
+    def total(self) -> int:
+        """How much was done, of whatever kind."""
+        return sum(astuple(self))
 
 
 def run_once(now: datetime | None = None) -> Report:
@@ -94,6 +103,10 @@ def steps(now: datetime) -> Iterator[Report]:
     yield Report(expired=housekeeping.expire_tokens(now))
     for count in housekeeping.settling():
         yield Report(settled=count)
+    for count in retention.retiring(now):
+        yield Report(retired=count)
+    for count in memory.forgetting(now):
+        yield Report(forgotten=count)
 
 
 def ping_due(now: datetime) -> int:
@@ -101,9 +114,12 @@ def ping_due(now: datetime) -> int:
     return sum(_pings(now))
 
 
-def due_for_ping(now: datetime) -> int:
-    """Return how many topics :func:`ping_due` would ping."""
-    return _due(now).count()
+def due(now: datetime) -> int:
+    """Return about how much a round has to do, as :attr:`Report.total` counts it.
+
+    Only the round itself finds out about response topics, tokens, and messages of ``cacheall``.
+    """
+    return _due(now).count() + retention.due_to_retire(now) + memory.due_to_forget(now)
 
 
 def new_holder() -> str:
@@ -154,6 +170,14 @@ def start() -> None:
     task.add_done_callback(lambda _: _tasks.pop(loop, None))
 
 
+async def stop() -> None:
+    """Stop the housekeeping of the running event loop; the work at hand is given back."""
+    task = _tasks.get(asyncio.get_running_loop())
+    if task is not None:
+        task.cancel()
+        await asyncio.wait([task])
+
+
 async def keep_house(on_round: Callable[[Report | None], None] | None = None) -> None:
     """Do the housekeeping each minute, for ever, whatever goes wrong.
 
@@ -199,9 +223,22 @@ async def _one_round(holder: str) -> Report | None:
         while (report := await database.write(_next, work)) is not None:
             total += report
     finally:
-        # In the thread that did the work, also when it is cancelled in the middle.
-        await asyncio.shield(database.write(work.close))
+        await _give_back(work)
     return total
+
+
+async def _give_back(work: Generator[Report]) -> None:
+    # In the thread that does the work, behind the step at hand, also when we were cancelled or
+    # lost patience in the middle of it. And in any case: a generator that is thrown away would
+    # end itself wherever that happens to be, and write to the database from there.
+    ended = database.hand_over(work.close)
+    ended.add_done_callback(_note_failure)
+    await asyncio.wait([ended], timeout=app_settings.DASF_DATABASE_TIMEOUT)
+
+
+def _note_failure(ended: asyncio.Future[None]) -> None:
+    if not ended.cancelled() and (error := ended.exception()) is not None:
+        logger.warning("The lease of the housekeeping ends by itself: %s", error)
 
 
 def _next(work: Iterator[Report]) -> Report | None:

@@ -20,6 +20,9 @@ from dasf_broker.models import (
     BrokerTopic,
     BrokerTopicQuerySet,
 )
+from dasf_broker.operations.creation import ANSWERS_KEPT
+from dasf_broker.operations.locks import lock_topic
+from dasf_broker.operations.removal import remove
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.realtime.channel_layer import announce_on_commit
 
@@ -30,17 +33,6 @@ STEP = 500
 TOKENS_KEPT = timedelta(days=30)
 
 Topics: TypeAlias = BrokerTopicQuerySet
-
-
-def lock_topic(topic: BrokerTopic) -> None:
-    """Keep acknowledgements, rights and the policy of a topic apart until the transaction ends.
-
-    Otherwise the last acknowledgement, and the revoke of the right that is still missing, would
-    at the same moment each see the other one's part undone, and the message would stay.
-    """
-    locked = BrokerTopic.objects.select_for_update().filter(pk=topic.pk)
-    for policy in locked.values_list("store_messages", flat=True):
-        topic.store_messages = policy
 
 
 def remove_settled(topics: Iterable[BrokerTopic]) -> int:
@@ -54,13 +46,15 @@ def remove_settled(topics: Iterable[BrokerTopic]) -> int:
     int
         How many messages were removed.
     """
-    passing = [topic for topic in topics if topic.storage_policy is not StoragePolicy.STORE]
-    consumers = consumers_by_topic(passing) if passing else {}
-    return sum(sum(_settling(topic, consumers[topic.pk])) for topic in passing)
+    return sum(
+        sum(_settling(topic)) for topic in topics if topic.storage_policy is not StoragePolicy.STORE
+    )
 
 
 def collect_garbage(topics: Topics | None = None, *, now: datetime | None = None) -> int:
     """Remove response topics that are due and have nothing outstanding.
+
+    An answer that nobody took for ``ANSWERS_KEPT`` is not waited for any longer.
 
     Parameters
     ----------
@@ -80,7 +74,7 @@ def collect_garbage(topics: Topics | None = None, *, now: datetime | None = None
 def collecting(topics: Topics | None = None, *, now: datetime) -> Iterator[int]:
     """Do as :func:`collect_garbage`, and yield how many topics each step removed."""
     among: Topics = BrokerTopic.objects.all() if topics is None else topics
-    due = among.filter(responsetopic__isnull=False, garbage_collect_on__lte=now)
+    due = among.filter(_is_garbage(now), responsetopic__isnull=False)
     for page in pages(due.with_response_info(), STEP):
         for topic in page:
             # One by one, so that a big topic is removed between other writes.
@@ -119,10 +113,9 @@ def settling() -> Iterator[int]:
     maybe = Q(store_messages=StoragePolicy.CACHEALL.value) | Q(store_messages__isnull=True)
     topics = BrokerTopic.objects.filter(maybe, Exists(acknowledged)).with_response_info()
     for page in pages(topics, STEP):
-        waiting = [each for each in page if each.storage_policy is StoragePolicy.CACHEALL]
-        consumers = consumers_by_topic(waiting) if waiting else {}
-        for topic in waiting:
-            yield from _settling(topic, consumers[topic.pk])
+        for topic in page:
+            if topic.storage_policy is StoragePolicy.CACHEALL:
+                yield from _settling(topic)
 
 
 def pages(topics: Topics, size: int) -> Iterator[list[BrokerTopic]]:
@@ -153,14 +146,13 @@ def delete_settled(
         The primary keys of the messages that were removed.
     """
     delivered = delivered_by_message(messages)
-    settled = {
-        message.pk
+    settled = [
+        message
         for message in messages
         if is_settled(topic.storage_policy, delivered_to=delivered[message.pk], consumers=consumers)
-    }
-    if settled:
-        BrokerMessage.objects.filter(pk__in=settled).delete()
-    return settled
+    ]
+    remove(settled)
+    return {message.pk for message in settled}
 
 
 def delivered_by_message(messages: Iterable[BrokerMessage]) -> dict[int, set[Any]]:
@@ -175,20 +167,28 @@ def delivered_by_message(messages: Iterable[BrokerMessage]) -> dict[int, set[Any
 def _collect(topic: BrokerTopic, now: datetime) -> int:
     with transaction.atomic():
         # Looked at again under a lock: a consumer may have come back, or a message come in.
-        due = BrokerTopic.objects.select_for_update().filter(
-            pk=topic.pk, garbage_collect_on__lte=now
-        )
-        if not due.exists() or topic.get_outstanding_messages().exists():
+        lock_topic(topic)
+        if not BrokerTopic.objects.filter(_is_garbage(now), pk=topic.pk).exists():
             return 0
         delete_with_answers(topic)
         return 1
 
 
-def _settling(topic: BrokerTopic, consumers: AbstractSet[Any]) -> Iterator[int]:
+def _is_garbage(now: datetime) -> Q:
+    answers = BrokerMessage.objects.filter(topic=OuterRef("pk"), delivered_to__isnull=True)
+    expected = answers.filter(date_created__gt=now - ANSWERS_KEPT)
+    return Q(~Exists(expected), garbage_collect_on__lte=now)
+
+
+def _settling(topic: BrokerTopic) -> Iterator[int]:
     position = 0
     while True:
         with transaction.atomic():
+            # Locked before it is asked who may consume: whoever is given the right now, and
+            # did not acknowledge yet, is waited for.
+            lock_topic(topic)
             page = _acknowledged_after(topic, position)
+            consumers = consumers_by_topic([topic])[topic.pk] if page else set()
             removed = len(delete_settled(topic, page, consumers))
         yield removed
         if len(page) < STEP:

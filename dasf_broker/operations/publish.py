@@ -3,59 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from dasf_broker import app_settings
-from dasf_broker.domain.envelope import Envelope, MessageType, is_same
+from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.events import MessagePublished
+from dasf_broker.domain.fingerprints import fingerprint
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import is_stored
-from dasf_broker.exceptions import BrokerError, ConflictError, NotFoundError
+from dasf_broker.exceptions import BrokerError, ConflictError
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
 from dasf_broker.operations.access import Access, AccessTable
+from dasf_broker.operations.backlog import Backlogs
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.topics import create_on_message, ensure_response_topic
+from dasf_broker.operations.creation import (
+    check_response_topic,
+    ensure_response_topic,
+    find_or_create,
+)
+from dasf_broker.operations.memory import Key, Known, known_messages
+from dasf_broker.operations.publications import (
+    Publication,
+    Published,
+    PublishStatus,
+    message_event,
+    unstored_event,
+)
 from dasf_broker.realtime.channel_layer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-
-class PublishStatus(StrEnum):
-    """What became of a message."""
-
-    #: Written to the database, and will be delivered.
-    STORED = "STORED"
-    #: Sent to who is listening now; the topic stores nothing.
-    SENT = "SENT"
-    #: The same message was published before; this is the first one, and nothing was sent.
-    DUPLICATE = "DUPLICATE"
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """A message that somebody wants to publish to a topic."""
-
-    caller: Caller
-    slug: str
-    envelope: Envelope
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A message that was published."""
-
-    message: MessagePublished
-    status: PublishStatus
-    topic_created: bool = False
-    response_topic: str | None = None
+__all__ = [
+    "Publication",
+    "PublishStatus",
+    "Published",
+    "deliver_again",
+    "message_event",
+    "publish",
+    "publish_batch",
+    "publish_content",
+    "unstored_event",
+]
 
 
 @dataclass(slots=True)
@@ -65,6 +59,8 @@ class _Draft:
     publication: Publication
     access: Access
     topic_created: bool
+    is_stored: bool
+    #: As far as it exists.
     response_topic: BrokerTopic | None
     row: BrokerMessage | None = None
     outcome: Published | BrokerError | None = None
@@ -74,8 +70,16 @@ class _Draft:
         return self.access.topic
 
     @property
-    def key(self) -> tuple[int, UUID]:
+    def caller(self) -> Caller:
+        return self.publication.caller
+
+    @property
+    def key(self) -> Key:
         return self.topic.pk, self.publication.envelope.message_id
+
+    def ensure_response_topic(self, table: AccessTable) -> None:
+        if (name := self.publication.envelope.response_topic) is not None:
+            self.response_topic = ensure_response_topic(table, self.caller, name, self.topic)
 
     def finish(self, message: MessagePublished, status: PublishStatus) -> None:
         answers = self.response_topic.slug if self.response_topic else None
@@ -86,19 +90,17 @@ def publish_batch(publications: Sequence[Publication]) -> list[Published | Broke
     """Publish messages in one transaction, in the given order.
 
     A message that cannot be published is answered with its error and fails no other. The number
-    of queries does not grow with the batch, apart from topics that are created.
-
-    Returns
-    -------
-    list
-        For each publication, in order, what became of it.
+    of queries does not grow with the batch, apart from topics that are created. What is returned
+    says of each publication, in order, what became of it.
     """
     with transaction.atomic():
         table = AccessTable([*_named(publications)])
         drafts = [_draft(table, each) for each in publications]
         accepted = [draft for draft in drafts if isinstance(draft, _Draft)]
-        _store([draft for draft in accepted if is_stored(draft.topic.storage_policy)])
-        _send([draft for draft in accepted if draft.outcome is None])
+        backlogs = _lock(accepted)
+        _decide(table, accepted, backlogs)
+        written = [draft for draft in accepted if draft.row is not None]
+        _insert(written, backlogs.last_sequences)
         outcomes = [draft.outcome if isinstance(draft, _Draft) else draft for draft in drafts]
         _announce(outcomes)
     return outcomes  # type: ignore[return-value]
@@ -115,6 +117,8 @@ def publish(publication: Publication) -> Published:
         The caller may not see the topic, or not publish to it.
     ConflictError
         The message id belongs to another message, or the response topic's name is taken.
+    TopicFullError
+        The topic holds as many messages as it may.
     """
     [outcome] = publish_batch([publication])
     if isinstance(outcome, BrokerError):
@@ -131,44 +135,6 @@ def publish_content(user: User, slug: str, content: Any) -> Published:
 def deliver_again(messages: Iterable[BrokerMessage]) -> None:
     """Send stored messages once more to who is listening now."""
     announce_on_commit([message_event(message, again=True) for message in messages])
-
-
-def message_event(row: BrokerMessage, *, again: bool = False) -> MessagePublished:
-    """Return a stored message as the fact that it was published.
-
-    Parameters
-    ----------
-    row
-        A message whose topic was loaded with its response info.
-    again
-        Without its sequence, so that it is not taken for the one delivered before.
-    """
-    return MessagePublished(
-        topic_id=row.topic_id,
-        topic_slug=row.topic.slug,
-        sequence=None if again else row.sequence,
-        message_id=row.message_id,
-        message_type=MessageType(row.message_type),
-        content=row.content,
-        user_id=None if row.user_id is None else str(row.user_id),
-        publish_time=row.date_created,
-        is_response=row.topic.is_response_topic,
-    )
-
-
-def unstored_event(user: User | None, topic: BrokerTopic, envelope: Envelope) -> MessagePublished:
-    """Return a message that is kept nowhere."""
-    return MessagePublished(
-        topic_id=topic.pk,
-        topic_slug=topic.slug,
-        sequence=None,
-        message_id=envelope.message_id,
-        message_type=envelope.message_type,
-        content=envelope.content,
-        user_id=None if user is None else str(user.pk),
-        publish_time=timezone.now(),
-        is_response=topic.is_response_topic,
-    )
 
 
 # --- the steps of a batch, in order -----------------------------------------------------------
@@ -190,60 +156,73 @@ def _draft(table: AccessTable, publication: Publication) -> _Draft | BrokerError
 
 def _checked(table: AccessTable, publication: Publication) -> _Draft:
     caller, slug = publication.caller, check_slug(publication.slug)
-    created = False
-    try:
-        found = table.get(caller, slug)
-    except NotFoundError:
-        found = create_on_message(table, caller, slug)
-        created = True
+    answers = publication.envelope.response_topic
+    found, created = find_or_create(table, caller, slug, answers=answers)
     found.require(found.rights.may_produce, to="publish to")
-    answers = None
-    if (name := publication.envelope.response_topic) is not None:
-        answers = ensure_response_topic(table, caller, name, found.topic)
-    return _Draft(publication, found, created, answers)
+    # It is created when nothing can be refused any more.
+    existing = answers and check_response_topic(table, caller, answers, found.topic)
+    stores = is_stored(found.topic.storage_policy)
+    return _Draft(publication, found, created, stores, existing or None)
 
 
-def _store(drafts: Sequence[_Draft]) -> None:
-    if not drafts:
-        return
-    heads = _lock_heads({draft.topic.pk for draft in drafts})
-    known = _known_messages(drafts)
+def _lock(drafts: Sequence[_Draft]) -> Backlogs:
+    stored = [draft.topic.pk for draft in drafts if draft.is_stored]
+    # A response topic that is created refers to its source; one that is marked is written.
+    sources = {
+        draft.topic.pk
+        for draft in drafts
+        if draft.publication.envelope.response_topic and draft.response_topic is None
+    }
+    marked = {
+        draft.response_topic.pk
+        for draft in drafts
+        if draft.response_topic and draft.response_topic.garbage_collect_on
+    }
+    return Backlogs({*stored, *sources, *marked}, stored)
+
+
+def _decide(table: AccessTable, drafts: Sequence[_Draft], backlogs: Backlogs) -> None:
+    stored = [draft for draft in drafts if draft.is_stored]
+    known = known_messages([draft.key for draft in stored]) if stored else {}
     for draft in drafts:
-        if draft.topic.pk not in heads:  # deleted since its rights were looked up
-            draft.outcome = NotFoundError.topic(draft.topic.slug)
-        elif (first := known.get(draft.key)) is not None:
-            _settle_repeated(draft, first)
-        else:
-            heads[draft.topic.pk] += 1
-            draft.row = known[draft.key] = _row(draft, heads[draft.topic.pk])
-            draft.finish(message_event(draft.row), PublishStatus.STORED)
-    _insert([draft for draft in drafts if draft.row is not None], heads)
+        try:
+            _settle(table, draft, known, backlogs)
+        except BrokerError as error:
+            draft.outcome = error
 
 
-def _lock_heads(topic_ids: set[int]) -> dict[int, int]:
-    # Locked in the order of their keys, so that two batches never wait for each other. The lock
-    # makes the order of commits the order of sequences.
-    locked = BrokerTopic.objects.select_for_update().filter(pk__in=topic_ids).order_by("pk")
-    return dict(locked.values_list("pk", "last_sequence"))
-
-
-def _known_messages(drafts: Sequence[_Draft]) -> dict[tuple[int, UUID], BrokerMessage]:
-    rows = BrokerMessage.objects.filter(
-        message_id__in={draft.publication.envelope.message_id for draft in drafts},
-        topic__in={draft.topic.pk for draft in drafts},
-    )
-    return {(row.topic_id, row.message_id): row for row in rows}
-
-
-def _settle_repeated(draft: _Draft, first: BrokerMessage) -> None:
-    envelope, caller = draft.publication.envelope, draft.publication.caller
-    if is_same(first.content, envelope.content) and first.user_id == caller.user.pk:
-        first.topic = draft.topic
-        draft.finish(message_event(first), PublishStatus.DUPLICATE)
+def _settle(table: AccessTable, draft: _Draft, known: dict[Key, Known], backlogs: Backlogs) -> None:
+    backlogs.check_there(draft.topic)
+    first = known.get(draft.key) if draft.is_stored else None
+    if first is not None:
+        _check_same(draft, first)
+    elif draft.is_stored:
+        backlogs.check_room(draft.topic)
+    draft.ensure_response_topic(table)  # the last that may refuse
+    if first is not None:
+        draft.finish(_first_event(draft, first), PublishStatus.DUPLICATE)
+    elif draft.is_stored:
+        draft.row = _row(draft, backlogs.take(draft.topic))
+        known[draft.key] = Known.of(draft.row)
+        draft.finish(message_event(draft.row), PublishStatus.STORED)
     else:
-        draft.outcome = ConflictError(
-            f"Another message has the id {envelope.message_id}; give every message its own."
+        draft.finish(_event(draft), PublishStatus.SENT)
+
+
+def _check_same(draft: _Draft, first: Known) -> None:
+    if not first.is_same(draft.publication.envelope, draft.caller.user.pk):
+        raise ConflictError(
+            f"Another message has the id {first.message_id}; give every message its own."
         )
+
+
+def _event(draft: _Draft) -> MessagePublished:
+    return unstored_event(draft.caller.user, draft.topic, draft.publication.envelope)
+
+
+def _first_event(draft: _Draft, first: Known) -> MessagePublished:
+    # What is said now is what was said then: the content is not needed, and may be gone.
+    return replace(_event(draft), sequence=first.sequence, publish_time=first.published)
 
 
 def _row(draft: _Draft, sequence: int) -> BrokerMessage:
@@ -252,21 +231,22 @@ def _row(draft: _Draft, sequence: int) -> BrokerMessage:
         topic=draft.topic,
         message_id=envelope.message_id,
         sequence=sequence,
-        user=draft.publication.caller.user,
+        user=draft.caller.user,
         message_type=envelope.message_type.value,
         context=envelope.context,
         content=envelope.content,
+        fingerprint=fingerprint(envelope.content),
         date_created=timezone.now(),
     )
 
 
-def _insert(drafts: Sequence[_Draft], heads: Mapping[int, int]) -> None:
+def _insert(drafts: Sequence[_Draft], last_sequences: Mapping[int, int]) -> None:
     if not drafts:
         return
     BrokerMessage.objects.bulk_create(draft.row for draft in drafts if draft.row is not None)
     topics = {draft.topic.pk: draft.topic for draft in drafts}
     for topic_id, topic in topics.items():
-        topic.last_sequence = heads[topic_id]
+        topic.last_sequence = last_sequences[topic_id]
     BrokerTopic.objects.bulk_update(topics.values(), ["last_sequence"])
     _link_requests(drafts)
 
@@ -282,13 +262,6 @@ def _link_requests(drafts: Iterable[_Draft]) -> None:
     ]
     if requests:
         links.objects.bulk_create(requests)
-
-
-def _send(drafts: Iterable[_Draft]) -> None:
-    for draft in drafts:
-        publication = draft.publication
-        message = unstored_event(publication.caller.user, draft.topic, publication.envelope)
-        draft.finish(message, PublishStatus.SENT)
 
 
 def _announce(outcomes: Iterable[Published | BrokerError | None]) -> None:

@@ -95,6 +95,7 @@ async def messages(
         topic_id=found.topic.pk,
         reader_id=None if start is StartPosition.EARLIEST and after is None else caller.user.pk,
         types=wanted,
+        must_be_complete=after is not None,
     )
     async with present(found.topic) as mailbox:
         with guarded(found, mailbox, "may_consume"):
@@ -136,13 +137,27 @@ class _Backlog:
     #: Leave out what this user acknowledged; ``None``: leave out nothing.
     reader_id: Any
     types: frozenset[MessageType]
+    #: Whether what is gone from the backlog is an error: whoever resumes counts on all of it.
+    must_be_complete: bool
 
     def read(self, position: int, limit: int) -> list[MessagePublished]:
-        """Return the next page behind a sequence, in order."""
+        """Return the next page behind a sequence, in order.
+
+        Raises
+        ------
+        CursorExpiredError
+            Messages behind the sequence were removed, and somebody counts on them.
+        """
         rows = stored_messages(self.topic_id).after(position).of_types(self.types)
         if self.reader_id is not None:
             rows = rows.not_acknowledged_by(self.reader_id)
-        return [message_event(row) for row in rows[:limit]]
+        page = [message_event(row) for row in rows[:limit]]
+        # Looked at after the page was read: what was removed before is marked by now.
+        if self.must_be_complete and load_topic(self.topic_id).expired_sequence > position:
+            raise CursorExpiredError(
+                "Messages were removed before you received them. Subscribe again without `after`."
+            )
+        return page
 
 
 def _first_position(topic_id: int, start: StartPosition, after: str | None) -> int:

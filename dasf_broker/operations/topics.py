@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
-from dasf_broker import app_settings
 from dasf_broker.domain.events import TopicAppeared
+from dasf_broker.domain.retention import check_retention
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
 from dasf_broker.domain.texts import check_text
-from dasf_broker.exceptions import BadInputError, ConflictError, ForbiddenError, NotFoundError
-from dasf_broker.models import BrokerTopic, ResponseTopic
-from dasf_broker.operations.access import Access, AccessTable, access
+from dasf_broker.exceptions import BadInputError, ForbiddenError
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeping import delete_with_answers, lock_topic, remove_settled
+from dasf_broker.operations.creation import insert_topic
+from dasf_broker.operations.housekeeping import delete_with_answers, remove_settled
+from dasf_broker.operations.locks import lock_topic
 from dasf_broker.permissions import (
-    CREATOR_RIGHTS,
     Right,
     grant,
     holds_globally,
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 GRANTABLE = frozenset(Right) - {Right.ADD}
 
 
+#: What callers call the limits.
+_FIELDS = {"retention_age": "retentionAge", "retention_count": "retentionCount"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicOptions:
     """What can be chosen about a topic; ``None`` leaves it as it is."""
@@ -46,9 +50,19 @@ class TopicOptions:
     supports_dasf: bool | None = None
     #: A policy, or "" for the server's default.
     store_messages: StoragePolicy | str | None = None
+    #: Seconds, or "" for no limit.
+    retention_age: int | Literal[""] | None = None
+    #: Messages, or "" for no limit.
+    retention_count: int | Literal[""] | None = None
 
     def values(self) -> dict[str, Any]:
-        """Return the columns to write."""
+        """Return the columns to write.
+
+        Raises
+        ------
+        BadInputError
+            A limit is none.
+        """
         chosen: dict[str, Any] = {}
         if self.is_public is not None:
             chosen["is_public"] = self.is_public
@@ -58,6 +72,10 @@ class TopicOptions:
             chosen["store_messages"] = (
                 StoragePolicy(self.store_messages).value if self.store_messages else None
             )
+        limits = {"retention_age": self.retention_age, "retention_count": self.retention_count}
+        for name, limit in limits.items():
+            if limit is not None:
+                chosen[name] = None if limit == "" else check_retention(limit, field=_FIELDS[name])
         return chosen
 
 
@@ -67,67 +85,18 @@ def create_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     Raises
     ------
     BadInputError
-        This is not a slug.
+        This is not a slug, or a limit is none.
     ForbiddenError
         The caller may not add topics.
     ConflictError
         The slug is taken.
     """
     check_slug(slug, field="slug")
+    values = options.values()
     if not holds_globally(caller.user, Right.ADD):
         raise ForbiddenError("You may not create topics; ask for the right add_brokertopic.")
-    topic = _insert(caller, BrokerTopic(slug=slug, **options.values()))
+    topic = insert_topic(caller, BrokerTopic(slug=slug, **values))
     return _accessed(caller, topic)
-
-
-def create_on_message(table: AccessTable, caller: Caller, slug: str) -> Access:
-    """Create the topic that a message names and that does not exist yet.
-
-    Raises
-    ------
-    NotFoundError
-        Topics are not created on messages here, the caller may not add topics, or the topic
-        exists and is hidden: all answered alike.
-    """
-    allowed = app_settings.DASF_CREATE_TOPIC_ON_MESSAGE and not table.exists(slug)
-    if not allowed or not holds_globally(caller.user, Right.ADD):
-        raise NotFoundError.topic(slug)
-    with suppress(ConflictError):  # somebody else was quicker: then their topic it is
-        _insert(caller, BrokerTopic(slug=slug))
-    table.reload(slug)
-    return table.get(caller, slug)
-
-
-def ensure_response_topic(
-    table: AccessTable, requester: Caller, slug: str, source: BrokerTopic
-) -> BrokerTopic:
-    """Return the topic that answers to a request go to; create it where there is none.
-
-    The requester may consume a response topic that was created for them. A topic that exists
-    is accepted only if they may consume it already: naming a slug never captures it.
-
-    Raises
-    ------
-    ConflictError
-        The slug is taken by a topic that cannot carry these answers.
-    """
-    if not table.exists(slug):
-        with suppress(IntegrityError), transaction.atomic():  # somebody else may be quicker
-            created = ResponseTopic(slug=slug, is_response_for=source)
-            created.save()
-            grant(requester.user, created, Right.CONSUME)
-            announce_on_commit([TopicAppeared(topic_slug=slug)])
-        table.reload(slug)
-    try:
-        found = table.get(requester, slug).to_consume()
-    except (NotFoundError, ForbiddenError):
-        found = None
-    if found is None or found.topic.source_topic_id not in (None, source.pk):
-        raise ConflictError(f"The response topic {slug!r} is taken; choose another name.")
-    if found.topic.garbage_collect_on is not None:
-        BrokerTopic.objects.filter(pk=found.topic.pk).update(garbage_collect_on=None)
-        found.topic.garbage_collect_on = None
-    return found.topic
 
 
 def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
@@ -135,18 +104,20 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
 
     Raises
     ------
+    BadInputError
+        A limit is none.
     NotFoundError, ForbiddenError
         The caller may not see it, or not change it.
     """
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
-    topic = found.topic
+    topic, values = found.topic, options.values()
     with transaction.atomic():
         lock_topic(topic)
         was_stored = is_stored(topic.storage_policy)
-        for name, value in options.values().items():
+        for name, value in values.items():
             setattr(topic, name, value)
-        topic.save(update_fields=list(options.values()))
+        topic.save(update_fields=list(values))
         if not was_stored and is_stored(topic.storage_policy):
             # What was published in between was never stored: old cursors have a hole.
             # One sequence is left out in their place, so that the newest cursor expires too.
@@ -222,20 +193,6 @@ def revoke_permission(
         # Whoever lost the right may have been the last one that messages waited for.
         remove_settled([found.topic])
     return found
-
-
-def _insert(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
-    try:
-        with transaction.atomic():
-            topic.save(force_insert=True)
-            if caller.user.pk is not None:  # nobody in person: who sits at the terminal
-                grant(caller.user, topic, *CREATOR_RIGHTS)
-            announce_on_commit([TopicAppeared(topic_slug=topic.slug)])
-    except IntegrityError:
-        raise ConflictError(
-            f"The slug {topic.slug!r} is taken; choose another one.", field="slug"
-        ) from None
-    return topic
 
 
 def _accessed(caller: Caller, topic: BrokerTopic) -> Access:

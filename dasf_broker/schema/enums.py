@@ -87,7 +87,8 @@ _describe(
     {
         "STORED": "It is stored, and will be delivered.",
         "SENT": "It was sent to who is subscribed now; the topic stores nothing.",
-        "DUPLICATE": "The same message was published before; it was not delivered again.",
+        "DUPLICATE": "The same message was published before, and may be acknowledged and removed "
+        "already; it was not delivered again.",
     },
 )
 _describe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from uuid import UUID
 
 import strawberry
@@ -87,13 +88,25 @@ class CreateTopicInput:
         default=strawberry.UNSET,
         description="How long to keep messages; null: as the server's settings say.",
     )
+    retention_age: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Seconds after which a message is removed, also if nobody acknowledged it; "
+        "null: no limit.",
+    )
+    retention_count: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="How many messages to keep: older ones are removed, also if nobody "
+        "acknowledged them; null: no limit.",
+    )
 
     def options(self) -> TopicOptions:
-        """Return the choices as the operation takes them."""
+        """Return the choices as the operation takes them; it checks the limits."""
         return TopicOptions(
             is_public=self.is_public,
             supports_dasf=self.supports_dasf,
             store_messages=given(self.store_messages),
+            retention_age=given(self.retention_age),
+            retention_count=given(self.retention_count),
         )
 
 
@@ -113,6 +126,16 @@ class UpdateTopicInput:
         default=strawberry.UNSET,
         description="How long to keep messages; null: as the server's settings say.",
     )
+    retention_age: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Seconds after which a message is removed, also if nobody acknowledged it; "
+        "null: no limit.",
+    )
+    retention_count: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="How many messages to keep: older ones are removed, also if nobody "
+        "acknowledged them; null: no limit.",
+    )
 
     def options(self) -> TopicOptions:
         """Return the choices as the operation takes them.
@@ -129,6 +152,8 @@ class UpdateTopicInput:
             is_public=given(self.is_public),
             supports_dasf=given(self.supports_dasf),
             store_messages=_policy(self.store_messages),
+            retention_age=_limit(self.retention_age),
+            retention_count=_limit(self.retention_count),
         )
 
 
@@ -136,3 +161,9 @@ def _policy(value: object) -> StoragePolicy | str | None:
     if value is strawberry.UNSET:
         return None
     return "" if value is None else StoragePolicy(value)
+
+
+def _limit(value: int | None) -> int | Literal[""] | None:
+    if value is strawberry.UNSET:
+        return None
+    return "" if value is None else value

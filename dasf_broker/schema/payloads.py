@@ -19,7 +19,8 @@ class PublishMessagePayload:
     """The answer to ``publishMessage``."""
 
     message: Message = strawberry.field(
-        description="The message; for a duplicate the one that was published first."
+        description="The message; for a duplicate the one that was published first. Where it was "
+        "removed meanwhile, nobody is left who acknowledged it."
     )
     status: PublishStatus = strawberry.field(description="What became of it.")
     topic_created: bool = strawberry.field(

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from functools import partial
 from typing import Annotated, Any, Self
 
 import strawberry
 from strawberry import relay
-from strawberry.scalars import JSON
 
 from dasf_broker import database, models
-from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BrokerError, NotFoundError
 from dasf_broker.operations.access import access_by_id
-from dasf_broker.operations.browse import (
-    everything,
-    list_messages,
-    list_response_topics,
-    list_source_messages,
-)
-from dasf_broker.operations.paging import Page, PageRequest
-from dasf_broker.permissions import Right, users_with
-from dasf_broker.schema.availability import Availability
+from dasf_broker.operations.paging import Page
+from dasf_broker.permissions import Right
 from dasf_broker.schema.connections import (
     After,
     Before,
@@ -35,10 +24,11 @@ from dasf_broker.schema.connections import (
 )
 from dasf_broker.schema.context import Info
 from dasf_broker.schema.filters import MessageFilter, restriction
+from dasf_broker.schema.loaders import Messages, SourceMessages
 from dasf_broker.schema.messages import Message, MessageConnection
 from dasf_broker.schema.nodes import primary_key
 from dasf_broker.schema.people import User
-from dasf_broker.schema.sharing import shared
+from dasf_broker.schema.topic_facts import TopicFacts
 from dasf_broker.schema.topic_permissions import TopicPermissions
 
 Narrowed = Annotated[
@@ -49,10 +39,8 @@ Narrowed = Annotated[
 @strawberry.interface(
     description="A named channel: producers publish messages to it, consumers read them."
 )
-class Topic(relay.Node):
+class Topic(relay.Node, TopicFacts):
     """What all topics have."""
-
-    row: strawberry.Private[models.BrokerTopic]
 
     @classmethod
     def resolve_id(cls, root: Self, *, info: Info) -> str:  # noqa: ARG003
@@ -79,60 +67,10 @@ class Topic(relay.Node):
         """Return the topics with these ids."""
         return [cls.resolve_node(each, info=info, required=required) for each in node_ids]
 
-    @shared("The topic's name, by which you publish and subscribe.")
-    def slug(self) -> str:
-        """Return the slug."""
-        return self.row.slug
-
-    @shared("Whether everybody may see the topic, publish to it and ping it.")
-    def is_public(self) -> bool:
-        """Tell whether the topic is public."""
-        return self.row.is_public
-
-    @shared("Whether the consumers of the topic answer pings.")
-    def supports_dasf(self) -> bool:
-        """Tell whether pings are answered."""
-        return self.row.supports_dasf
-
-    @shared("How long messages are kept; null: as the server's settings say.")
-    def store_messages(self) -> StoragePolicy | None:
-        """Return the topic's own policy."""
-        return StoragePolicy(self.row.store_messages) if self.row.store_messages else None
-
-    @shared("How long messages are kept: what holds, by the topic's own rule or the server's.")
-    def effective_store_messages(self) -> StoragePolicy:
-        """Return the policy that holds."""
-        return self.row.storage_policy
-
-    @shared("When the topic was created.")
-    def date_created(self) -> datetime:
-        """Return the time of creation."""
-        return self.row.date_created
-
-    @shared("When the topic is removed unless somebody uses it again; null: it stays.")
-    def garbage_collect_on(self) -> datetime | None:
-        """Return the time of removal."""
-        return self.row.garbage_collect_on
-
-    @shared("How the backend module behind the topic describes its functions.")
-    def api_info(self) -> JSON | None:
-        """Return the module's API description."""
-        return self.row.api_info
-
-    @shared("Whether the topic carries answers to the requests of another one.")
-    def is_response_topic(self) -> bool:
-        """Tell whether this is a response topic."""
-        return self.row.is_response_topic
-
     @strawberry.field(description="Where DASF backend modules connect to the topic.")
     def websocket_url(self, info: Info) -> str:
         """Return the URL of the DASF websocket."""
         return models.websocket_url(info.context.root_url, self.row.slug)
-
-    @shared("Whether the consumers of the topic answer pings.")
-    def availability(self) -> Availability:
-        """Return the availability as of the row."""
-        return Availability.of(self.row)
 
     @strawberry.field(description="What you may do with the topic.")
     async def permissions(self, info: Info) -> TopicPermissions:
@@ -151,7 +89,7 @@ class Topic(relay.Node):
     ) -> MessageConnection:
         """Return a page of stored messages."""
         request = page_request(first, after, last, before)
-        return await self._messages(info, request, restrict=restriction(filter, info))
+        return await self._messages(info, Messages(request, restriction(filter, info)))
 
     @strawberry.field(description="The stored messages that you have not acknowledged yet.")
     async def outstanding_messages(
@@ -164,7 +102,7 @@ class Topic(relay.Node):
     ) -> MessageConnection:
         """Return a page of what the viewer still has to acknowledge."""
         request = page_request(first, after, last, before)
-        return await self._messages(info, request, restrict=everything, outstanding=True)
+        return await self._messages(info, Messages(request, outstanding=True))
 
     @strawberry.field(
         description="How many stored messages you have not acknowledged: none unless a consumer."
@@ -194,21 +132,19 @@ class Topic(relay.Node):
         """Return the status viewers, to managers."""
         return await self._holders(info, Right.VIEW_STATUS)
 
-    async def _messages(
-        self, info: Info, request: PageRequest, **options: Any
-    ) -> MessageConnection:
-        request.size()
-        found = await info.context.access(self.row)
-        if not found.rights.may_consume:
+    async def _messages(self, info: Info, wanted: Messages) -> MessageConnection:
+        wanted.request.size()
+        rights = await info.context.rights.load(self.row)
+        if not rights.may_consume:
             return connect(Page.empty(), Message.of)
-        page = await database.read(list_messages, found, request, **options)
-        return connect(page, Message.of)
+        return connect(await info.context.pages.messages.load((self.row, wanted)), Message.of)
 
     async def _holders(self, info: Info, right: Right) -> list[User]:
         rights = await info.context.rights.load(self.row)
         if not rights.may_change:
             return []
-        return await database.read(partial(_users, self.row, right))
+        names = await info.context.holders.load((self.row, right)) or set()
+        return [User(username=name) for name in sorted(names)]
 
 
 @strawberry.type(name="BrokerTopic", description="A topic that people or modules publish to.")
@@ -226,8 +162,9 @@ class BrokerTopic(Topic):
     ) -> Connection[Annotated[ResponseTopic, strawberry.lazy("dasf_broker.schema.topics")]]:
         """Return a page of response topics."""
         request = page_request(first, after, last, before)
-        page = await database.read(list_response_topics, info.context.caller, self.row, request)
-        return connect(page, topic_type)
+        return connect(
+            await info.context.pages.response_topics.load((self.row, request)), topic_type
+        )
 
 
 @strawberry.type(
@@ -257,14 +194,11 @@ class ResponseTopic(Topic):
         """Return a page of requests."""
         request = page_request(first, after, last, before)
         source = await self._source(info)
-        may_consume = source is not None and (await info.context.rights.load(source)).may_consume
-        page = await database.read(
-            list_source_messages,
-            info.context.caller,
-            self.row,
-            may_consume_source=may_consume,
-            request=request,
-        )
+        if source is None:
+            return connect(Page.empty(), Message.of)
+        rights = await info.context.rights.load(source)
+        wanted = SourceMessages(request, may_consume_source=rights.may_consume)
+        page = await info.context.pages.source_messages.load(((self.row, source), wanted))
         return connect(page, Message.of)
 
     async def _source(self, info: Info) -> models.BrokerTopic | None:
@@ -292,7 +226,3 @@ async def load_topic(info: Info, topic_id: int) -> BrokerTopic | ResponseTopic:
     if row is None:
         raise NotFoundError("The topic was deleted.")
     return topic_type(row)
-
-
-def _users(topic: models.BrokerTopic, right: Right) -> list[User]:
-    return sorted(map(User.of, users_with(topic, right)), key=lambda user: user.username)

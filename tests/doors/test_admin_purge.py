@@ -12,7 +12,7 @@ from dasf_broker import database
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import purge
+from dasf_broker.operations import purge, removal
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscribe import Received, messages
 from tests.doors.conftest import Publish
@@ -24,7 +24,7 @@ def test_everything_goes_step_by_step(
     topic: BrokerTopic, producer: User, publish_text: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More messages than one step takes are removed all the same, and counted."""
-    monkeypatch.setattr(purge, "STEP", 2)
+    monkeypatch.setattr(removal, "STEP", 2)
     for _ in range(5):
         publish_text(producer, topic)
     assert purge.purge_messages([topic]) == 5

@@ -54,6 +54,20 @@ def test_purge_asks_first(admin_client: Client, topic: BrokerTopic) -> None:
     assert topic.brokermessage_set.count() == 3
 
 
+def test_purge_of_very_many(admin_client: Client) -> None:
+    """All that the list shows are purged without being named, which would be too much to read."""
+    topics = BrokerTopic.objects.bulk_create(BrokerTopic(slug=f"t{n:04}") for n in range(1100))
+    _messages(topics[0], 1)
+    _messages(topics[-1], 2)
+    page = _act(admin_client, TOPICS, topics[:1], action="purge", select_across="1")
+    assert "3 stored messages will be removed" in page
+    assert "1000 more topics" in page
+    assert page.count('name="_selected_action"') == 1
+    assert 'name="select_across" value="1"' in page
+    _act(admin_client, TOPICS, topics[:1], select_across="1", **CONFIRM)
+    assert not BrokerMessage.objects.exists()
+
+
 @pytest.mark.parametrize("url", [TOPICS, ANSWERS])
 def test_purge_confirmed(url: str, admin_client: Client, topic: BrokerTopic) -> None:
     """Confirmed, the messages of the chosen topics go, and of no other."""
@@ -87,6 +101,17 @@ def test_change_follows_the_storage_rule(admin_client: Client, make_user: MakeUs
     assert (topic.slug, topic.store_messages) == ("topic", "cache")
     assert not topic.brokermessage_set.exists()
     assert topic.expired_sequence == topic.last_sequence > 0
+
+
+def test_limits_are_changed(admin_client: Client, topic: BrokerTopic) -> None:
+    """Each by itself; an empty one is none, and what is no limit is told in the form."""
+    _change(admin_client, topic, retention_age="60", retention_count="5")
+    _change(admin_client, topic, retention_age="", retention_count="5")
+    page = _change(admin_client, topic, retention_age="0", retention_count="9999999999")
+    topic.refresh_from_db()
+    assert (topic.retention_age, topic.retention_count) == (None, 5)
+    assert "greater than or equal to 1" in page
+    assert "less than or equal to 1000000000" in page
 
 
 class EverythingGoes:

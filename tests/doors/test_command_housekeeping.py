@@ -7,13 +7,14 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import get_commands, load_command_class
+from django.core.management import call_command, get_commands, load_command_class
 from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
 from dasf_broker.auth import create_token
 from dasf_broker.management.terminal import Progress, table
-from dasf_broker.models import BrokerTopic, Lease
+from dasf_broker.models import BrokerTopic, Lease, RememberedMessage
+from dasf_broker.operations import removal
 from dasf_broker.operations.housekeeper import LEASE
 from dasf_broker.operations.leases import take_lease
 from tests.doors.commands import run
@@ -42,8 +43,33 @@ def test_done_once(topic: BrokerTopic, stranger: User) -> None:
         "collected": 0,
         "expired": 0,
         "settled": 0,
+        "retired": 0,
+        "forgotten": 0,
     }
     assert take_lease(LEASE, "another", 60)
+
+
+def test_messages_and_ids_are_told(topic: BrokerTopic, producer: User) -> None:
+    """What retention removes, and what is forgotten of what was removed before."""
+    _publish(topic, producer, 3)
+    BrokerTopic.objects.update(retention_count=1)
+    assert "removed 2 messages by retention, forgot 0 message ids" in run("dasf_housekeeping").out
+    RememberedMessage.objects.update(forget_on=timezone.now())
+    counts = run("dasf_housekeeping", "--json").data
+    assert (counts["retired"], counts["forgotten"]) == (0, 2)
+
+
+def test_all_of_it_is_shown_in_one_bar(
+    topic: BrokerTopic, producer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where somebody watches: each message that goes is a step, as each ping is."""
+    monkeypatch.setattr(removal, "STEP", 2)
+    _publish(topic, producer, 6)
+    BrokerTopic.objects.update(retention_count=1)
+    terminal = Terminal()
+    call_command("dasf_housekeeping", stdout=StringIO(), stderr=terminal)
+    shown = [each.rpartition(" ")[2] for each in terminal.getvalue().split("\r") if "/" in each]
+    assert list(dict.fromkeys(shown)) == ["1/6", "3/6", "5/6", "6/6"]
 
 
 def test_another_one_is_at_work(topic: BrokerTopic) -> None:
@@ -96,6 +122,11 @@ def test_progress_where_nobody_watches() -> None:
     bar.advance()
     bar.finish()
     assert stream.getvalue() == ""
+
+
+def _publish(topic: BrokerTopic, producer: User, count: int) -> None:
+    for _ in range(count):
+        topic.create_and_send_message(producer, {"payload": ""})
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from dasf_broker.domain.envelope import decode_data, decode_text
 from dasf_broker.models import BrokerMessage, BrokerTopic
@@ -79,6 +80,18 @@ def test_everything_else_of_a_message(topic: BrokerTopic, producer: User) -> Non
         "response_topic": "answers",
         "requestContext": 7,
     }
+
+
+def test_full_topic(topic: BrokerTopic, producer: User, settings: Settings) -> None:
+    """It is told, with what to do; the same message again is fine."""
+    settings.DASF_MAX_BACKLOG = 1
+    first = ("dasf_publish", "topic", "--message-id", str(uuid4()), "--text", "a", *AS_PRODUCER)
+    assert run(*first).out.startswith("STORED ")
+    ran = run("dasf_publish", "topic", "--text", "b", *AS_PRODUCER)
+    assert (ran.code, ran.out) == (1, "")
+    assert "holds 1 messages" in ran.err
+    assert "(TOPIC_FULL)" in ran.err
+    assert run(*first).out.startswith("DUPLICATE ")
 
 
 def test_unstored_messages_are_sent(topic: BrokerTopic, producer: User) -> None:

@@ -19,6 +19,8 @@ NO_OPTIONS = {
     "supportsDasf": False,
     "storeMessages": None,
     "effectiveStoreMessages": "cache",
+    "retentionAge": None,
+    "retentionCount": None,
     "isResponseTopic": False,
     "availability": "unknown",
     "storedMessages": 0,
@@ -42,6 +44,8 @@ NO_OPTIONS = {
             {"storeMessages": "store", "effectiveStoreMessages": "store"},
         ),
         (["--store-messages", "default"], {}),
+        (["--retention-age", "60"], {"retentionAge": 60}),
+        (["--retention-count", "none"], {}),
         (["--anonymous"], {"consumers": ["AnonymousUser"], "producers": ["AnonymousUser"]}),
     ],
 )
@@ -60,6 +64,7 @@ def test_slug_alone_changes_nothing(topic: BrokerTopic) -> None:
     assert shown["topic"] == "topic"
     assert (shown["supports dasf"], shown["is public"], shown["consumers"]) == ("yes", "no", "-")
     assert shown["store messages"] == "as the server's settings say"
+    assert shown["retention age"] == "no limit"
 
 
 @pytest.mark.django_db
@@ -78,6 +83,14 @@ def test_what_is_not_named_stays(topic: BrokerTopic, consumer: User) -> None:
     assert (shown["isPublic"], shown["supportsDasf"], shown["storeMessages"]) == (True, True, None)
     assert shown["consumers"] == ["consumer"]
     assert not run("dasf_topic", "topic", "--no-public", "--json").data["isPublic"]
+
+
+def test_limits_are_set_and_taken_away(topic: BrokerTopic) -> None:
+    """Each by itself; nothing is said by leaving it out."""
+    command = ("dasf_topic", "topic", "--json")
+    run(*command, "--retention-age", "60", "--retention-count", "5")
+    shown = run(*command, "--retention-age", "none").data
+    assert (shown["retentionAge"], shown["retentionCount"]) == (None, 5)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +152,8 @@ def test_missing_users_are_made() -> None:
         (["no slug", "--create"], "BAD_INPUT"),
         (["topic", "--consumer", "group:none"], "There is no group 'none'"),
         (["topic", "--store-messages", "always"], "invalid choice"),
+        (["topic", "--retention-age", "a week"], "neither a number nor `none`"),
+        (["topic", "--retention-count", "0"], "BAD_INPUT"),
         (["topic", "--dasf", "--user", "nobody"], "There is no active user 'nobody'"),
         (["topic", "--public", "--user", "consumer"], "FORBIDDEN"),
         (["topic", "--public", "--user", "stranger"], "NOT_FOUND"),

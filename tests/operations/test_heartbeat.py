@@ -14,6 +14,7 @@ from dasf_broker.domain.events import Event, MessagePublished, TopicPinged, Topi
 from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations import heartbeat
+from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping, pong
 from tests.conftest import MakeTopic
@@ -100,6 +101,26 @@ def test_who_may(
             verb(Caller(stranger), "topic")
         with pytest.raises(BadInputError):
             verb(Caller(producer), "a b")
+
+
+@pytest.mark.parametrize("verb", [ping, pong])
+def test_a_topic_that_is_deleted_meanwhile(
+    verb: Any, topic: BrokerTopic, superuser: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its rights were looked up: a ping goes nowhere, and an answer is to nothing."""
+
+    def look_up_and_delete(caller: Caller, slug: str) -> Access:
+        found = access(caller, slug)
+        BrokerTopic.objects.all().delete()
+        return found
+
+    monkeypatch.setattr(heartbeat, "access", look_up_and_delete)
+    if verb is ping:
+        assert ping(Caller(superuser), "topic").pinged_at
+    else:
+        with pytest.raises(NotFoundError, match="'topic'"):
+            pong(Caller(superuser), "topic")
+    assert not BrokerTopic.objects.exists()
 
 
 def test_everybody_may_ping_a_public_topic(make_topic: MakeTopic, anonymous: Caller) -> None:

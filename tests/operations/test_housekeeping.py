@@ -99,6 +99,21 @@ def test_garbage_with_outstanding_messages_stays(topic: BrokerTopic, producer: U
     assert housekeeping.collect_garbage(now=NOW) == 1
 
 
+@pytest.mark.parametrize(("hours", "is_removed"), [(23, False), (25, True)])
+@pytest.mark.parametrize("acknowledged", [0, 1])
+def test_answers_are_not_waited_for_for_ever(
+    hours: int, is_removed: bool, acknowledged: int, topic: BrokerTopic, producer: User
+) -> None:
+    """What nobody took for a day, nobody is going to take."""
+    consumer = _with_answers(topic)
+    ids = [send(producer, "answers").message.message_id for _ in range(2)]
+    for each in ids[:acknowledged]:
+        ack(consumer, each, "answers")
+    BrokerTopic.objects.update(garbage_collect_on=NOW)
+    later = timezone.now() + timedelta(hours=hours)
+    assert housekeeping.collect_garbage(now=later) == is_removed
+
+
 def test_other_topics_are_no_garbage(topic: BrokerTopic) -> None:
     """A mark on a topic that is none for answers means nothing."""
     BrokerTopic.objects.update(garbage_collect_on=NOW)

@@ -161,7 +161,7 @@ async def test_beside_a_server(
 
     application = broker_application(http)
     for _ in range(3):
-        await application({"type": "http"}, None, None)
+        await application({"type": "http", "method": "GET", "path": "/"}, None, None)
     tasks = [each for each in asyncio.all_tasks() if each.get_name() == "dasf-housekeeper"]
     assert served == ["http"] * 3
     assert len(tasks) == is_wanted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -16,6 +18,7 @@ from dasf_broker.models import (
     BrokerTopicUserPermission,
     ResponseTopic,
 )
+from dasf_broker.operations.creation import ANSWERS_KEPT
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.permissions import Right, grant, rights
 from tests.conftest import MakeTopic, MakeUser
@@ -115,10 +118,16 @@ def test_one_refused_request_fails_no_neighbour(
     assert set(ResponseTopic.objects.values_list("slug", flat=True)) == {"one", "two"}
 
 
-def test_a_new_request_keeps_it_from_being_removed(topic: BrokerTopic, producer: User) -> None:
-    """Somebody needs it again."""
+def test_nobody_listens_for_ever(topic: BrokerTopic, producer: User) -> None:
+    """It is due a day after the last request, until somebody listens: that takes the mark off."""
     send(producer, response_topic="answers")
-    ResponseTopic.objects.update(garbage_collect_on=timezone.now())
+    for soon in (timezone.now(), timezone.now() + timedelta(hours=22)):
+        ResponseTopic.objects.update(garbage_collect_on=soon)
+        send(producer, response_topic="answers")
+        due = ResponseTopic.objects.get().garbage_collect_on
+        assert due is not None
+        assert abs(due - timezone.now() - ANSWERS_KEPT) < timedelta(minutes=5)
+    ResponseTopic.objects.update(garbage_collect_on=None)
     send(producer, response_topic="answers")
     assert ResponseTopic.objects.get().garbage_collect_on is None
 

@@ -1,18 +1,22 @@
 """The storage rule as a whole: any history of a topic, against the table of the design.
 
-A machine of Hypothesis publishes, acknowledges, grants, revokes and changes the policy, in any
-order, on the real database. After each step it compares what is stored, to whom it is
-outstanding and who acknowledged it with a model that is written from the table alone.
+A machine of Hypothesis publishes, retries, acknowledges, grants, revokes, changes the policy,
+purges, applies retention and forgets, in any order, on the real database. After each step it
+compares what is stored, to whom it is outstanding, who acknowledged it, what is remembered and
+which cursors expired with a model that is written from the table and the promises alone.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, User
-from hypothesis import HealthCheck, settings
+from django.utils import timezone
+from hypothesis import HealthCheck
+from hypothesis import settings as HypothesisSettings  # noqa: N812 - a class
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -20,20 +24,25 @@ from hypothesis.stateful import (
     consumes,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
+from pytest_django import Settings
 
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.domain.storage import StoragePolicy
-from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
+from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic, RememberedMessage
 from dasf_broker.operations.acknowledge import (
     Acknowledging,
     acknowledge_batch,
     acknowledge_up_to,
 )
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import publish_batch
+from dasf_broker.operations.memory import forgetting
+from dasf_broker.operations.publish import Published, PublishStatus, publish_batch
+from dasf_broker.operations.purge import purge_messages
+from dasf_broker.operations.retention import retiring
 from dasf_broker.operations.topics import (
     TopicOptions,
     grant_permission,
@@ -42,54 +51,7 @@ from dasf_broker.operations.topics import (
 )
 from dasf_broker.permissions import Right
 from tests.operations.helpers import codes, publication, rolled_back
-
-#: Two of them are members of the group. The superuser may consume, but is nobody's consumer.
-MEMBERS = frozenset({"bob", "cleo"})
-PEOPLE = ("ann", "bob", "cleo", "root")
-GROUP = "group"
-
-
-class Model:
-    """The table of the design, and nothing else."""
-
-    def __init__(self) -> None:
-        self.policy = "cache"
-        self.holders: set[str] = set()
-        #: What is stored, in order, each with who acknowledged it.
-        self.messages: dict[UUID, set[str]] = {}
-
-    @property
-    def consumers(self) -> set[str]:
-        """Who is waited for."""
-        return (self.holders - {GROUP}) | (MEMBERS if GROUP in self.holders else set())
-
-    def may_consume(self, name: str) -> bool:
-        """Tell whether somebody may acknowledge."""
-        return name == "root" or name in self.consumers
-
-    def acknowledge(self, name: str, message_id: UUID) -> str:
-        """Return what the acknowledgement is answered with; note it if it counts."""
-        if not self.may_consume(name):
-            return "FORBIDDEN"
-        if message_id not in self.messages:
-            return "UNKNOWN"
-        if name in self.messages[message_id]:
-            return "ALREADY_ACKNOWLEDGED"
-        self.messages[message_id].add(name)
-        return "ACKNOWLEDGED"
-
-    def settle(self) -> None:
-        """Remove what the table says is to be removed."""
-        self.messages = {
-            each: names for each, names in self.messages.items() if not self._is_settled(names)
-        }
-
-    def _is_settled(self, names: set[str]) -> bool:
-        if self.policy == "store":
-            return False
-        if self.policy == "cacheall":
-            return bool(self.consumers) and all(name in names for name in self.consumers)
-        return bool(names)
+from tests.operations.storage_model import GROUP, LIMIT, MEMBERS, PEOPLE, Model
 
 
 class StorageMachine(RuleBasedStateMachine):
@@ -117,30 +79,30 @@ class StorageMachine(RuleBasedStateMachine):
         """Undo everything."""
         self._undo.close()
 
-    @rule(target=published, count=st.integers(1, 3))
+    @rule(target=published, count=st.integers(1, LIMIT))
     def publish(self, count: int) -> object:
-        """Publish a batch."""
-        batch = [publication(self.root) for _ in range(count)]
-        stored = self.model.policy != "disabled"
-        assert codes(publish_batch(batch)) == ["STORED" if stored else "SENT"] * count
+        """Publish a batch: as much of it as there is room for."""
+        batch = [publication(self.root, text="a") for _ in range(count)]
         ids = [each.envelope.message_id for each in batch]
-        if stored:
-            self.model.messages |= {each: set() for each in ids}
+        expected = [self.model.publish(each, "a") for each in ids]
+        assert codes(publish_batch(batch)) == expected
         return multiple(*ids)
 
-    @rule(target=published, again=consumes(published))
-    def publish_again(self, again: UUID) -> UUID:
-        """Publish a message under an id that was used before: it is there once at most."""
-        batch = [publication(self.root, message_id=again)]
-        if self.model.policy == "disabled":
-            expected = "SENT"
-        elif again in self.model.messages:
-            expected = "DUPLICATE"
-        else:
-            expected = "STORED"
-            self.model.messages[again] = set()
-        assert codes(publish_batch(batch)) == [expected]
-        return again
+    @rule(
+        target=published,
+        again=st.lists(consumes(published), min_size=1, max_size=2),
+        text=st.sampled_from("ab"),
+    )
+    def publish_again(self, again: list[UUID], text: str) -> object:
+        """Publish under ids that were used before: each is there once at most, also when gone."""
+        batch = [publication(self.root, message_id=each, text=text) for each in again]
+        expected = [self.model.publish(each, text) for each in again]
+        outcomes = publish_batch(batch)
+        assert codes(outcomes) == expected
+        for each, outcome in zip(again, outcomes, strict=True):
+            if isinstance(outcome, Published) and outcome.status is not PublishStatus.SENT:
+                assert outcome.message.sequence == self.model.known[each][0]
+        return multiple(*again)
 
     @rule(name=st.sampled_from(PEOPLE), message_ids=st.lists(published, min_size=1, max_size=4))
     def acknowledge(self, name: str, message_ids: list[UUID]) -> None:
@@ -186,8 +148,38 @@ class StorageMachine(RuleBasedStateMachine):
     def change_policy(self, policy: StoragePolicy) -> None:
         """Let another rule hold from now on, for what is stored already too."""
         update_topic(self.root, "topic", TopicOptions(store_messages=policy))
-        self.model.policy = policy.value
+        self.model.change_policy(policy.value)
         self.model.settle()
+
+    @rule()
+    def purge(self) -> None:
+        """Throw everything away."""
+        assert purge_messages([self.topic]) == len(self.model.messages)
+        self.model.remove_oldest(len(self.model.messages))
+
+    @precondition(lambda self: len(self.model.messages) > 1)
+    @rule(count=st.none() | st.integers(1, LIMIT), old=st.sets(st.integers(0, LIMIT - 1)))
+    def retire(self, count: int | None, old: set[int]) -> None:
+        """Remove what is too much, and what is old and lies before what is not."""
+        now, stored = timezone.now(), list(self.model.messages)
+        ids = [each for index, each in enumerate(stored) if index in old]
+        rows = BrokerMessage.objects.filter(message_id__in=ids)
+        rows.update(date_created=now - timedelta(hours=2))
+        limits = TopicOptions(retention_age=3600, retention_count=count or "")
+        update_topic(self.root, "topic", limits)
+        too_old = next((index for index in range(len(stored)) if index not in old), len(stored))
+        too_many = 0 if count is None else max(len(stored) - count, 0)
+        assert sum(retiring(now)) == max(too_old, too_many)
+        self.model.remove_oldest(max(too_old, too_many))
+        rows.update(date_created=now)
+
+    @rule(hours=st.sampled_from([23, 25]))
+    def forget(self, hours: int) -> None:
+        """Forget the ids whose time is over: a day after their message was removed."""
+        forgotten = sum(forgetting(timezone.now() + timedelta(hours=hours)))
+        assert forgotten == (0 if hours < 24 else len(self.model.remembered))
+        if forgotten:
+            self.model.forget()
 
     @invariant()
     def the_table_holds(self) -> None:
@@ -200,6 +192,15 @@ class StorageMachine(RuleBasedStateMachine):
         ):
             delivered[message_id].add(name)
         assert delivered == self.model.messages
+
+    @invariant()
+    def the_promises_hold(self) -> None:
+        """Compare what is remembered, and where cursors end."""
+        gone = RememberedMessage.objects.values_list("message_id", flat=True)
+        assert set(gone) == self.model.remembered
+        topic = BrokerTopic.objects.get()
+        assert topic.last_sequence == self.model.last_sequence
+        assert topic.expired_sequence == self.model.expired_sequence
 
     @invariant()
     def the_right_people_are_waited_for(self) -> None:
@@ -215,13 +216,14 @@ class StorageMachine(RuleBasedStateMachine):
 # When it fails, Hypothesis takes its time to find the shortest history.
 @pytest.mark.timeout(600)
 @pytest.mark.django_db
-def test_the_table_holds_in_any_history() -> None:
+def test_the_table_holds_in_any_history(settings: Settings) -> None:
     """Let the machine look for a history that breaks it."""
+    settings.DASF_MAX_BACKLOG = LIMIT
     run_state_machine_as_test(
         StorageMachine,
-        settings=settings(
+        settings=HypothesisSettings(
             max_examples=60,
-            stateful_step_count=20,
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),

@@ -12,7 +12,7 @@ from dasf_broker.management.terminal import Progress, run_until_ended
 from dasf_broker.operations.housekeeper import (
     Report,
     begin,
-    due_for_ping,
+    due,
     keep_house,
     new_holder,
 )
@@ -24,8 +24,10 @@ class Command(BrokerCommand):
     """Do the housekeeping once, or each minute."""
 
     help = (
-        "Ping the topics that are due, remove response topics that nobody needs, old tokens, and "
-        "messages that nobody still has to acknowledge. Safe to run twice at once."
+        "Ping the topics that are due; remove response topics that nobody needs, old tokens, "
+        "messages that nobody still has to acknowledge, and those that are too old or too many "
+        "for the retention of their topic; forget the ids of messages that were removed long "
+        "ago. Safe to run twice at once."
     )
     epilog = """\
 examples:
@@ -57,11 +59,13 @@ exit code:
         work = begin(new_holder())
         if work is None:
             return None
-        bar = Progress(self.stderr, "housekeeping", due_for_ping(timezone.now()))
+        # Counted only for somebody who watches.
+        work_ahead = due(timezone.now()) if self.stderr.isatty() else None
+        bar = Progress(self.stderr, "housekeeping", work_ahead)
         total = Report()
         for report in work:
             total += report
-            bar.advance(report.pinged)
+            bar.advance(report.total)
         bar.finish()
         return total
 
@@ -75,5 +79,6 @@ exit code:
             self.stdout.write(
                 f"{timezone.now():%Y-%m-%d %H:%M:%S} UTC: pinged {report.pinged} topics; removed "
                 f"{report.collected} response topics, {report.expired} tokens and "
-                f"{report.settled} messages."
+                f"{report.settled} messages; removed {report.retired} messages by retention, "
+                f"forgot {report.forgotten} message ids."
             )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import BooleanOptionalAction
+from argparse import ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -16,7 +16,7 @@ from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import NotFoundError
 from dasf_broker.management.base import BrokerCommand, add_user_option, operator, person
-from dasf_broker.management.terminal import table
+from dasf_broker.management.topics import RIGHTS, Holder, facts, held, lines
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
 from dasf_broker.operations.caller import Caller
@@ -31,24 +31,8 @@ from dasf_broker.permissions import Right, known_user
 
 #: What stands for the server's own storage rule.
 DEFAULT = "default"
-AVAILABILITY = {True: "online", False: "offline", None: "unknown"}
-
-#: The options that name who holds a right.
-RIGHTS = {
-    "consumer": Right.CONSUME,
-    "producer": Right.PRODUCE,
-    "view_status": Right.VIEW_STATUS,
-}
-
-
-class Holder(NamedTuple):
-    """Who holds a right, as the operations take it: one of the two is there."""
-
-    username: str | None
-    group: str | None
-
-    def __str__(self) -> str:
-        return f"group:{self.group}" if self.username is None else self.username
+#: What stands for no limit.
+NONE = "none"
 
 
 class Command(BrokerCommand):
@@ -62,6 +46,7 @@ class Command(BrokerCommand):
 examples:
   manage.py dasf_topic weather --create
   manage.py dasf_topic weather --dasf --store-messages cacheall
+  manage.py dasf_topic weather --retention-age 604800 --retention-count none
   manage.py dasf_topic weather --consumer ada --producer group:stations
   manage.py dasf_topic weather --consumer module --create-users --remove-permissions
 
@@ -90,6 +75,16 @@ exit code:
             choices=[*(each.value for each in StoragePolicy), DEFAULT],
             help="How long messages are kept.",
         )
+        for name, metavar, meaning in (
+            ("--retention-age", "SECONDS", "Remove messages that are older"),
+            ("--retention-count", "N", "Remove all messages but the newest so many"),
+        ):
+            parser.add_argument(
+                name,
+                type=_limit,
+                metavar=metavar,
+                help=f"{meaning}, also those that nobody acknowledged; `{NONE}`: no limit.",
+            )
         for name, meaning in (
             ("--consumer", "read and acknowledge messages"),
             ("--producer", "publish and ping"),
@@ -125,15 +120,15 @@ exit code:
         with transaction.atomic():
             is_new = self._write(caller, slug, options) if _is_change(options) else False
         try:
-            facts = _facts(access(caller, slug).topic)
+            known = facts(access(caller, slug).topic)
         except NotFoundError as error:
             raise CommandError(f"{error} `--create` makes one.") from None
         if json:
-            self.write_json(facts)
+            self.write_json(known)
             return
         if is_new:
             self.stderr.write(f"The topic {slug} is new.", style_func=self.style.SUCCESS)
-        for line in _lines(facts):
+        for line in lines(known):
             self.stdout.write(line)
 
     def _write(self, caller: Caller, slug: str, options: dict[str, Any]) -> bool:
@@ -142,6 +137,8 @@ exit code:
             is_public=options["public"],
             supports_dasf=options["dasf"],
             store_messages=_policy(options["store_messages"]),
+            retention_age=options["retention_age"],
+            retention_count=options["retention_count"],
         )
         is_new = not BrokerTopic.objects.filter(slug=check_slug(slug)).exists()
         if is_new:
@@ -150,7 +147,7 @@ exit code:
             update_topic(caller, slug, chosen)
         wanted = set(self._wanted(options))
         if options["remove_permissions"]:
-            for right, holder in _held(access(caller, slug).topic) - wanted:
+            for right, holder in held(access(caller, slug).topic) - wanted:
                 revoke_permission(caller, slug, right, **holder._asdict())
         for right, holder in sorted(wanted, key=str):
             grant_permission(caller, slug, right, **holder._asdict())
@@ -189,7 +186,7 @@ exit code:
 
 def _is_change(options: dict[str, Any]) -> bool:
     named = ("create", "anonymous", "remove_permissions", *RIGHTS)
-    chosen = ("public", "dasf", "store_messages")
+    chosen = ("public", "dasf", "store_messages", "retention_age", "retention_count")
     return any(options[each] for each in named) or any(options[each] is not None for each in chosen)
 
 
@@ -199,58 +196,10 @@ def _policy(chosen: str | None) -> StoragePolicy | str | None:
     return "" if chosen == DEFAULT else StoragePolicy(chosen)
 
 
-def _held(topic: BrokerTopic) -> set[tuple[Right, Holder]]:
-    """Return who holds the rights that the options name on this very topic."""
-    rights = {"permission__codename__in": RIGHTS.values()}
-    name = f"user__{get_user_model().USERNAME_FIELD}"
-    own = topic.brokertopicuserpermission_set.filter(**rights)
-    groups = topic.brokertopicgrouppermission_set.filter(**rights)
-    held = {
-        (Right(codename), Holder(username, None))
-        for codename, username in own.values_list("permission__codename", name)
-    }
-    return held | {
-        (Right(codename), Holder(None, group))
-        for codename, group in groups.values_list("permission__codename", "group__name")
-    }
-
-
-def _facts(topic: BrokerTopic) -> dict[str, Any]:
-    held = sorted(_held(topic), key=str)
-    return {
-        "slug": topic.slug,
-        "isPublic": topic.is_public,
-        "supportsDasf": topic.supports_dasf,
-        "storeMessages": topic.store_messages,
-        "effectiveStoreMessages": topic.effective_store_messages.value,
-        "isResponseTopic": topic.is_response_topic,
-        "availability": AVAILABILITY[topic.availability],
-        "storedMessages": topic.brokermessage_set.count(),
-        "outstandingMessages": topic.get_outstanding_messages().count(),
-        "consumers": [str(holder) for right, holder in held if right is Right.CONSUME],
-        "producers": [str(holder) for right, holder in held if right is Right.PRODUCE],
-        "statusViewers": [str(holder) for right, holder in held if right is Right.VIEW_STATUS],
-    }
-
-
-def _lines(facts: dict[str, Any]) -> Iterator[str]:
-    def shown(value: Any) -> str:
-        match value:
-            case bool():
-                return "yes" if value else "no"
-            case list():
-                return ", ".join(value) or "-"
-            case None:
-                return "as the server's settings say"
-            case _:
-                return str(value)
-
-    yield from table(
-        ("topic", facts["slug"]),
-        [(_words(name), shown(value)) for name, value in facts.items() if name != "slug"],
-    )
-
-
-def _words(name: str) -> str:
-    """Return a name of JSON as words: ``storeMessages`` as ``store messages``."""
-    return "".join(f" {each.lower()}" if each.isupper() else each for each in name)
+def _limit(text: str) -> int | Literal[""]:
+    if text == NONE:
+        return ""
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is neither a number nor `{NONE}`") from None

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BREAKABLE = {
     "read": ("dasf_broker.schema.queries.access", '{ topic(slug: "topic") { slug } }'),
     "field": (
-        "dasf_broker.schema.topics.Availability.of",
+        "dasf_broker.schema.topic_facts.Availability.of",
         '{ topic(slug: "topic") { availability { status } } }',
     ),
     "loader": (

@@ -18,6 +18,7 @@ from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.operations import presence
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping
+from dasf_broker.operations.housekeeping import collect_garbage
 from dasf_broker.operations.hubs import get_hub
 from dasf_broker.permissions import Right, grant
 from dasf_broker.signals import topic_ponged
@@ -76,24 +77,28 @@ async def test_due_after_the_last_consumer(
 async def test_outstanding_answers_are_kept(
     dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User, consumer: User
 ) -> None:
-    """A response topic with an answer that nobody took is not due."""
+    """A response topic with an answer that nobody took is left alone for a day."""
     await publish(await dasf("answers", consumer), "42")
     socket = await dasf("answers/a", producer)
     await texts(socket, 1)
     await socket.close()
-    assert (await database.read(fresh, answers)).garbage_collect_on is None
+    for hours, collected in ((23, 0), (25, 1)):
+        later = timezone.now() + timedelta(hours=hours)
+        assert await database.write(collect_garbage, now=later) == collected
 
 
-async def test_new_request_clears(
+async def test_new_request_puts_it_off(
     dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User
 ) -> None:
-    """A request that wants its answer there needs the topic again."""
+    """A request that wants its answer there needs the topic for another day."""
     await database.write(presence.left, answers.pk)
     assert (await database.read(fresh, answers)).garbage_collect_on is not None
     source = await dasf("topic", producer)
     await source.send({"properties": {"response_topic": "answers"}, "payload": ""})
     assert (await source.receive())["result"] == "ok"
-    assert (await database.read(fresh, answers)).garbage_collect_on is None
+    for hours, collected in ((23, 0), (25, 1)):
+        later = timezone.now() + timedelta(hours=hours)
+        assert await database.write(collect_garbage, now=later) == collected
 
 
 async def test_leaving_races_with_coming(

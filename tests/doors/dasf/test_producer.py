@@ -52,6 +52,20 @@ async def test_id_is_given(dasf: OpenDasf, topic: BrokerTopic, producer: User) -
     assert answer == {"messageId": str(row.message_id), "result": "ok"}
 
 
+async def test_full_topic(
+    dasf: OpenDasf, topic: BrokerTopic, producer: User, settings: Settings
+) -> None:
+    """It is an error like any other; the same message again is not."""
+    settings.DASF_MAX_BACKLOG = 1
+    socket, first = await dasf("topic", producer), message()
+    assert (await ask(socket, first))["result"] == "ok"
+    refused = await ask(socket, message(context=3))
+    assert is_error(refused)
+    assert (refused["context"], "'topic' holds 1 messages" in refused["result"]) == (3, True)
+    assert (await ask(socket, first))["result"] == "ok"
+    assert await database.read(BrokerMessage.objects.count) == 1
+
+
 async def test_answers_come_in_order(dasf: OpenDasf, topic: BrokerTopic, producer: User) -> None:
     """A client may send many messages before it reads an answer; broken ones keep their place."""
     socket = await dasf("topic", producer)

@@ -1,0 +1,48 @@
+"""The ids of messages that were removed, so that nobody publishes them a second time."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from dasf_broker.domain import fingerprints
+from dasf_broker.models.topics import BrokerTopic
+
+
+class RememberedMessage(models.Model):
+    """A message that was stored and is gone. A producer may still ask whether it arrived.
+
+    There is none for messages of topics that store nothing, and a deleted topic is forgotten as a
+    whole.
+    """
+
+    # The index of the constraint begins with it.
+    topic = models.ForeignKey(
+        BrokerTopic, on_delete=models.CASCADE, db_index=False, verbose_name=_("topic")
+    )
+    message_id = models.UUIDField(_("message id"))
+    sequence = models.PositiveBigIntegerField(_("sequence"))
+    fingerprint = models.CharField(_("fingerprint"), max_length=fingerprints.LENGTH)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        null=True,
+        blank=True,
+        verbose_name=_("producer"),
+    )
+    date_created = models.DateTimeField(_("published"))
+    forget_on = models.DateTimeField(_("forget on"), db_index=True)
+
+    class Meta:
+        verbose_name = _("remembered message")
+        verbose_name_plural = _("remembered messages")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("topic", "message_id"), name="dasf_broker_one_memory_per_message_id"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.message_id)

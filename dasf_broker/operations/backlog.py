@@ -1,0 +1,95 @@
+"""How much a topic holds: the next sequence, and whether there is room for another message."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+from django.db.models import Count, OuterRef, Subquery
+
+from dasf_broker import app_settings
+from dasf_broker.exceptions import NotFoundError, TopicFullError
+from dasf_broker.models import BrokerMessage, BrokerTopic
+
+
+class Backlogs:
+    """The locked topics of a batch, and what they hold. One query, seldom two.
+
+    Parameters
+    ----------
+    topic_ids
+        Primary keys of the topics to lock.
+    wanted
+        For each message that is to be stored, the primary key of its topic.
+    """
+
+    def __init__(self, topic_ids: Collection[int], wanted: Iterable[int]) -> None:
+        self._limit: int = app_settings.DASF_MAX_BACKLOG
+        self._last: dict[int, int] = {}
+        self._stored: dict[int, int] = {}
+        if topic_ids:
+            self._lock(topic_ids)
+            self._count(Counter(wanted))
+        self._missing = set(topic_ids) - set(self._last)
+
+    @property
+    def last_sequences(self) -> Mapping[int, int]:
+        """The newest sequence of each topic."""
+        return self._last
+
+    def check_there(self, topic: BrokerTopic) -> None:
+        """Look whether the topic was there to be locked, if it was to be.
+
+        Raises
+        ------
+        NotFoundError
+            It was deleted since its rights were looked up.
+        """
+        if topic.pk in self._missing:
+            raise NotFoundError.topic(topic.slug)
+
+    def check_room(self, topic: BrokerTopic) -> None:
+        """Look whether the topic takes another message.
+
+        Raises
+        ------
+        TopicFullError
+            It holds as many as it may.
+        """
+        if self._stored[topic.pk] >= self._limit:
+            raise TopicFullError(
+                f"The topic {topic.slug!r} holds {self._limit} messages, as many as it may. "
+                "Acknowledge some, and try again.",
+                topic=topic.slug,
+                limit=self._limit,
+            )
+
+    def take(self, topic: BrokerTopic) -> int:
+        """Return the sequence of the next message."""
+        self._last[topic.pk] += 1
+        self._stored[topic.pk] += 1
+        return self._last[topic.pk]
+
+    def _lock(self, topic_ids: Collection[int]) -> None:
+        oldest = BrokerMessage.objects.filter(topic=OuterRef("pk")).order_by("sequence")
+        # Locked in the order of their keys, so that two batches never wait for each other. The
+        # lock makes the order of commits the order of sequences.
+        topics = BrokerTopic.objects.select_for_update(of=("self",)).filter(pk__in=topic_ids)
+        heads = topics.annotate(oldest=Subquery(oldest.values("sequence")[:1])).order_by("pk")
+        for topic_id, last, first in heads.values_list("pk", "last_sequence", "oldest"):
+            self._last[topic_id] = last
+            # What is stored lies from the oldest to the last: it cannot be more than that. The
+            # oldest may be as of before we waited for the lock. Then it is too low, which does
+            # no harm; or there was none, which says nothing about now.
+            self._stored[topic_id] = last - (first or 1) + 1
+
+    def _count(self, wanted: Mapping[int, int]) -> None:
+        maybe_full = [
+            topic_id
+            for topic_id, more in wanted.items()
+            if topic_id in self._stored and self._stored[topic_id] + more > self._limit
+        ]
+        if maybe_full:
+            rows = BrokerMessage.objects.filter(topic__in=maybe_full).order_by()
+            counts = dict(rows.values_list("topic").annotate(Count("pk")))
+            self._stored |= {topic_id: counts.get(topic_id, 0) for topic_id in maybe_full}

@@ -1,0 +1,89 @@
+"""Which message ids of a topic are taken: by messages that are stored, or that were removed.
+
+Messages of topics that store nothing are not remembered: published twice, they are sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from dasf_broker.domain.envelope import Envelope
+from dasf_broker.domain.fingerprints import fingerprint
+from dasf_broker.models import BrokerMessage, RememberedMessage
+
+#: Message ids forgotten in one transaction.
+STEP = 500
+
+#: Primary key of a topic, and a message id in it.
+Key = tuple[int, UUID]
+
+_COLUMNS = ("topic", "message_id", "sequence", "fingerprint", "user", "date_created")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A message that was published before."""
+
+    topic_id: int
+    message_id: UUID
+    sequence: int
+    fingerprint: str
+    user_id: Any
+    published: datetime
+
+    @classmethod
+    def of(cls, row: BrokerMessage) -> Known:
+        """Return a stored message as what is known of it."""
+        return cls(
+            row.topic_id,
+            row.message_id,
+            row.sequence,
+            row.fingerprint,
+            row.user_id,
+            row.date_created,
+        )
+
+    def is_same(self, envelope: Envelope, user_id: Any) -> bool:
+        """Tell whether the user says the same with this envelope."""
+        said = self.fingerprint or self._fingerprint()
+        return user_id == self.user_id and said == fingerprint(envelope.content)
+
+    def _fingerprint(self) -> str:
+        # A server of an older release, still running beside this one, stores messages without.
+        row = BrokerMessage.objects.filter(topic=self.topic_id, message_id=self.message_id).first()
+        return "" if row is None else fingerprint(row.content)
+
+
+def known_messages(keys: Collection[Key]) -> dict[Key, Known]:
+    """Return what is known of the messages with these ids. One query.
+
+    The topics are locked by the caller. The content of messages is not loaded.
+    """
+    wanted = {
+        "topic__in": {topic_id for topic_id, _ in keys},
+        "message_id__in": {message_id for _, message_id in keys},
+    }
+    stored = BrokerMessage.objects.filter(**wanted).order_by().values_list(*_COLUMNS)
+    gone = RememberedMessage.objects.filter(**wanted).values_list(*_COLUMNS)
+    found = [Known(*row) for row in gone.union(stored, all=True)]
+    return {(each.topic_id, each.message_id): each for each in found}
+
+
+def forgetting(now: datetime) -> Iterator[int]:
+    """Forget the ids whose time is over, and yield how many each small step took."""
+    while True:
+        due = RememberedMessage.objects.filter(forget_on__lte=now).order_by("forget_on")
+        page = list(due.values_list("pk", flat=True)[:STEP])
+        RememberedMessage.objects.filter(pk__in=page).delete()
+        yield len(page)
+        if len(page) < STEP:
+            return
+
+
+def due_to_forget(now: datetime) -> int:
+    """Return how many ids :func:`forgetting` would forget."""
+    return RememberedMessage.objects.filter(forget_on__lte=now).count()

@@ -1,0 +1,69 @@
+"""Retention: remove what a topic keeps for too long, or has too many of.
+
+Messages that nobody acknowledged are removed too: that is what retention means. Subscribers do
+not see them any more; a cursor from before them is answered ``CURSOR_EXPIRED``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.housekeeping import pages
+from dasf_broker.operations.removal import removing_up_to
+
+#: Topics looked at in one step.
+STEP = 100
+
+
+def retiring(now: datetime) -> Iterator[int]:
+    """Apply the retention of all topics, and yield how many messages each small step removed."""
+    for topic, boundary in _overdue(now):
+        yield from removing_up_to(topic, boundary)
+
+
+def due_to_retire(now: datetime) -> int:
+    """Return how many messages :func:`retiring` would remove."""
+    return sum(
+        topic.brokermessage_set.filter(sequence__lte=boundary).count()
+        for topic, boundary in _overdue(now)
+    )
+
+
+def _overdue(now: datetime) -> Iterator[tuple[BrokerTopic, int]]:
+    """Yield the topics with messages to remove, each with the sequence of the last of them."""
+    limited = Q(retention_age__isnull=False) | Q(retention_count__isnull=False)
+    for page in pages(BrokerTopic.objects.filter(limited), STEP):
+        for topic in page:
+            boundaries = (_last_too_old(topic, now), _last_too_many(topic))
+            if found := [each for each in boundaries if each is not None]:
+                yield topic, max(found)
+
+
+def _last_too_old(topic: BrokerTopic, now: datetime) -> int | None:
+    if topic.retention_age is None:
+        return None
+    # In the order of sequences: a clock that was wrong for a while makes no hole.
+    rows = topic.brokermessage_set.order_by("sequence")
+    young = rows.filter(date_created__gt=now - timedelta(seconds=topic.retention_age))
+    first_young = _first_sequence(young)
+    if first_young is not None:
+        rows = rows.filter(sequence__lt=first_young)
+    return _first_sequence(rows.reverse())
+
+
+def _last_too_many(topic: BrokerTopic) -> int | None:
+    if topic.retention_count is None:
+        return None
+    newest = topic.brokermessage_set.order_by("-sequence")
+    return _first_sequence(newest[topic.retention_count :])
+
+
+def _first_sequence(rows: Any) -> int | None:
+    for sequence in rows.values_list("sequence", flat=True)[:1]:
+        return int(sequence)
+    return None
