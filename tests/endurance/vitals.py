@@ -1,0 +1,101 @@
+"""How a server process is: what it holds that it should let go of."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import os
+import re
+import threading
+import weakref
+from pathlib import Path
+from typing import Any, TypedDict
+
+import redis.asyncio
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+from django.db import connection
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from dasf_broker import app_settings, database
+from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.writer import get_writer
+
+
+class Vitals(TypedDict):
+    """What ``/vitals`` answers, server to client."""
+
+    tasks: int
+    descriptors: int
+    threads: int
+    #: Topics with local subscribers.
+    topics: int
+    #: Local subscribers.
+    mailboxes: int
+    #: Memberships in groups of the channel layer, of all processes; one is the hub's own.
+    memberships: int
+    #: Requests that wait to be written.
+    waiting: int
+    #: Bytes that the server holds because clients do not take them.
+    unsent: int
+    #: Resident bytes.
+    memory: int
+
+
+#: The connections of the websockets of this process, as far as uvicorn still has them.
+connections: weakref.WeakSet[WebSocketsSansIOProtocol] = weakref.WeakSet()
+
+
+async def vitals(*, collected: bool) -> Vitals:
+    """Return how this process is, perhaps with everything collected that can be."""
+    memberships = await _memberships(get_channel_layer())
+    hub, writer = get_hub(), get_writer()
+    if collected:
+        _release_memory()
+    return Vitals(
+        tasks=len(asyncio.all_tasks()),
+        descriptors=len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - counts, and nothing else
+        threads=threading.active_count(),
+        topics=len(hub.topics),
+        mailboxes=sum(len(room.mailboxes) for room in hub._rooms.values()),
+        memberships=memberships,
+        waiting=len(writer.publish._waiting) + len(writer.acknowledge._waiting),
+        unsent=sum(each.transport.get_write_buffer_size() for each in connections),
+        memory=resident_memory("self"),
+    )
+
+
+async def warm_up() -> None:
+    """Have each thread that uses the database open its connection."""
+    together = threading.Barrier(app_settings.DASF_DATABASE_THREADS)
+
+    def connect() -> None:
+        connection.ensure_connection()
+        together.wait(timeout=30)  # no thread may do the work of two
+
+    await asyncio.gather(*(database.read(connect) for _ in range(together.parties)))
+    await database.write(connection.ensure_connection)
+
+
+def resident_memory(process: int | str) -> int:
+    """Return the resident bytes of a process."""
+    status = Path(f"/proc/{process}/status").read_text()
+    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found is not None, status
+    return int(found[1]) * 1024
+
+
+async def _memberships(layer: Any) -> int:
+    if isinstance(layer, InMemoryChannelLayer):
+        return sum(len(members) for members in layer.groups.values())
+    async with redis.asyncio.from_url(os.environ["REDIS_URL"]) as client:
+        names = [name async for name in client.scan_iter(f"{layer.prefix}:group:*")]
+        return sum([await client.zcard(name) for name in names])
+
+
+def _release_memory() -> None:
+    # What the allocator keeps for later is no leak.
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
+    if trim is not None:
+        trim(0)
