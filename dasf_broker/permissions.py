@@ -29,6 +29,7 @@ from dasf_broker.models import (
     BrokerTopicGroupPermission,
     BrokerTopicQuerySet,
     BrokerTopicUserPermission,
+    ResponseTopic,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ CREATOR_RIGHTS = (Right.PRODUCE, Right.VIEW_STATUS, Right.CHANGE, Right.DELETE)
 
 #: Any of these makes a topic visible.
 SEEING = frozenset(Right) - {Right.ADD}
+
+#: Rights on topics that are few enough to look at each of the topics.
+FEW = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ def rights_of(pairs: Collection[tuple[User, BrokerTopic]]) -> RightsTable:
     held: dict[tuple[Any, int | None], set[str]] = defaultdict(set)
     plain = [pk for pk, user in users.items() if user.is_active and not user.is_superuser]
     if plain:
-        for user_id, topic_id, codename in _held_rights(plain, {*topics, *sources}):
+        people = get_user_model()._default_manager.filter(pk__in=plain)
+        for user_id, topic_id, codename in _held_rights(people, {*topics, *sources}):
             held[user_id, topic_id].add(codename)
     return {
         (user.pk, topic.pk): TopicRights(
@@ -166,7 +171,13 @@ def holds_globally(user: User, right: Right) -> bool:
     """Tell whether the user holds the right for all topics. One query."""
     if not user.is_active:
         return False
-    return user.is_superuser or _global_holders([right]).filter(pk=user.pk).exists()
+    return user.is_superuser or _holds_any_globally(user, [right])
+
+
+def _holds_any_globally(user: User, rights: Collection[Right]) -> bool:
+    # From the side of the user: there may be many who hold a right globally.
+    people = get_user_model()._default_manager.filter(pk=user.pk)
+    return any(True for _ in _held_rights(people, (), rights))
 
 
 def _on_topic(
@@ -181,21 +192,29 @@ def _on_topic(
 
 
 def _held_rights(
-    users: Collection[Any], topics: Collection[int]
+    people: QuerySet[User],
+    topics: Collection[int],
+    rights: Collection[Right] | None = None,
+    *,
+    column: str = "pk",
 ) -> Iterator[tuple[Any, int | None, str]]:
     # From the side of the user, because `groups` is the one name that every user model has.
-    people = get_user_model()._default_manager.filter(pk__in=users).order_by()
+    people = people.order_by()
     everywhere = Cast(Value(None), BigIntegerField())
     own, group = "brokertopicuserpermission", "groups__brokertopicgrouppermission"
+
+    def these(codename: str) -> dict[str, Any]:
+        return {} if rights is None else {f"{codename}__in": rights}
+
     parts = [
-        people.filter(**{f"{path}__content_object__in": topics}).values_list(
-            "pk", f"{path}__content_object", f"{path}__permission__codename"
-        )
+        people.filter(
+            **{f"{path}__content_object__in": topics}, **these(f"{path}__permission__codename")
+        ).values_list(column, f"{path}__content_object", f"{path}__permission__codename")
         for path in (own, group)
     ] + [
-        people.filter(**{f"{path}__content_type": _content_type()}).values_list(
-            "pk", everywhere, f"{path}__codename"
-        )
+        people.filter(
+            **{f"{path}__content_type": _content_type()}, **these(f"{path}__codename")
+        ).values_list(column, everywhere, f"{path}__codename")
         for path in ("user_permissions", "groups__permissions")
     ]
     return parts[0].union(*parts[1:], all=True).iterator()
@@ -212,7 +231,7 @@ def topics_visible_to(user: User) -> BrokerTopicQuerySet:
     public = Q(is_public=True)
     if not user.is_active:
         return topics.filter(public)
-    if _global_holders(SEEING).filter(pk=user.pk).exists():
+    if _holds_any_globally(user, SEEING):
         return topics
     return topics.filter(
         public
@@ -221,13 +240,41 @@ def topics_visible_to(user: User) -> BrokerTopicQuerySet:
     )
 
 
+def few_visible_to(user: User) -> set[int] | None:
+    """Return the primary keys of the topics on which the user holds rights, if these are few.
+
+    One query. Public topics are not counted; whoever sees all topics does not see few.
+    """
+    if user.is_superuser and user.is_active:
+        return None
+    if not user.is_active:
+        return set()
+    people = get_user_model()._default_manager.filter(pk=user.pk).order_by()
+    everywhere = Cast(Value(None), BigIntegerField())
+    parts: list[QuerySet[Any]] = []
+    for path in ("user_permissions", "groups__permissions"):
+        seeing = {f"{path}__content_type": _content_type(), f"{path}__codename__in": SEEING}
+        parts.append(people.filter(**seeing).values_list(everywhere))
+    parts += [rows.values_list("content_object") for rows in _rights_on_topics(user, SEEING)]
+    for rows in _rights_on_topics(user, [Right.CONSUME]):
+        answers = ResponseTopic.objects.filter(is_response_for__in=rows.values("content_object"))
+        parts.append(answers.order_by().values_list("pk"))
+    found = [topic_id for (topic_id,) in parts[0].union(*parts[1:], all=True)[: FEW + 1]]
+    return None if len(found) > FEW or None in found else set(found)
+
+
 def _held_by(user: User, topic: str, rights: Collection[Right]) -> Q:
-    on_any = {"permission__codename__in": rights}
-    own = BrokerTopicUserPermission.objects.filter(user=user, **on_any)
-    of_groups = BrokerTopicGroupPermission.objects.filter(group__in=user.groups.all(), **on_any)
+    own, of_groups = _rights_on_topics(user, rights)
     return Q(**{f"{topic}__in": own.values("content_object")}) | Q(
         **{f"{topic}__in": of_groups.values("content_object")}
     )
+
+
+def _rights_on_topics(user: User, rights: Collection[Right]) -> tuple[QuerySet[Any], QuerySet[Any]]:
+    on_any = {"permission__codename__in": rights}
+    own = BrokerTopicUserPermission.objects.filter(user=user, **on_any)
+    of_groups = BrokerTopicGroupPermission.objects.filter(group__in=user.groups.all(), **on_any)
+    return own, of_groups
 
 
 # --- Which users? -----------------------------------------------------------------------------
@@ -242,14 +289,14 @@ def users_with(topic: BrokerTopic, right: Right) -> QuerySet[User]:
 
 
 def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
-    """Return the primary keys of the present consumers of each topic. Three queries."""
+    """Return the primary keys of the present consumers of each topic. One query."""
     return _holders_by_topic([topic.pk for topic in topics], Right.CONSUME)
 
 
 def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     """Return the primary keys of who may publish to each topic, as :func:`users_with` does.
 
-    Three queries, and three more where there are response topics.
+    One query, and another one where there are response topics.
     """
     producers = _holders_by_topic([topic.pk for topic in topics], Right.PRODUCE)
     sources = {topic.pk: topic.source_topic_id for topic in topics if topic.source_topic_id}
@@ -259,17 +306,52 @@ def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     return producers
 
 
+def holder_names(
+    wanted: Collection[tuple[BrokerTopic, Right]],
+) -> dict[tuple[BrokerTopic, Right], set[str]]:
+    """Return the names of who holds each right on its topic, as :func:`users_with` does.
+
+    One query for all.
+
+    Parameters
+    ----------
+    wanted
+        Topics loaded with their response info, each with a right.
+    """
+    asked = {each for topic, right in wanted for each in _given_by(topic, right)}
+    held: dict[tuple[int | None, str], set[str]] = defaultdict(set)
+    rows = _held_rights(
+        _people(),
+        {topic_id for topic_id, _ in asked},
+        {right for _, right in asked},
+        column=get_user_model().USERNAME_FIELD,
+    )
+    for name, topic_id, codename in rows:
+        held[topic_id, codename].add(name)
+
+    return {
+        (topic, right): {
+            name
+            for topic_id, given in _given_by(topic, right)
+            for where in (topic_id, None)
+            for name in held.get((where, given), ())
+        }
+        for topic, right in wanted
+    }
+
+
+def _given_by(topic: BrokerTopic, right: Right) -> Iterator[tuple[int, Right]]:
+    """Yield the rights, each on a topic, any of which gives a right on a topic."""
+    yield topic.pk, right
+    if right is Right.PRODUCE and topic.source_topic_id is not None:
+        yield topic.source_topic_id, Right.CONSUME
+
+
 def _holders_by_topic(ids: Collection[int], right: Right) -> dict[int, set[Any]]:
-    people = _people()
-    everywhere = set(people.filter(pk__in=_global_holders([right])).values_list("pk", flat=True))
-    holders = {topic_id: set(everywhere) for topic_id in ids}
-    for path in ("brokertopicuserpermission", "groups__brokertopicgrouppermission"):
-        rows = people.filter(
-            **{f"{path}__content_object__in": ids, f"{path}__permission__codename": right}
-        ).values_list(f"{path}__content_object", "pk")
-        for topic_id, user_id in rows:
-            holders[topic_id].add(user_id)
-    return holders
+    on_topic: dict[int | None, set[Any]] = {topic_id: set() for topic_id in (*ids, None)}
+    for user_id, topic_id, _ in _held_rights(_people(), ids, [right]):
+        on_topic[topic_id].add(user_id)
+    return {topic_id: on_topic[topic_id] | on_topic[None] for topic_id in ids}
 
 
 def _people() -> QuerySet[User]:

@@ -36,7 +36,10 @@ class BrokerMessage(models.Model):
     """A stored message. Its ``sequence`` is its place in the topic, without regard to clocks."""
 
     message_id = models.UUIDField(_("message id"))
-    topic = models.ForeignKey(BrokerTopic, on_delete=models.CASCADE, verbose_name=_("topic"))
+    # The indexes of the constraints begin with it.
+    topic = models.ForeignKey(
+        BrokerTopic, on_delete=models.CASCADE, db_index=False, verbose_name=_("topic")
+    )
     sequence = models.PositiveBigIntegerField(_("sequence"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -113,9 +116,11 @@ class BrokerMessage(models.Model):
 class Acknowledgement(models.Model):
     """A consumer has dealt with a message."""
 
+    # The index of the constraint begins with it.
     message = models.ForeignKey(
         BrokerMessage,
         on_delete=models.CASCADE,
+        db_index=False,
         related_name="acknowledgements",
         verbose_name=_("message"),
     )

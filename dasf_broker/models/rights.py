@@ -21,6 +21,12 @@ class BrokerTopicUserPermission(UserObjectPermissionBase):
     class Meta(UserObjectPermissionBase.Meta):
         verbose_name = _("right of a user")
         verbose_name_plural = _("rights of users")
+        # What a user may do with a topic: each may have many of the other.
+        indexes = (
+            models.Index(
+                fields=("user", "content_object", "permission"), name="dasf_broker_user_and_topic"
+            ),
+        )
 
 
 class BrokerTopicGroupPermission(GroupObjectPermissionBase):
@@ -31,3 +37,9 @@ class BrokerTopicGroupPermission(GroupObjectPermissionBase):
     class Meta(GroupObjectPermissionBase.Meta):
         verbose_name = _("right of a group")
         verbose_name_plural = _("rights of groups")
+        # The same for groups.
+        indexes = (
+            models.Index(
+                fields=("group", "content_object", "permission"), name="dasf_broker_group_and_topic"
+            ),
+        )

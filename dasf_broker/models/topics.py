@@ -170,6 +170,34 @@ class BrokerTopic(models.Model):
             ("can_consume", _("Can read and acknowledge the messages of the topic")),
             ("can_view_status", _("Can see whether the topic is online")),
         )
+        # Small ones for the few among many. None holds what a publish writes.
+        indexes = (
+            # Pages of the topics that everybody sees, in the orders of the API.
+            models.Index(
+                fields=("slug",), condition=Q(is_public=True), name="dasf_broker_public_by_slug"
+            ),
+            models.Index(
+                fields=("id",), condition=Q(is_public=True), name="dasf_broker_public_by_age"
+            ),
+            # The rounds of the housekeeping: whom to ping, ...
+            models.Index(
+                fields=("id",), condition=Q(supports_dasf=True), name="dasf_broker_to_ping"
+            ),
+            # ... what may be garbage, ...
+            models.Index(
+                fields=("id",),
+                condition=Q(garbage_collect_on__isnull=False),
+                name="dasf_broker_garbage",
+            ),
+            # ... whose messages grow too old or too many, ...
+            models.Index(
+                fields=("id",),
+                condition=Q(retention_age__isnull=False) | Q(retention_count__isnull=False),
+                name="dasf_broker_to_retire",
+            ),
+            # ... and where the last acknowledgement may come by itself.
+            models.Index(fields=("store_messages", "id"), name="dasf_broker_by_storage"),
+        )
 
     def __str__(self) -> str:
         return self.slug

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from uuid import UUID
 
 from django.db import transaction
@@ -183,7 +184,9 @@ def _acknowledge_in_topic(
 def _locked(topic: BrokerTopic, message_ids: set[UUID]) -> dict[UUID, BrokerMessage]:
     # Locked, because of two last acks at the same moment each would see the other one missing.
     messages = topic.brokermessage_set.select_for_update().filter(message_id__in=message_ids)
-    return {row.message_id: row for row in messages.order_by("sequence").defer("content")}
+    # Sorted here: a database that may sort by an index reads the whole topic by that index.
+    rows = sorted(messages.order_by().defer("content"), key=attrgetter("sequence"))
+    return {row.message_id: row for row in rows}
 
 
 def _acknowledged_before(rows: dict[UUID, BrokerMessage]) -> set[tuple[int, object]]:

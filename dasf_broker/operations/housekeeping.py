@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from dasf_broker import app_settings
 from dasf_broker.domain.events import TopicDeleted
 from dasf_broker.domain.storage import StoragePolicy, is_settled
 from dasf_broker.models import (
@@ -109,13 +110,13 @@ def settle() -> int:
 def settling() -> Iterator[int]:
     """Do as :func:`settle`, and yield how many messages each step removed."""
     acknowledged = Acknowledgement.objects.filter(message__topic=OuterRef("pk"))
-    # Topics without a rule of their own follow a setting: Python asks the rule below.
-    maybe = Q(store_messages=StoragePolicy.CACHEALL.value) | Q(store_messages__isnull=True)
-    topics = BrokerTopic.objects.filter(maybe, Exists(acknowledged)).with_response_info()
-    for page in pages(topics, STEP):
-        for topic in page:
-            if topic.storage_policy is StoragePolicy.CACHEALL:
-                yield from _settling(topic)
+    topics = BrokerTopic.objects.filter(Exists(acknowledged)).with_response_info()
+    # One after the other: together, a database would sort all of them for each page.
+    for rule in _followed_by_cacheall():
+        for page in pages(topics.filter(rule), STEP):
+            for topic in page:
+                if topic.storage_policy is StoragePolicy.CACHEALL:
+                    yield from _settling(topic)
 
 
 def pages(topics: Topics, size: int) -> Iterator[list[BrokerTopic]]:
@@ -178,6 +179,14 @@ def _is_garbage(now: datetime) -> Q:
     answers = BrokerMessage.objects.filter(topic=OuterRef("pk"), delivered_to__isnull=True)
     expected = answers.filter(date_created__gt=now - ANSWERS_KEPT)
     return Q(~Exists(expected), garbage_collect_on__lte=now)
+
+
+def _followed_by_cacheall() -> Iterator[Q]:
+    """Yield what is in the rows of topics that may be under ``cacheall``."""
+    yield Q(store_messages=StoragePolicy.CACHEALL.value)
+    defaults = app_settings.DASF_STORE_SOURCE_MESSAGES, app_settings.DASF_STORE_RESPONSE_MESSAGES
+    if StoragePolicy.CACHEALL in defaults:  # which of them, Python asks the rule
+        yield Q(store_messages__isnull=True)
 
 
 def _settling(topic: BrokerTopic) -> Iterator[int]:

@@ -58,6 +58,13 @@ def load_topic(topic_id: int) -> BrokerTopic:
     return topic
 
 
+def heads(topic_ids: Collection[int]) -> Mapping[int, int]:
+    """Return the newest sequence of each topic that is there."""
+    topics = BrokerTopic.objects.filter(pk__in=topic_ids)
+    found = dict(topics.order_by().values_list("pk", "last_sequence"))
+    return found | ({DIRECTORY: 0} if DIRECTORY in topic_ids else {})
+
+
 def stored_messages(topic_id: int) -> Any:
     """Return the stored messages of a topic in order, ready to become events."""
     rows = BrokerMessage.objects.filter(topic=topic_id).order_by("sequence")
@@ -65,12 +72,7 @@ def stored_messages(topic_id: int) -> Any:
 
 
 async def _load_heads(topic_ids: Collection[int]) -> Mapping[int, int]:
-    def load() -> dict[int, int]:
-        topics = BrokerTopic.objects.filter(pk__in=topic_ids)
-        heads = dict(topics.order_by().values_list("pk", "last_sequence"))
-        return heads | ({DIRECTORY: 0} if DIRECTORY in topic_ids else {})
-
-    return await database.read(load)
+    return await database.read(heads, topic_ids)
 
 
 async def _load_messages(topic_id: int, position: int, limit: int) -> Sequence[MessagePublished]:

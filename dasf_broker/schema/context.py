@@ -6,31 +6,22 @@ the operation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cached_property
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, TypeAlias
 
 import strawberry
 from django.contrib.auth import get_user_model
-from django.db.models import Count
 from strawberry.dataloader import DataLoader
 
-from dasf_broker import database
-from dasf_broker.models import (
-    Acknowledgement,
-    BrokerMessage,
-    BrokerTopic,
-    BrokerTopicQuerySet,
-)
-from dasf_broker.operations.access import Access
+from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.caller import Caller
-from dasf_broker.permissions import consumers_by_topic, rights_table
+from dasf_broker.operations.deliveries import MessageKey, count_outstanding, delivered_to
+from dasf_broker.permissions import Right, consumers_by_topic, holder_names, rights_table
+from dasf_broker.schema.loaders import PageLoaders, loader
 
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
-
-#: A stored message by topic and sequence; neither is ever used twice.
-MessageKey: TypeAlias = tuple[int, int]
+#: Primary keys of users, as text, by message.
+Deliveries: TypeAlias = DataLoader[MessageKey, frozenset[str] | None]
 
 
 class Context:
@@ -48,9 +39,10 @@ class Context:
         self.caller = caller
         self.root_url = root_url
 
-    async def access(self, topic: BrokerTopic) -> Access:
-        """Return what the caller may do with a topic that they were given."""
-        return Access(self.caller, topic, await self.rights.load(topic))
+    @cached_property
+    def pages(self) -> PageLoaders:
+        """Pages of the lists that topics have."""
+        return PageLoaders(self.caller)
 
     @cached_property
     def rights(self) -> DataLoader[BrokerTopic, Any]:
@@ -60,7 +52,7 @@ class Context:
             table = rights_table([self.caller.user], topics)
             return {topic: table[self.caller.user.pk, topic.pk] for topic in topics}
 
-        return _loader(load)
+        return loader(load)
 
     @cached_property
     def topics(self) -> DataLoader[int, BrokerTopic | None]:
@@ -70,7 +62,7 @@ class Context:
             topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
             return topics.in_bulk(ids)
 
-        return _loader(load)
+        return loader(load)
 
     @cached_property
     def users(self) -> DataLoader[str, Any]:
@@ -80,24 +72,22 @@ class Context:
             users = get_user_model()._default_manager.filter(pk__in=ids)
             return {str(user.pk): user for user in users}
 
-        return _loader(load)
+        return loader(load)
 
     @cached_property
-    def delivered(self) -> DataLoader[MessageKey, frozenset[str] | None]:
+    def delivered(self) -> Deliveries:
         """Primary keys of who acknowledged each stored message."""
+        return loader(delivered_to)
 
-        def load(keys: Sequence[MessageKey]) -> Mapping[MessageKey, frozenset[str]]:
-            delivered: dict[MessageKey, set[str]] = {key: set() for key in keys}
-            rows = Acknowledgement.objects.filter(
-                message__topic__in={topic for topic, _ in keys},
-                message__sequence__in={sequence for _, sequence in keys},
-            ).values_list("message__topic", "message__sequence", "user")
-            for topic, sequence, user in rows:
-                if (topic, sequence) in delivered:
-                    delivered[topic, sequence].add(str(user))
-            return {key: frozenset(users) for key, users in delivered.items()}
+    @cached_property
+    def acknowledged(self) -> Deliveries:
+        """The same, of the caller alone: there may be many others."""
+        return loader(partial(delivered_to, only=self.caller.user.pk))
 
-        return _loader(load)
+    @cached_property
+    def holders(self) -> DataLoader[tuple[BrokerTopic, Right], set[str] | None]:
+        """Names of who holds each right on its topic."""
+        return loader(holder_names)
 
     @cached_property
     def consumers(self) -> DataLoader[int, frozenset[str] | None]:
@@ -108,33 +98,13 @@ class Context:
             found = consumers_by_topic(list(topics))
             return {pk: frozenset(map(str, users)) for pk, users in found.items()}
 
-        return _loader(load)
+        return loader(load)
 
     @cached_property
     def outstanding(self) -> DataLoader[int, int | None]:
         """How many messages of each topic the caller has not acknowledged."""
-
-        def load(ids: Sequence[int]) -> Mapping[int, int]:
-            messages = BrokerMessage.objects.filter(topic__in=ids)
-            return _counted(messages.not_acknowledged_by(self.caller.user.pk))
-
-        return _loader(load)
+        return loader(partial(count_outstanding, user_id=self.caller.user.pk))
 
 
 #: The ``info`` of the broker's resolvers.
 Info: TypeAlias = strawberry.Info[Context, Any]
-
-
-def _counted(messages: Any) -> Mapping[int, int]:
-    rows = messages.order_by().values_list("topic").annotate(Count("pk"))
-    return dict(rows)
-
-
-def _loader(
-    load: Callable[[Sequence[Key]], Mapping[Key, Value]],
-) -> DataLoader[Key, Any]:
-    async def load_all(keys: list[Key]) -> list[Value | None]:
-        found = await database.read(load, keys)
-        return [found.get(key) for key in keys]
-
-    return DataLoader(load_fn=load_all)

@@ -5,8 +5,9 @@ Only lookups that an index or a short list serves: no regular expressions, no ne
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import strawberry
@@ -109,12 +110,28 @@ def restriction(filters: Any, info: Info) -> Restrict:
     """Return what narrows a queryset down as a filter input says."""
     if filters is None or filters is strawberry.UNSET:
         return everything
-    return partial(_narrow, filters, info)
+    return _Restriction(_frozen(filters), filters, info)
 
 
-def _narrow(filters: Any, info: Info, rows: Any) -> Any:
-    rows, condition = strawberry_django.process_filters(filters, rows, info)
-    return rows.filter(condition)
+@dataclass(frozen=True, slots=True)
+class _Restriction:
+    """Narrows down as a filter input says. Two that say the same are equal, and read as one."""
+
+    said: Hashable
+    filters: Any = field(compare=False)
+    info: Info = field(compare=False)
+
+    def __call__(self, rows: Any) -> Any:
+        rows, condition = strawberry_django.process_filters(self.filters, rows, self.info)
+        return rows.filter(condition)
+
+
+def _frozen(value: Any) -> Hashable:
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    if is_dataclass(value):
+        return tuple(_frozen(getattr(value, each.name)) for each in fields(value))
+    return value  # type: ignore[no-any-return]
 
 
 def _aware(time: datetime) -> datetime:

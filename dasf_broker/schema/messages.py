@@ -20,7 +20,7 @@ from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.access import access_by_id
 from dasf_broker.operations.browse import find_message_in
 from dasf_broker.schema.connections import Connection
-from dasf_broker.schema.context import Info
+from dasf_broker.schema.context import Deliveries, Info
 from dasf_broker.schema.nodes import primary_key
 from dasf_broker.schema.people import User, load_user, load_users
 from dasf_broker.schema.sharing import shared
@@ -159,16 +159,15 @@ class Message(relay.Node):
     )
     async def delivered_to(self, info: Info) -> list[User]:
         """Return who acknowledged."""
-        delivered = await self._delivered(info)
         topic = await info.context.topics.load(self.event.topic_id)
-        if topic is None or not (await info.context.rights.load(topic)).may_change:
-            delivered &= {str(info.context.caller.user.pk)}
-        return await load_users(info, delivered)
+        may_see_all = topic is not None and (await info.context.rights.load(topic)).may_change
+        loader = info.context.delivered if may_see_all else info.context.acknowledged
+        return await load_users(info, await self._delivered(loader))
 
     @shared("Whether every present consumer acknowledged the message.")
     async def delivered_to_all(self, info: Info) -> bool:
         """Tell whether nobody is missing."""
-        delivered = await self._delivered(info)
+        delivered = await self._delivered(info.context.delivered)
         if not delivered:
             return False
         consumers = await info.context.consumers.load(self.event.topic_id) or frozenset()
@@ -177,13 +176,13 @@ class Message(relay.Node):
     @strawberry.field(description="Whether you acknowledged the message.")
     async def acknowledged(self, info: Info) -> bool:
         """Tell whether the viewer acknowledged."""
-        return str(info.context.caller.user.pk) in await self._delivered(info)
+        return bool(await self._delivered(info.context.acknowledged))
 
-    async def _delivered(self, info: Info) -> frozenset[str]:
+    async def _delivered(self, loader: Deliveries) -> frozenset[str]:
         if self.event.sequence is None:
             return frozenset()
         key = (self.event.topic_id, self.event.sequence)
-        return await info.context.delivered.load(key) or frozenset()
+        return await loader.load(key) or frozenset()
 
 
 MessageConnection = Connection[Message]

@@ -34,9 +34,8 @@ LARGE = "x" * 64 * 1024
 SMALL = "x" * 100
 LAST = "the end"
 
-#: More than 50 MB.
-HUGE_FLOOD = 120
-HUGE = "x" * 500 * 1024
+#: More than 50 MB, in base64 on two topics.
+LONG_FLOOD = 500
 
 #: A round's measurement: seconds between publishes, and how many; each tenth is large.
 PACE, SAMPLES = 0.02, 150
@@ -87,11 +86,11 @@ class Load:
             assert message["missed"] == 0
             self.received[topic] += 1
 
-    async def flood(self, count: int = FLOOD, filling: str = LARGE) -> int:
+    async def flood(self, count: int = FLOOD) -> int:
         """Publish more than all buffers take; return the most memory that it took."""
         most = 0
         for _ in range(count // 4):
-            await asyncio.gather(*(self.publish(topic, filling) for topic in TOPICS * 4))
+            await asyncio.gather(*(self.publish(topic, LARGE) for topic in TOPICS * 4))
             most = max(most, resident_memory(self.server.process.pid))
         await self._until_all_is_received()
         return most
@@ -129,10 +128,10 @@ def running(tmp_path: Path) -> Iterator[tuple[Server, Keys]]:
 async def test_memory(running: tuple[Server, Keys]) -> None:
     """Ten stalled readers on each topic cost under 50 MB, though they are sent more than that."""
     async with _load(*running) as load:
-        await load.flood(HUGE_FLOOD, HUGE)  # to be warm
-        without = await load.flood(HUGE_FLOOD, HUGE)
+        await load.flood()  # to be warm
+        without = await load.flood(LONG_FLOOD)
         async with _stalled(load):
-            beside = await load.flood(HUGE_FLOOD, HUGE)
+            beside = await load.flood(LONG_FLOOD)
     assert beside - without < 50 * MEGABYTE
 
 

@@ -17,15 +17,13 @@ from dasf_broker.operations.browse import (
     MessageOrder,
     find_message,
     list_messages,
-    list_response_topics,
-    list_source_messages,
     list_topics,
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.paging import Page, PageRequest
-from dasf_broker.permissions import Right, grant
+from dasf_broker.permissions import Right
 from tests.conftest import MakeTopic, MakeUser
-from tests.operations.helpers import ack, queries, send, send_many
+from tests.operations.helpers import queries, send, send_many
 
 ALL = PageRequest()
 
@@ -57,20 +55,6 @@ def test_messages_for_consumers_only(
     assert message_ids(newest) == ids[::-1]
     with pytest.raises(ForbiddenError):
         list_messages(access(Caller(producer), "topic"), ALL)
-
-
-def test_outstanding_messages_are_the_readers_own(
-    topic: BrokerTopic, producer: User, consumer: User, make_user: MakeUser
-) -> None:
-    """What one consumer acknowledged is still outstanding to the other."""
-    BrokerTopic.objects.update(store_messages="store")
-    other = make_user("other", topic, Right.CONSUME)
-    first, second = send_many(producer, 2)
-    ack(consumer, first)
-    for user, expected in ((consumer, [second]), (other, [first, second])):
-        found = access(Caller(user), "topic")
-        assert message_ids(list_messages(found, ALL, outstanding=True)) == expected
-        assert message_ids(list_messages(found, ALL)) == [first, second]
 
 
 def test_messages_are_narrowed_down(topic: BrokerTopic, producer: User, consumer: User) -> None:
@@ -116,39 +100,6 @@ def test_who_may_not_read_a_message(topic: BrokerTopic, stranger: User, manager:
         find_message(Caller(manager), "topic", uuid4())
     with pytest.raises(NotFoundError):
         find_message(Caller(stranger), "topic", uuid4())
-
-
-def test_response_topics_and_their_requests(
-    topic: BrokerTopic, producer: User, consumer: User, make_user: MakeUser
-) -> None:
-    """Requesters see their own, the consumers of the source see all."""
-    other = make_user("other", topic, Right.PRODUCE)
-    ids = [
-        send(user, response_topic=f"for-{user}").message.message_id for user in (producer, other)
-    ]
-    grant(producer, BrokerTopic.objects.get(slug="for-other"), Right.VIEW_STATUS)
-    listed = {
-        user.username: slugs(list_response_topics(Caller(user), topic, ALL))
-        for user in (producer, other, consumer)
-    }
-    both = ["for-other", "for-producer"]
-    assert listed == {"producer": both, "other": ["for-other"], "consumer": both}
-    answers = BrokerTopic.objects.with_response_info().get(slug="for-producer")
-    for user, may_consume, expected in (
-        (producer, False, ids[:1]),
-        (other, False, []),
-        (consumer, True, ids[:1]),
-    ):
-        page = list_source_messages(
-            Caller(user), answers, may_consume_source=may_consume, request=ALL
-        )
-        assert message_ids(page) == expected
-
-
-def test_other_topics_answer_no_requests(topic: BrokerTopic, consumer: User) -> None:
-    """The list is empty."""
-    page = list_source_messages(Caller(consumer), topic, may_consume_source=True, request=ALL)
-    assert page == Page.empty()
 
 
 def slugs(page: Page[Any]) -> list[str]:

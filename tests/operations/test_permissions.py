@@ -16,6 +16,7 @@ from dasf_broker.permissions import (
     Right,
     consumers_by_topic,
     grant,
+    holder_names,
     holds_globally,
     revoke,
     rights,
@@ -112,6 +113,7 @@ def test_all_questions_have_the_same_answer(held: frozenset[tuple[str, str, Righ
             visible = {pk for slug, pk in named(world) if table[user.pk, pk].is_visible}
             assert set(topics_visible_to(user).values_list("pk", flat=True)) == visible
         consumers = consumers_by_topic([*world.topics.values()])
+        names = holder_names([*product(world.topics.values(), Right)])
         for topic in world.topics.values():
             for right in Right:
                 holders = {
@@ -120,6 +122,9 @@ def test_all_questions_have_the_same_answer(held: frozenset[tuple[str, str, Righ
                     if name != "root" and right in table[user.pk, topic.pk].held
                 }
                 assert set(users_with(topic, right).values_list("pk", flat=True)) == holders
+                assert names[topic, right] == {
+                    name for name, user in world.users.items() if user.pk in holders
+                }
                 if right is Right.CONSUME:
                     assert consumers[topic.pk] == holders
 
@@ -150,7 +155,8 @@ def test_the_table_is_one_query(
     grant(users[0], rows[0], *Right)
     rights_table(users, loaded)
     assert queries(lambda: rights_table(users, loaded)) == 1
-    assert queries(lambda: consumers_by_topic(loaded)) == 3
+    assert queries(lambda: consumers_by_topic(loaded)) == 1
+    assert queries(lambda: holder_names([*product(loaded, Right)])) == 1
 
 
 def test_nobody_asks_for_nothing(topic: BrokerTopic, consumer: User, superuser: User) -> None:

@@ -1,0 +1,143 @@
+"""Loaders: what the resolvers of one operation ask for one by one is read for all at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from strawberry.dataloader import DataLoader
+
+from dasf_broker import database
+from dasf_broker.exceptions import BrokerError
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.browse import Restrict, everything
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.nested import (
+    Pages,
+    WithSource,
+    list_messages_of_each,
+    list_response_topics,
+    list_source_messages,
+)
+from dasf_broker.operations.paging import Page, PageRequest
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+Owner = TypeVar("Owner", bound=Hashable)
+Wanted = TypeVar("Wanted", bound=Hashable)
+
+#: Keys of one read: databases take no more than so many values in a statement.
+BATCH = 10_000
+
+
+def loader(load: Callable[[Sequence[Key]], Mapping[Key, Value]]) -> DataLoader[Key, Any]:
+    """Return a loader that reads in one of the reading threads.
+
+    Parameters
+    ----------
+    load
+        Reads the values of some keys; those that have none are missing. A value that is an
+        exception is raised where the key was asked for.
+    """
+
+    async def load_all(keys: list[Key]) -> list[Value | None]:
+        found = await database.read(load, keys)
+        return [found.get(key) for key in keys]
+
+    return DataLoader(load_fn=load_all, max_batch_size=BATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Which of its messages a topic is asked for."""
+
+    request: PageRequest
+    restrict: Restrict = everything
+    outstanding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMessages:
+    """Which of the requests that it answers a response topic is asked for."""
+
+    request: PageRequest
+    may_consume_source: bool
+
+
+class PageLoaders:
+    """Loaders of the lists that topics have, by topic and what is wanted of it.
+
+    All topics of a page that are asked the same are read together.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    @cached_property
+    def messages(self) -> DataLoader[tuple[BrokerTopic, Messages], Page[Any]]:
+        """Messages of topics that the caller may consume from."""
+
+        def load(topics: Sequence[BrokerTopic], wanted: Messages) -> Pages[BrokerTopic]:
+            return list_messages_of_each(
+                self._caller,
+                topics,
+                wanted.request,
+                restrict=wanted.restrict,
+                outstanding=wanted.outstanding,
+            )
+
+        return _page_loader(load)
+
+    @cached_property
+    def response_topics(self) -> DataLoader[tuple[BrokerTopic, PageRequest], Page[Any]]:
+        """Response topics that the caller may see."""
+
+        def load(topics: Sequence[BrokerTopic], wanted: PageRequest) -> Pages[BrokerTopic]:
+            return list_response_topics(self._caller, topics, wanted)
+
+        return _page_loader(load)
+
+    @cached_property
+    def source_messages(self) -> DataLoader[tuple[WithSource, SourceMessages], Page[Any]]:
+        """The requests that response topics answer; each goes with its source topic."""
+
+        def load(topics: Sequence[WithSource], wanted: SourceMessages) -> Pages[WithSource]:
+            return list_source_messages(
+                self._caller,
+                topics,
+                wanted.request,
+                may_consume_source=wanted.may_consume_source,
+            )
+
+        return _page_loader(load)
+
+
+def _page_loader(
+    load: Callable[[Sequence[Owner], Wanted], Pages[Owner]],
+) -> DataLoader[tuple[Owner, Wanted], Page[Any]]:
+    def load_all(keys: Sequence[tuple[Owner, Wanted]]) -> Mapping[tuple[Owner, Wanted], Any]:
+        alike: dict[Wanted, list[Owner]] = defaultdict(list)
+        for owner, wanted in keys:
+            alike[wanted].append(owner)
+        found: dict[tuple[Owner, Wanted], Page[Any] | BrokerError] = {}
+        for wanted, owners in alike.items():
+            pages = _or_error(load, owners, wanted)
+            # One that was deleted meanwhile has nothing.
+            found |= {(each, wanted): pages.get(each, Page.empty()) for each in owners}
+        return found
+
+    return loader(load_all)
+
+
+def _or_error(
+    load: Callable[[Sequence[Owner], Wanted], Pages[Owner]],
+    owners: Sequence[Owner],
+    wanted: Wanted,
+) -> Pages[Owner]:
+    try:
+        return load(owners, wanted)
+    except BrokerError as error:  # no business of those who want something else
+        return dict.fromkeys(owners, error)

@@ -1,0 +1,155 @@
+"""The benchmarks themselves: what they check is checked, and what they write is complete.
+
+No time is judged here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import baseline, hotspots
+from benchmarks.__main__ import OURS
+from benchmarks.harness.report import Figure, Ratio, Report, pairwise
+from benchmarks.load.fanout import Board
+from benchmarks.load.websocket import read_frame
+from tests.acceptance.servers import ROOT
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the results of one quick run of all benchmarks."""
+    file: Path = tmp_path_factory.mktemp("bench") / "results.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--check", "--output", file],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    # Only the baseline may be missed: so short a run says nothing about time.
+    assert done.returncode == 0 or "worse." in done.stderr, done.stderr
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", OURS)
+def test_results(results: dict[str, Any], name: str) -> None:
+    """Each benchmark gets through all that it checks, and yields figures and ratios."""
+    found = results["benchmarks"][name]
+    assert found["title"]
+    assert all(ratio["median"] > 0 and len(ratio["runs"]) == 1 for ratio in found["ratios"])
+    assert all(figure["unit"] and len(figure["runs"]) == 1 for figure in found["figures"])
+    assert len(found["ratios"]) >= 1
+    assert len(found["figures"]) >= 2
+
+
+def test_facts(results: dict[str, Any]) -> None:
+    """A result says on what it was measured."""
+    for fact in ("date", "cores", "processor", "python", "django", "uvicorn"):
+        assert results["facts"][fact]
+
+
+async def test_lost_order() -> None:
+    """A frame that differs from what the others got is noticed."""
+    board = Board(subscribers=2, window=1)
+    payload = board.new_message().frame()
+    board.learn(0, payload, payload)
+    with pytest.raises(ValueError, match="Not what the others got"):
+        board.learn(0, b"other", b"other")
+
+
+async def test_wrong_content() -> None:
+    """A message that is not as it was published is noticed."""
+    board = Board(subscribers=1, window=1)
+    payload = board.new_message().frame().replace(b"Sylt", b"Amrum", 1)
+    with pytest.raises(ValueError, match="Not what was published"):
+        board.learn(0, payload, payload)
+
+
+async def test_twice() -> None:
+    """A message that comes a second time is noticed."""
+    board = Board(subscribers=1, window=2)
+    payload = board.new_message().frame()
+    board.learn(0, payload, payload)
+    with pytest.raises(KeyError):
+        board.learn(1, payload, payload)
+
+
+async def test_window() -> None:
+    """Publishers wait until what is under way was delivered to all."""
+    board = Board(subscribers=2, window=1)
+    await board.wait_for_room()
+    board.new_message()
+    waiting = asyncio.create_task(board.wait_for_room())
+    await asyncio.sleep(0)
+    board.count(1)
+    await waiting
+    assert board.missing == 1
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+def test_frames(size: int) -> None:
+    """Frames of every length are read, and incomplete ones left."""
+    heads = {0: b"\x00", 125: b"\x7d", 126: b"\x7e\x00\x7e", 65535: b"\x7e\xff\xff"}
+    head = b"\x81" + heads.get(size, b"\x7f" + size.to_bytes(8, "big"))
+    frame = head + b"x" * size
+    assert read_frame(b"ab" + frame + b"rest", 2) == (1, 2 + len(head), 2 + len(frame))
+    assert read_frame(frame[:-1], 0) is None
+    assert read_frame(frame[:1], 0) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "is_cost", "is_worse"),
+    [(0.79, False, True), (0.81, False, False), (1.26, True, True), (1.24, True, False)],
+)
+def test_baseline(value: float, is_cost: bool, is_worse: bool) -> None:
+    """A ratio that is more than a fifth worse is worse; others are not."""
+    report = Report("title", ratios=[Ratio("name", [value], is_cost=is_cost)])
+    measured = {"benchmarks": {"one": report.as_json()}}
+    known = {"ratios": {"one: name": {"value": 1.0, "is_cost": is_cost}}}
+    [comparison] = baseline.compare(measured, known)
+    assert comparison.is_worse is is_worse
+    assert ("!!" in comparison.line()) is is_worse
+
+
+def test_new_ratio() -> None:
+    """A ratio that the baseline does not know is no failure."""
+    report = Report("title", ratios=[Ratio("name", [1.0])])
+    [comparison] = baseline.compare({"benchmarks": {"one": report.as_json()}}, {"ratios": {}})
+    assert not comparison.is_worse
+    assert "new" in comparison.line()
+
+
+def test_pairwise() -> None:
+    """Ratios are of neighbouring runs, and the median is what counts."""
+    ours, theirs = Figure("a", "1/s", [2, 9, 4]), Figure("b", "1/s", [1, 3, 4])
+    ratio = pairwise("a against b", ours, theirs, budget=1.5)
+    assert list(ratio.runs) == [2, 3, 1]
+    assert (ratio.value, ratio.is_reached) == (2, True)
+
+
+def test_hotspots() -> None:
+    """Costs are counted once a stack, and waiting is none."""
+    profile = [
+        "main (run.py:1);f (dasf_broker/a.py:2);f (dasf_broker/a.py:2);g (json/b.py:3) 3",
+        "main (run.py:1);Condition.wait (threading.py:9) 5",
+        "main (run.py:1) 1",
+    ]
+    inclusive, own, total = hotspots.costs(hotspots.read_profile(profile))
+    assert total == 4
+    assert inclusive["dasf_broker/a.py f"] == 3
+    assert own["json/b.py g"] == 3
+    assert any("75.0%" in line for line in hotspots.lines(inclusive, own, total))
