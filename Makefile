@@ -7,10 +7,10 @@ SECONDS ?= 600
 SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint format schema requirements clean
+.PHONY: help demo test chaos bench bench-check bench-peers profile lint format schema requirements clean
 
 help: ## Show this list.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
 
 $(BIN)/.server: requirements/server.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +35,18 @@ test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
 
 chaos: $(BIN)/.dev ## Kill, stop and cut off everything under load (SECONDS=600 SEEDS="1 2 3").
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seeds $(SEEDS)
+
+bench: $(BIN)/.dev ## Measure against yardsticks, side by side (BENCH="--runs 5 fanout publish").
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-check: $(BIN)/.dev ## Fail if a ratio is more than 20 % worse than the baseline.
+	$(BIN)/python -m benchmarks $(BENCH) --check
+
+bench-peers: $(BIN)/.dev ## Measure against other servers (needs Node.js and npm).
+	$(BIN)/python -m benchmarks --peers $(BENCH)
+
+profile: $(BIN)/.dev ## Write flame graphs of fan-out and of publishing.
+	$(BIN)/python -m benchmarks.profiling
 
 lint: $(BIN)/.dev ## Check style, types, layers, migrations and the exported schema.
 	$(BIN)/ruff check .

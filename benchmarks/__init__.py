@@ -1,0 +1,1 @@
+"""Benchmarks of the broker, side by side with others: ``python -m benchmarks --help``."""

@@ -1,0 +1,1 @@
+"""What all benchmarks share: sites, generators of load, reports."""

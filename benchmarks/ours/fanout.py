@@ -1,0 +1,96 @@
+"""Fan-out of one topic to many subscribers over ``graphql-transport-ws``, in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+from benchmarks.harness.bench import TOPIC, Bench
+from benchmarks.harness.generate import generate
+from benchmarks.harness.report import Figure, Report, pairwise
+from benchmarks.harness.trivial import trivial_server
+from benchmarks.load.messages import FOLLOW, PUBLISH
+from tests import services
+from tests.acceptance.servers import Server
+
+#: Messages under way at once, and connections that publish.
+WINDOW, PUBLISHERS = 32, 8
+
+STOCK_FOLLOW = "subscription { messages { messageId publishTime cursor data } }"
+STOCK_PUBLISH = "mutation P($id: String!, $data: JSON!) { publish(id: $id, data: $data) }"
+
+Run = Callable[[], dict[str, float]]
+
+
+def run(bench: Bench) -> Report:
+    """Compare with a bare broadcast, with strawberry's own, and with what we can measure."""
+    with ExitStack() as stack:
+        site, keys = stack.enter_context(bench.site())
+        redis = stack.enter_context(services.redis())
+        start = stack.enter_context
+        contestants = {
+            "dasf_broker": contestant(bench, start(site.server()), publish=PUBLISH, **keys),
+            "bare ASGI broadcast": contestant(
+                bench, start(site.server(application="benchmarks.servers.bare:application"))
+            ),
+            "strawberry's own consumer": contestant(
+                bench,
+                start(
+                    site.server(
+                        application="benchmarks.servers.stock:application",
+                        DJANGO_SETTINGS_MODULE="",
+                        REDIS_URL=redis,
+                    )
+                ),
+                publish=STOCK_PUBLISH,
+                subscribe=STOCK_FOLLOW,
+                # Of two at once it loses one now and then; one at a time keeps it as busy.
+                window=1,
+                publishers=1,
+            ),
+            "the generator alone": contestant(bench, start(trivial_server())),
+        }
+        return report(bench, bench.in_turns(contestants))
+
+
+def contestant(bench: Bench, server: Server, **task: Any) -> Run:
+    """Return what lets a server have its turn."""
+    given = {
+        "topic": TOPIC,
+        "subscribe": FOLLOW,
+        "subscribers": bench.size(500, 20),
+        "seconds": bench.seconds,
+        "warm_up": bench.seconds / 4,
+        "window": WINDOW,
+        "publishers": PUBLISHERS,
+    }
+    return partial(generate, "fanout", server, **{**given, **task})
+
+
+def report(bench: Bench, results: dict[str, list[dict[str, float]]]) -> Report:
+    """Return figures and ratios."""
+    made = Report(f"Fan-out to {bench.size(500, 20)} subscribers, one process")
+    rates, costs = {}, {}
+    for name, runs in results.items():
+        rates[name] = Figure(name, "deliveries/s", [each["rate"] for each in runs])
+        costs[name] = Figure(
+            f"{name}: processor of the server",
+            "us/delivery",
+            [each["server_seconds"] / each["deliveries"] * 1e6 for each in runs],
+        )
+        busy = Figure(f"{name}: generator busy", "of 1", [each["busy"] for each in runs])
+        made.figures += [rates[name], costs[name], busy]
+    for name, budget in {"bare ASGI broadcast": 0.6, "strawberry's own consumer": 25}.items():
+        ours, theirs = rates["dasf_broker"], rates[name]
+        made.ratios.append(pairwise(f"deliveries against {name}", ours, theirs, budget=budget))
+    made.ratios.append(
+        pairwise(
+            "processor of a delivery against bare ASGI broadcast",
+            costs["dasf_broker"],
+            costs["bare ASGI broadcast"],
+            is_cost=True,
+        )
+    )
+    return made

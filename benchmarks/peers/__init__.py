@@ -1,0 +1,1 @@
+"""The benchmarks of `make bench-peers`: the broker against other servers."""
