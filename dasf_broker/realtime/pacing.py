@@ -21,7 +21,7 @@ class Pace:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self.rows = min(most, 16)
+        self.rows = min(most, 4)
 
     def note(self, page: Collection[MessagePublished]) -> None:
         """Learn from a page."""

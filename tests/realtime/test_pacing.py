@@ -24,7 +24,7 @@ def test_pages_follow_the_size_of_messages(sizes: list[int]) -> None:
 def test_small_messages_make_large_pages() -> None:
     """A backlog of small messages is read in few queries."""
     pace = Pace(200)
-    assert pace.rows <= 16, "the first page is careful: what it meets is not known"
+    assert pace.rows <= 4, "the first page is careful: what it meets is not known"
     for _ in range(3):
         pace.note([message(1)] * pace.rows)
     assert pace.rows == 200
