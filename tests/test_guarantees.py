@@ -30,15 +30,17 @@ def test_no_other_file_is_named() -> None:
 
 
 def _tests_in(path: Path) -> list[str]:
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign)
-    found = [node for node in ast.parse(path.read_text()).body if isinstance(node, functions)]
-    names = [
+    return [
         name
-        for node in found
-        for name in (
-            [target.id for target in node.targets if isinstance(target, ast.Name)]
-            if isinstance(node, ast.Assign)
-            else [node.name]
-        )
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _defined(node)
+        if name.lower().startswith("test")
     ]
-    return [name for name in names if name.lower().startswith("test")]
+
+
+def _defined(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return [node.name]
+    if isinstance(node, ast.Assign):  # a state machine of Hypothesis
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return []

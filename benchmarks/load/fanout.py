@@ -58,7 +58,7 @@ class Board:
         self.deliveries += deliveries
         self.missing -= deliveries
         while self._waiting and self.missing < self._most_missing:
-            waiting = self._waiting.pop()
+            waiting = self._waiting.pop(0)
             if not waiting.done():
                 waiting.set_result(None)
 

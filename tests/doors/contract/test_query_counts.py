@@ -40,8 +40,8 @@ NESTED = {
     "... on BrokerTopic { responseTopics { edges { node { outstandingCount } } } }": 4,
     "... on ResponseTopic { isResponseFor { slug } }": 2,
     "... on ResponseTopic { sourceMessages(last: 1) { edges { node { text } } } }": 4,
-    f"messages {MESSAGES}": 14,
-    f"messages {MESSAGES} outstandingMessages {MESSAGES}": 16,
+    f"messages {MESSAGES}": 12,
+    f"messages {MESSAGES} outstandingMessages {MESSAGES}": 14,
 }
 TOPICS = "query { topics(first: 200) { edges { node { %s } } } }"
 
