@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from dasf_broker import auth, permissions
+from dasf_broker import auth
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.models import BrokerMessage
 from dasf_broker.operations import housekeeper, housekeeping, hubs, memory, presence, retention
@@ -35,6 +35,7 @@ from dasf_broker.operations.paging import PageRequest
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.subscribe import _Backlog
 from dasf_broker.permissions import Right, holder_names, holds_globally, rights_table
+from dasf_broker.permissions import topics as visible_topics
 from tests.operations.crowd import Crowd, create_crowd
 from tests.operations.helpers import publication
 from tests.operations.plans import PAGE, Plan, plans_of
@@ -139,7 +140,7 @@ def test_who_sees_many_topics_walks(
     order: TopicOrder, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the order of an index, until the page is full."""
-    monkeypatch.setattr(permissions, "FEW", 0)
+    monkeypatch.setattr(visible_topics, "FEW", 0)
     for user in (crowd.reader, User(pk=0, is_superuser=True)):
         list_ = partial(list_topics, Caller(user), REQUEST, order=order)
         assert not any(plan.sorts for plan in plans_of(list_))

@@ -1,0 +1,43 @@
+"""Give rights, and take them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import Group, Permission
+
+from dasf_broker.models import (
+    BrokerTopic,
+    BrokerTopicGroupPermission,
+    BrokerTopicUserPermission,
+)
+from dasf_broker.permissions.right import Right
+from dasf_broker.permissions.rows import content_type
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def grant(holder: User | Group, topic: BrokerTopic, *granted: Right) -> None:
+    """Give a user or a group rights on a topic; what they hold already stays."""
+    table, owner = _table(holder)
+    permissions = Permission.objects.filter(content_type=content_type(), codename__in=granted)
+    table.objects.bulk_create(
+        [
+            table(**owner, content_object_id=topic.pk, permission=permission)
+            for permission in permissions
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def revoke(holder: User | Group, topic: BrokerTopic, right: Right) -> None:
+    """Take a right on a topic from a user or a group; nothing happens where they hold none."""
+    table, owner = _table(holder)
+    table.objects.filter(**owner, content_object_id=topic.pk, permission__codename=right).delete()
+
+
+def _table(holder: User | Group) -> tuple[Any, dict[str, Any]]:
+    if isinstance(holder, Group):
+        return BrokerTopicGroupPermission, {"group": holder}
+    return BrokerTopicUserPermission, {"user": holder}

@@ -1,0 +1,117 @@
+"""Which users hold a right."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.db.models import Q, QuerySet
+
+from dasf_broker.models import (
+    BrokerTopic,
+    BrokerTopicGroupPermission,
+    BrokerTopicUserPermission,
+)
+from dasf_broker.permissions.right import Right
+from dasf_broker.permissions.rows import content_type, held_rights
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def users_with(topic: BrokerTopic, right: Right) -> QuerySet[User]:
+    """Return the active users who hold the right on the topic, superusers not counted."""
+    holders = _holders([topic.pk], right)
+    if right is Right.PRODUCE and topic.source_topic_id is not None:
+        holders |= _holders([topic.source_topic_id], Right.CONSUME)
+    return _people().filter(holders)
+
+
+def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
+    """Return the primary keys of the present consumers of each topic. One query."""
+    return _holders_by_topic([topic.pk for topic in topics], Right.CONSUME)
+
+
+def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
+    """Return the primary keys of who may publish to each topic, as :func:`users_with` does.
+
+    One query, and another one where there are response topics.
+    """
+    producers = _holders_by_topic([topic.pk for topic in topics], Right.PRODUCE)
+    sources = {topic.pk: topic.source_topic_id for topic in topics if topic.source_topic_id}
+    consumers = _holders_by_topic(set(sources.values()), Right.CONSUME) if sources else {}
+    for topic_id, source in sources.items():
+        producers[topic_id] |= consumers[source]
+    return producers
+
+
+def holder_names(
+    wanted: Collection[tuple[BrokerTopic, Right]],
+) -> dict[tuple[BrokerTopic, Right], set[str]]:
+    """Return the names of who holds each right on its topic, as :func:`users_with` does.
+
+    One query for all.
+
+    Parameters
+    ----------
+    wanted
+        Topics loaded with their response info, each with a right.
+    """
+    asked = {each for topic, right in wanted for each in _given_by(topic, right)}
+    held: dict[tuple[int | None, str], set[str]] = defaultdict(set)
+    rows = held_rights(
+        _people(),
+        {topic_id for topic_id, _ in asked},
+        {right for _, right in asked},
+        column=get_user_model().USERNAME_FIELD,
+    )
+    for name, topic_id, codename in rows:
+        held[topic_id, codename].add(name)
+
+    return {
+        (topic, right): {
+            name
+            for topic_id, given in _given_by(topic, right)
+            for where in (topic_id, None)
+            for name in held.get((where, given), ())
+        }
+        for topic, right in wanted
+    }
+
+
+def _given_by(topic: BrokerTopic, right: Right) -> Iterator[tuple[int, Right]]:
+    """Yield the rights, each on a topic, any of which gives a right on a topic."""
+    yield topic.pk, right
+    if right is Right.PRODUCE and topic.source_topic_id is not None:
+        yield topic.source_topic_id, Right.CONSUME
+
+
+def _holders_by_topic(ids: Collection[int], right: Right) -> dict[int, set[Any]]:
+    on_topic: dict[int | None, set[Any]] = {topic_id: set() for topic_id in (*ids, None)}
+    for user_id, topic_id, _ in held_rights(_people(), ids, [right]):
+        on_topic[topic_id].add(user_id)
+    return {topic_id: on_topic[topic_id] | on_topic[None] for topic_id in ids}
+
+
+def _people() -> QuerySet[User]:
+    people = get_user_model()._default_manager
+    return people.filter(is_active=True, is_superuser=False)
+
+
+def _holders(topics: Collection[int], right: Right) -> Q:
+    on_topic = {"content_object__in": topics, "permission__codename": right}
+    own = BrokerTopicUserPermission.objects.filter(**on_topic).values("user")
+    groups = BrokerTopicGroupPermission.objects.filter(**on_topic).values("group")
+    in_groups = get_user_model()._default_manager.filter(groups__in=groups).values("pk")
+    return Q(pk__in=own) | Q(pk__in=in_groups) | Q(pk__in=_global_holders([right]))
+
+
+def _global_holders(rights: Collection[Right]) -> QuerySet[Any]:
+    permissions = Permission.objects.filter(content_type=content_type(), codename__in=rights)
+    people = get_user_model()._default_manager
+    own = people.filter(user_permissions__in=permissions).values("pk")
+    in_groups = people.filter(groups__permissions__in=permissions).values("pk")
+    return people.filter(Q(pk__in=own) | Q(pk__in=in_groups)).values("pk")
