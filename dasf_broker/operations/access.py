@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dasf_broker.domain.slugs import check_slug, is_slug
 from dasf_broker.exceptions import ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.permissions import TopicRights, rights_table
+from dasf_broker.permissions import TopicRights, rights_of, rights_table
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,12 @@ class AccessTable:
     """
 
     def __init__(self, wanted: Collection[tuple[Caller, str]]) -> None:
-        slugs = {slug for _, slug in wanted}
-        self._users = {caller.user.pk: caller.user for caller, _ in wanted}
+        self._users: dict[str, dict[Any, User]] = defaultdict(dict)
+        for caller, slug in wanted:
+            self._users[slug][caller.user.pk] = caller.user
         self._topics: dict[str, BrokerTopic] = {}
         self._rights: dict[tuple[Any, int], TopicRights] = {}
-        self._load(slugs)
+        self._load([*self._users])
 
     def get(self, caller: Caller, slug: str) -> Access:
         """Return the topic for the caller.
@@ -88,7 +93,9 @@ class AccessTable:
         names = [slug for slug in slugs if is_slug(slug)]
         topics = list(BrokerTopic.objects.with_response_info().filter(slug__in=names))
         self._topics.update((topic.slug, topic) for topic in topics)
-        self._rights.update(rights_table(self._users.values(), topics))
+        # Of the pairs that were named: all users with all topics would be too many.
+        pairs = [(user, topic) for topic in topics for user in self._users[topic.slug].values()]
+        self._rights.update(rights_of(pairs))
 
 
 def access(caller: Caller, slug: str, *, field: str = "topic") -> Access:

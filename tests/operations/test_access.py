@@ -91,3 +91,14 @@ def test_the_description_of_a_module(
         store_api_info(Caller(stranger), "topic", 1)
     topic.refresh_from_db()
     assert topic.api_info == api_info
+
+
+def test_only_named_pairs_are_looked_at(
+    topic: BrokerTopic, consumer: User, producer: User, make_topic: MakeTopic
+) -> None:
+    """What a batch of many users and many topics costs grows with the batch, not its square."""
+    make_topic("other", is_public=True)
+    table = AccessTable([(Caller(consumer), "topic"), (Caller(producer), "other")])
+    assert table.get(Caller(consumer), "topic").rights.may_consume
+    assert table.get(Caller(producer), "other").rights.may_produce
+    assert len(table._rights) == 2
