@@ -131,12 +131,15 @@ def test_echo(demo: Demo) -> None:
 
 
 def test_commands(demo: Demo) -> None:
-    """The commands to paste work in their order, also the second time."""
+    """The commands to paste work in their order; the second time nothing is published again."""
     commands = [line for line in demo.said.splitlines() if line.startswith("curl ")]
-    for _ in range(2):
+    for status, answer in (
+        ("STORED", {"status": "ACKNOWLEDGED", "removed": True}),
+        ("DUPLICATE", {"status": "UNKNOWN", "removed": False}),
+    ):
         published, acknowledged, _, _ = (sent(command) for command in commands)
-        assert published["publishMessage"]["status"] == "STORED"
-        assert acknowledged["acknowledgeMessage"] == {"status": "ACKNOWLEDGED", "removed": True}
+        assert published["publishMessage"]["status"] == status
+        assert acknowledged["acknowledgeMessage"] == answer
     poll(lambda: sent(commands[-1])["topic"]["availability"]["status"] == "ONLINE")
 
 
