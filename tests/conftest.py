@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from pytest_django import Settings
@@ -31,6 +32,13 @@ def _close_database_threads(django_db_setup: None) -> Iterator[None]:
 def _no_housekeeping(settings: Settings) -> None:
     """Let no server of a test do what nobody asked for, or leave a task behind."""
     settings.DASF_HOUSEKEEPING = False
+
+
+@pytest.fixture(autouse=True)
+def _nobody_listens_on() -> Iterator[None]:
+    """See that each test closes its hub: the Redis layer refuses the next one otherwise."""
+    yield
+    assert not getattr(get_channel_layer(), "receive_count", 0), "use `hub_lifetime`"
 
 
 @pytest.fixture
