@@ -21,7 +21,7 @@ from django.http import HttpResponse
 
 from dasf_broker import database
 from dasf_broker.auth import session_store
-from dasf_broker.exceptions import BrokerError, PayloadTooLargeError
+from dasf_broker.exceptions import BadInputError, BrokerError, PayloadTooLargeError
 from dasf_broker.transports.graphql_http import TOO_LARGE, GraphQLView, refuse
 from dasf_broker.transports.handshake import Receive, Scope, Send
 
@@ -64,8 +64,11 @@ class GraphQLDoor:
         try:
             async with asyncio.timeout(BODY_TIMEOUT):
                 await _read_body(receive, body)
-        except (TimeoutError, _GoneError):
+        except _GoneError:
             return
+        except TimeoutError:
+            late = BadInputError(f"The request did not arrive within {BODY_TIMEOUT:g} s.")
+            response = refuse(request, late, status=408)
         except PayloadTooLargeError as error:
             response = refuse(request, error)
         else:

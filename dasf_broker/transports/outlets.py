@@ -24,39 +24,38 @@ logger = logging.getLogger(__name__)
 class Outlet:
     """Sends frames to one client, and knows since when one of them waits."""
 
-    __slots__ = ("_buffered", "_deadline", "_moved_at", "_send", "_waiting")
+    __slots__ = ("_buffered", "_deadline", "_ended", "_moved_at", "_seen", "_send", "_waiting")
 
     def __init__(self, send: Send, deadline: asyncio.Timeout) -> None:
         self._send = send
         self._deadline = deadline
-        self._waiting = 0
-        self._moved_at = 0.0
-        #: Bytes that the server held at the last look.
-        self._buffered = 0
+        #: Frames that wait, and frames that do not any more.
+        self._waiting = self._ended = 0
+        #: As of the last look: the latter, the bytes that the server held, and when it moved.
+        self._seen = self._buffered = 0
+        self._moved_at = asyncio.get_running_loop().time()
 
     async def __call__(self, message: Any) -> None:
         """Send, and wait for room in the client's buffers."""
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            self._moved_at = loop.time()
         self._waiting += 1
         try:
             await self._send(message)
         finally:
             self._waiting -= 1
-            self._moved_at = loop.time()
+            self._ended += 1
 
-    def give_up_if_stuck(self, now: float) -> None:
-        """End the socket if nothing went out for longer than the settings allow, and should have.
+    def give_up_if_stuck(self, now: float, limit: float) -> None:
+        """End the socket if nothing went out for longer than ``limit`` seconds, and should have.
 
         A frame waits once the server's buffer is full. With less in it nobody waits; but a server
         that closes the connection, after a ping without answer say, lets it be read first.
         """
         before, self._buffered = self._buffered, self._buffer_size()
-        if not self._waiting and not 0 < before <= self._buffered:
+        seen, self._seen = self._seen, self._ended
+        has_something_to_send = self._waiting or 0 < before <= self._buffered
+        if seen != self._ended or not has_something_to_send:
             self._moved_at = now
-        is_stuck = now - self._moved_at > app_settings.DASF_SEND_TIMEOUT
-        if is_stuck and not self._deadline.expired():
+        elif now - self._moved_at > limit and not self._deadline.expired():
             self._deadline.reschedule(now)
 
     def abort(self) -> None:
@@ -93,9 +92,9 @@ async def outlet(send: Send) -> AsyncIterator[Outlet]:
 
 
 async def _look(outlets: Collection[Outlet]) -> None:
-    now = asyncio.get_running_loop().time()
+    now, limit = asyncio.get_running_loop().time(), app_settings.DASF_SEND_TIMEOUT
     for each in outlets:
-        each.give_up_if_stuck(now)
+        each.give_up_if_stuck(now, limit)
 
 
 #: Once a second.

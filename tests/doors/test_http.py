@@ -5,6 +5,7 @@ Each test runs over the door beside Django and over Django's own view.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,6 +22,7 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.routing import broker_application
+from dasf_broker.transports import graphql_asgi
 from testproject.asgi import application, django_application
 from tests.doors.clients import is_refusal, key_of
 
@@ -275,6 +277,21 @@ async def test_plain_http_is_sent_elsewhere(
         async with httpx.AsyncClient(transport=transport, base_url=url) as door:
             response = await _post(door, VIEWER)
         assert response.status_code == status
+
+
+async def test_body_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends half a request and no more is not waited for."""
+    monkeypatch.setattr(graphql_asgi, "BODY_TIMEOUT", 0.05)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b'{"query": '
+        await asyncio.Event().wait()
+
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as door:
+        response = await door.post(URL, content=half(), headers={"content-type": JSON})
+    assert response.status_code == 408
+    assert is_refusal(response.json()["errors"][0], "BAD_INPUT")
 
 
 async def test_answers_are_taken_as_what_they_are(door: httpx.AsyncClient) -> None:
