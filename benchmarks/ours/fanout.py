@@ -16,7 +16,7 @@ from tests import services
 from tests.acceptance.servers import Server
 
 #: Messages under way at once, and connections that publish.
-WINDOW, PUBLISHERS = 32, 8
+WINDOW, PUBLISHERS = 32, 32
 
 STOCK_FOLLOW = "subscription { messages { messageId publishTime cursor data } }"
 STOCK_PUBLISH = "mutation P($id: String!, $data: JSON!) { publish(id: $id, data: $data) }"

@@ -24,14 +24,13 @@ class Delivery:
     views: dict[Any, Any] = field(default_factory=dict)
     #: About how many bytes it takes.
     weight: int = field(init=False)
+    #: Whether a subscriber who misses the event can read it from the database.
+    is_stored: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.weight = weight(self.event)
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether a subscriber who misses the event can read it from the database."""
-        return isinstance(self.event, MessagePublished) and self.event.sequence is not None
+        event = self.event
+        self.weight = weight(event)
+        self.is_stored = isinstance(event, MessagePublished) and event.sequence is not None
 
     def view(self, make: Callable[[Any], T]) -> T:
         """Return what ``make`` makes of the event, made once for all subscribers."""
@@ -75,11 +74,12 @@ class Mailbox:
 
     def put(self, delivery: Delivery) -> None:
         """Add a delivery; never waits, never grows beyond the bounds."""
-        if self._is_over or (delivery.is_stored and self.lagging):
+        is_stored = delivery.is_stored
+        if self._is_over or (is_stored and self.lagging):
             return
         while self._deliveries and not self._has_room_for(delivery):
-            self._make_room(for_stored=delivery.is_stored)
-        if not self.lagging or not delivery.is_stored:
+            self._make_room(for_stored=is_stored)
+        if not self.lagging or not is_stored:
             self._deliveries.append(delivery)
             self._weight += delivery.weight
         self._wake()

@@ -33,8 +33,10 @@ class SubscriptionError(Exception):
         self.errors = errors
 
 
-async def stream(schema: Schema, request: GraphQLRequest, context: Context) -> AsyncIterator[str]:
-    """Yield the results of a subscription as JSON texts.
+async def stream(
+    schema: Schema, request: GraphQLRequest, context: Context
+) -> AsyncIterator[tuple[Any, str]]:
+    """Yield each event of a subscription with its result as a JSON text.
 
     Raises
     ------
@@ -50,7 +52,8 @@ async def stream(schema: Schema, request: GraphQLRequest, context: Context) -> A
                 return
             except Exception as error:
                 raise SubscriptionError(present([renderer.located(error)])) from error
-            yield await renderer.render(event)
+            text = renderer.render(event)
+            yield event, text if isinstance(text, str) else await text
 
 
 class _Renderer:
@@ -95,20 +98,33 @@ class _Renderer:
         name = getattr(field, "alias", None) or getattr(field, "name", None)
         return located_error(error, [field], [name.value] if name else [])
 
-    async def render(self, event: Any) -> str:
+    def render(self, event: Any) -> str | Awaitable[str]:
         """Return the result for an event, from who rendered it first."""
-        renderings: dict[Any, Any] | None = getattr(event, "renderings", None)
+        renderings: dict[Any, str | asyncio.Future[str]] | None
+        renderings = getattr(event, "renderings", None)
         if renderings is None:
-            return await _text(self._execute(event))
+            return self._rendered(event)
         rendering = renderings.get(self._key)
-        if rendering is None:
-            rendering = renderings[self._key] = asyncio.ensure_future(_text(self._execute(event)))
         if isinstance(rendering, str):
             return rendering
+        if rendering is None:
+            made = self._rendered(event)
+            if isinstance(made, str):
+                renderings[self._key] = made
+                return made
+            rendering = renderings[self._key] = asyncio.ensure_future(made)
+        return self._wait_for(rendering, renderings)
+
+    async def _wait_for(
+        self, rendering: asyncio.Future[str], renderings: dict[Any, str | asyncio.Future[str]]
+    ) -> str:
         # Shielded: who rendered first may go while the others still wait.
-        text: str = await asyncio.shield(rendering)
-        renderings[self._key] = text
+        renderings[self._key] = text = await asyncio.shield(rendering)
         return text
+
+    def _rendered(self, event: Any) -> str | Awaitable[str]:
+        result = self._execute(event)
+        return _text_later(result) if inspect.isawaitable(result) else _text(result)
 
     def _execute(self, event: Any) -> Any:
         executor = self._executor.build_per_event_executor(event)
@@ -124,9 +140,12 @@ def _viewer(context: Context) -> tuple[Any, str]:
     return context.caller.user.pk, context.root_url
 
 
-async def _text(result: ExecutionResult | Awaitable[ExecutionResult]) -> str:
-    done = await result if inspect.isawaitable(result) else result
-    body: dict[str, Any] = {"data": done.data}
-    if done.errors:
-        body["errors"] = present(done.errors)
+async def _text_later(result: Awaitable[ExecutionResult]) -> str:
+    return _text(await result)
+
+
+def _text(result: ExecutionResult) -> str:
+    body: dict[str, Any] = {"data": result.data}
+    if result.errors:
+        body["errors"] = present(result.errors)
     return write_json(body)

@@ -249,8 +249,8 @@ class _Socket:
 
     async def _stream(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
         prefix = f'{{"id":{write_json(operation_id)},"type":"next","payload":'
-        async with aclosing(stream(self._schema, request, context)) as texts:  # type: ignore[type-var]
-            async for text in texts:
+        async with aclosing(stream(self._schema, request, context)) as results:  # type: ignore[type-var]
+            async for _, text in results:
                 await self._send({"type": "websocket.send", "text": f"{prefix}{text}}}"})
         await self._send_json({"id": operation_id, "type": "complete"})
 
