@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -50,20 +50,22 @@ class Patrol(Generic[T]):
             weakref.WeakKeyDictionary()
         )
 
-    @contextmanager
-    def over(self, item: T) -> Iterator[None]:
-        """Look after an item as long as the context lasts."""
+    def over(self, item: T) -> AbstractContextManager[None]:
+        """Return a context: as long as it lasts, the item is looked after."""
+        return _Stay(self, item)
+
+    def _enter(self, item: T) -> None:
         beat = self._beats.setdefault(asyncio.get_running_loop(), _Beat())
         beat.items.add(item)
         if beat.task is None:
             beat.task = asyncio.create_task(self._walk(beat), name=self._name)
-        try:
-            yield
-        finally:
-            beat.items.discard(item)
-            if not beat.items and beat.task is not None:
-                beat.task.cancel()
-                beat.task = None
+
+    def _leave(self, item: T) -> None:
+        beat = self._beats[asyncio.get_running_loop()]
+        beat.items.discard(item)
+        if not beat.items and beat.task is not None:
+            beat.task.cancel()
+            beat.task = None
 
     async def _walk(self, beat: _Beat[T]) -> None:
         while True:
@@ -74,3 +76,17 @@ class Patrol(Generic[T]):
                 self._outage.note()
             else:
                 self._outage.over()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stay(AbstractContextManager[None], Generic[T]):
+    """One item's time under a patrol. There are several for each socket, so it is small."""
+
+    patrol: Patrol[T]
+    item: T
+
+    def __enter__(self) -> None:
+        self.patrol._enter(self.item)
+
+    def __exit__(self, *_: object) -> None:
+        self.patrol._leave(self.item)

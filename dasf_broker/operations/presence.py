@@ -25,7 +25,7 @@ from dasf_broker.exceptions import (
     UnavailableError,
 )
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.access import consumable
+from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topic, pong
 from dasf_broker.operations.hubs import get_hub
@@ -87,7 +87,7 @@ async def wait_until_consumable(caller: Caller, slug: str) -> None:
         This is not a slug: it would be waited for in vain.
     """
     async with get_hub().subscription(DIRECTORY, {TopicAppeared}) as (mailbox, _):
-        while not await database.read(_may_consume, caller, slug):
+        while not await _may_consume(caller, slug):
             try:
                 async with asyncio.timeout(LOOK_INTERVAL):
                     while (news := await mailbox.get()) is not None:
@@ -152,9 +152,9 @@ def _is_marked(topic_id: int) -> bool:
     return bool(marked.exists())
 
 
-def _may_consume(caller: Caller, slug: str) -> bool:
+async def _may_consume(caller: Caller, slug: str) -> bool:
     try:
-        consumable(caller, slug)
+        (await let_in(caller, slug)).to_consume()
     except (NotFoundError, ForbiddenError):
         return False
     return True

@@ -17,7 +17,7 @@ from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import CursorExpiredError
-from dasf_broker.operations.access import consumable
+from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.hubs import load_topic, stored_messages
 from dasf_broker.operations.presence import present
@@ -28,6 +28,9 @@ from dasf_broker.realtime.pacing import Pace
 
 #: Rows of a backlog read at a time, at most.
 PAGE = 200
+
+#: What a subscriber gets who does not say.
+_FOR_PEOPLE = frozenset(MessageType) - MACHINE_TYPES
 
 
 class StartPosition(StrEnum):
@@ -89,17 +92,16 @@ async def messages(
     ForbiddenError, NotFoundError
         Later, too: the right was taken away, or the topic deleted.
     """
-    found = await database.read(consumable, caller, slug)
-    wanted = frozenset(MessageType) - MACHINE_TYPES if types is None else frozenset(types)
+    found = (await let_in(caller, slug)).to_consume()
     backlog = _Backlog(
         topic_id=found.topic.pk,
         reader_id=None if start is StartPosition.EARLIEST and after is None else caller.user.pk,
-        types=wanted,
+        types=_FOR_PEOPLE if types is None else frozenset(types),
         must_be_complete=after is not None,
     )
     async with present(found.topic) as mailbox:
         with guarded(found, mailbox, "may_consume"):
-            position = await database.read(_first_position, found.topic.pk, start, after)
+            position = await _first_position(backlog.topic_id, start, after)
             async for received in _follow(mailbox, backlog, position):
                 yield received
 
@@ -160,11 +162,13 @@ class _Backlog:
         return page
 
 
-def _first_position(topic_id: int, start: StartPosition, after: str | None) -> int:
+async def _first_position(topic_id: int, start: StartPosition, after: str | None) -> int:
     if after is not None:
-        return _position_after(topic_id, after)
-    # From the database, because the hub may be behind by one look.
-    return load_topic(topic_id).last_sequence if start is StartPosition.NEW else 0
+        return await database.read(_position_after, topic_id, after)
+    if start is StartPosition.NEW:
+        # From the database, because the hub may be behind by one look.
+        return (await database.read(load_topic, topic_id)).last_sequence
+    return 0
 
 
 def _position_after(topic_id: int, after: str) -> int:

@@ -5,8 +5,8 @@ However that happened: rows are looked at, not signals, because bulk changes sen
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -38,15 +38,13 @@ class _Listener:
     mailbox: Mailbox
 
 
-@contextmanager
-def guarded(found: Access, mailbox: Mailbox, need: Need) -> Iterator[None]:
+def guarded(found: Access, mailbox: Mailbox, need: Need) -> AbstractContextManager[None]:
     """End the subscription behind a mailbox when its subscriber is no longer allowed.
 
     Nothing is delivered from then on, not even what was waiting.
     """
     user, topic = found.caller.user, found.topic
-    with _patrol.over(_Listener(user.pk, topic.pk, topic.slug, need, mailbox)):
-        yield
+    return _patrol.over(_Listener(user.pk, topic.pk, topic.slug, need, mailbox))
 
 
 async def _look(listeners: Collection[_Listener]) -> None:

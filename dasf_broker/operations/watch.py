@@ -13,7 +13,8 @@ from dasf_broker import app_settings, database
 from dasf_broker.domain.availability import expires_at
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.access import Access, access, consumable
+from dasf_broker.operations.access import Access
+from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.hubs import get_hub, load_topic
 from dasf_broker.operations.vigil import Need, guarded
@@ -28,7 +29,7 @@ async def pings(caller: Caller, slug: str) -> AsyncIterator[TopicPinged]:
     BadInputError, NotFoundError, ForbiddenError
         Not a slug; not visible; the caller may not consume.
     """
-    found = await database.read(consumable, caller, slug)
+    found = (await let_in(caller, slug)).to_consume()
     async with _listening(found, {TopicPinged}, "may_consume") as mailbox:
         while (delivery := await mailbox.get()) is not None:
             yield delivery.event  # type: ignore[misc]
@@ -42,7 +43,7 @@ async def pongs(caller: Caller, slug: str) -> AsyncIterator[TopicPonged]:
     BadInputError, NotFoundError
         Not a slug; not visible.
     """
-    found = await database.read(access, caller, slug)
+    found = await let_in(caller, slug)
     async with _listening(found, {TopicPonged}, "is_visible") as mailbox:
         while (delivery := await mailbox.get()) is not None:
             yield delivery.event  # type: ignore[misc]
@@ -59,7 +60,7 @@ async def availability(caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
     BadInputError, NotFoundError
         Not a slug; not visible.
     """
-    found = await database.read(access, caller, slug)
+    found = await let_in(caller, slug)
     topic_id = found.topic.pk
     async with _listening(found, {TopicPinged, TopicPonged}, "is_visible") as mailbox:
         topic = await database.read(load_topic, topic_id)
