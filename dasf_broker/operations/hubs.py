@@ -13,6 +13,7 @@ from dasf_broker import database
 from dasf_broker.domain.events import DIRECTORY, MessagePublished
 from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
+from dasf_broker.operations.gathering import Gathering
 from dasf_broker.operations.publish import message_event
 from dasf_broker.realtime.hub import Hub
 
@@ -56,6 +57,28 @@ def load_topic(topic_id: int) -> BrokerTopic:
     if topic is None:
         raise NotFoundError("The topic was deleted.")
     return topic
+
+
+async def topic_now(topic_id: int) -> BrokerTopic:
+    """Do as :func:`load_topic`, for all who ask at once in one query.
+
+    Raises
+    ------
+    NotFoundError, UnavailableError
+        It was deleted; the database does not answer.
+    """
+    topic = await _topics.get(topic_id)
+    if topic is None:
+        raise NotFoundError("The topic was deleted.")
+    return topic
+
+
+def _load_topics(topic_ids: Collection[int]) -> Mapping[int, BrokerTopic]:
+    topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
+    return topics.in_bulk(topic_ids)
+
+
+_topics: Gathering[int, BrokerTopic] = Gathering(_load_topics)
 
 
 def heads(topic_ids: Collection[int]) -> Mapping[int, int]:

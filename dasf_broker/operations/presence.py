@@ -51,15 +51,18 @@ _noted: weakref.WeakKeyDictionary[
 
 
 @asynccontextmanager
-async def present(topic: BrokerTopic) -> AsyncIterator[Mailbox]:
-    """Listen to a topic's messages as a consumer, as long as the context lasts."""
+async def present(topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
+    """Listen to a topic's messages as a consumer, as long as the context lasts.
+
+    Yields the mailbox and the sequence behind which it receives everything.
+    """
     hub, is_answering = get_hub(), True
     try:
-        async with hub.subscription(topic.pk, {MessagePublished}) as (mailbox, _):
+        async with hub.subscription(topic.pk, {MessagePublished}) as opened:
             # Read now: it may have been marked since the topic was loaded.
             if topic.is_response_topic and await database.read(_is_marked, topic.pk):
                 await database.write(arrived, topic.pk)
-            yield mailbox
+            yield opened
     except UnavailableError:
         is_answering = False
         raise

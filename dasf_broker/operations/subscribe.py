@@ -17,9 +17,10 @@ from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import CursorExpiredError
+from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import load_topic, stored_messages
+from dasf_broker.operations.hubs import load_topic, stored_messages, topic_now
 from dasf_broker.operations.presence import present
 from dasf_broker.operations.publish import message_event
 from dasf_broker.operations.vigil import guarded
@@ -99,18 +100,22 @@ async def messages(
         types=_FOR_PEOPLE if types is None else frozenset(types),
         must_be_complete=after is not None,
     )
-    async with present(found.topic) as mailbox:
+    async with present(found.topic) as (mailbox, live_from):
         with guarded(found, mailbox, "may_consume"):
             position = await _first_position(backlog.topic_id, start, after)
-            async for received in _follow(mailbox, backlog, position):
+            # Who is up to date, as most are after a restart, need not read what they have.
+            is_behind = position < live_from
+            async for received in _follow(mailbox, backlog, position, is_behind):
                 yield received
 
 
-async def _follow(mailbox: Mailbox, backlog: _Backlog, position: int) -> AsyncIterator[Received]:
+async def _follow(
+    mailbox: Mailbox, backlog: _Backlog, position: int, is_behind: bool
+) -> AsyncIterator[Received]:
     pace = Pace(PAGE)
     while True:
         mailbox.catch_up()
-        while page := await database.read(backlog.read, position, pace.rows):
+        while is_behind and (page := await database.read(backlog.read, position, pace.rows)):
             pace.note(page)
             for row in page:
                 assert row.sequence is not None
@@ -126,6 +131,7 @@ async def _follow(mailbox: Mailbox, backlog: _Backlog, position: int) -> AsyncIt
             if received.message.message_type in backlog.types:
                 dropped = mailbox.take_dropped()
                 yield Received(delivery, dropped) if dropped else received
+        is_behind = True
 
 
 # --- where a subscription begins --------------------------------------------------------------
@@ -164,18 +170,17 @@ class _Backlog:
 
 async def _first_position(topic_id: int, start: StartPosition, after: str | None) -> int:
     if after is not None:
-        return await database.read(_position_after, topic_id, after)
+        return _position_after(await topic_now(topic_id), after)
     if start is StartPosition.NEW:
         # From the database, because the hub may be behind by one look.
-        return (await database.read(load_topic, topic_id)).last_sequence
+        return (await topic_now(topic_id)).last_sequence
     return 0
 
 
-def _position_after(topic_id: int, after: str) -> int:
+def _position_after(topic: BrokerTopic, after: str) -> int:
     cursor_topic, position = decode_message_cursor(after, field="after")
-    topic = load_topic(topic_id)
     honoured = (
-        cursor_topic == topic_id
+        cursor_topic == topic.pk
         and topic.expired_sequence <= position <= topic.last_sequence
         and is_stored(topic.storage_policy)
     )

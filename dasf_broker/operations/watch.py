@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from dasf_broker import app_settings, database
+from dasf_broker import app_settings
 from dasf_broker.domain.availability import expires_at
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
 from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import get_hub, load_topic
+from dasf_broker.operations.hubs import get_hub, topic_now
 from dasf_broker.operations.vigil import Need, guarded
 from dasf_broker.realtime.mailbox import Mailbox
 
@@ -63,12 +63,12 @@ async def availability(caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
     found = await let_in(caller, slug)
     topic_id = found.topic.pk
     async with _listening(found, {TopicPinged, TopicPonged}, "is_visible") as mailbox:
-        topic = await database.read(load_topic, topic_id)
+        topic = await topic_now(topic_id)
         reported = _heartbeat(topic)
         yield topic
         while True:
             await _wait_for_change(mailbox, topic)
-            topic = await database.read(load_topic, topic_id)
+            topic = await topic_now(topic_id)
             if not _is_answer_pending(topic) and _heartbeat(topic) != reported:
                 reported = _heartbeat(topic)
                 yield topic

@@ -207,7 +207,10 @@ async def test_idle_consumers_cost_nothing(
 
 async def _listen() -> None:
     topics = BrokerTopic.objects.with_response_info()
-    async with presence.present(await database.read(topics.get, slug="answers")) as mailbox:
+    async with presence.present(await database.read(topics.get, slug="answers")) as (
+        mailbox,
+        _,
+    ):
         await mailbox.get()
 
 
