@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.realtime import hub as hub_module
@@ -253,11 +254,9 @@ async def test_renewal_does_not_join_what_was_left(
     assert not layer.groups[group_name(1)]
 
 
-async def test_looking_that_fails_goes_on(
-    hub: Hub, table: FakeTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_looking_that_fails_goes_on(hub: Hub, table: FakeTable, settings: Settings) -> None:
     """The regular looks survive a database that does not answer."""
-    monkeypatch.setattr("django.conf.settings.DASF_LOOK_INTERVAL", 0.001)
+    settings.DASF_LOOK_INTERVAL = 0.001
     async with hub.subscription(1, MESSAGES) as (mailbox, _):
         table.store(1)
         table.is_broken = True
