@@ -10,7 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,6 +24,7 @@ MAX_CONTEXT = 2**63 - 1
 #: Levels of nesting in the properties of a message.
 MAX_DEPTH = 64
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
@@ -45,6 +46,8 @@ class MessageType(StrEnum):
     API_INFO = "api_info"
 
 
+_MESSAGE_TYPES = list(MessageType)  # a list, because a value may be anything
+
 #: The broker's own pings name this socket for the answer. It is no topic.
 STATUS_PING = "status-ping"
 
@@ -60,6 +63,18 @@ class Envelope:
     properties: Mapping[str, Any]
     payload: str
     context: int | None = None
+    #: The envelope as it goes over the wire and into the database. Nobody changes it.
+    content: dict[str, Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        content: dict[str, Any] = {
+            "messageId": str(self.message_id),
+            "properties": dict(self.properties),
+            "payload": self.payload,
+        }
+        if self.context is not None:
+            content["context"] = self.context
+        object.__setattr__(self, "content", content)
 
     @property
     def message_type(self) -> MessageType:
@@ -71,18 +86,6 @@ class Envelope:
         """The topic that answers should go to, if the message asks for answers."""
         name = self.properties.get("response_topic")
         return name if name and name != STATUS_PING else None
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """The envelope as it goes over the wire and into the database."""
-        content: dict[str, Any] = {
-            "messageId": str(self.message_id),
-            "properties": dict(self.properties),
-            "payload": self.payload,
-        }
-        if self.context is not None:
-            content["context"] = self.context
-        return content
 
     @classmethod
     def compose(
@@ -247,7 +250,7 @@ def _check_depth(properties: Mapping[str, Any]) -> None:
 
 def _check_message_type(properties: Mapping[str, Any]) -> None:
     value = properties.get("messageType", MessageType.REQUEST)
-    if value not in list(MessageType):
+    if value not in _MESSAGE_TYPES:
         known = ", ".join(MessageType)
         raise BadInputError(
             f"{str(value)[:32]!r} is not a message type (one of {known}).", field="messageType"
@@ -292,7 +295,7 @@ def _read_context(context: Any) -> int | None:
 
 def _dump(value: Any, *, field: str) -> bytes:
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _JSON.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise BadInputError(f"{field} cannot be written as JSON: {error}.", field=field) from None
     if field != "data" and "\\u0000" in text and _NUL.search(text):

@@ -14,6 +14,11 @@ from typing import Any
 #: Characters of a fingerprint.
 LENGTH = 64
 
+_SORTED = json.JSONEncoder(sort_keys=True)
+
+#: Types that JSON has only one form for.
+_PLAIN = {str, int, bool, type(None)}
+
 
 def fingerprint(content: Mapping[str, Any]) -> str:
     """Return the fingerprint of an envelope in its wire form.
@@ -21,8 +26,19 @@ def fingerprint(content: Mapping[str, Any]) -> str:
     It is taken of what is written, in one order and with each number in one form: PostgreSQL
     gives 3.9e16 back as 39000000000000000, and that is the same message.
     """
-    written = json.loads(json.dumps(content), parse_float=_number)
-    return sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()
+    if not _is_plain(dict(content)):
+        content = json.loads(json.dumps(content), parse_float=_number)
+    return sha256(_SORTED.encode(content).encode()).hexdigest()
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is the same when it was written and read."""
+    kind = type(value)
+    if kind is dict:
+        return all(type(key) is str and _is_plain(each) for key, each in value.items())
+    if kind is list:
+        return all(map(_is_plain, value))
+    return kind in _PLAIN
 
 
 def _number(text: str) -> int | float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from dasf_broker.models.messages import BrokerMessage
@@ -31,9 +32,9 @@ class ResponseTopic(BrokerTopic):
         verbose_name = _("response topic")
         verbose_name_plural = _("response topics")
 
-    @property
+    @cached_property
     def is_response_topic(self) -> bool:
-        """Always: this is one."""
+        """Say that this is one, always."""
         return True
 
     @property

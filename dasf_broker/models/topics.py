@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, validat
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from dasf_broker import app_settings
@@ -212,7 +213,7 @@ class BrokerTopic(models.Model):
             supports_dasf=self.supports_dasf,
         )
 
-    @property
+    @cached_property
     def is_response_topic(self) -> bool:
         """Whether the topic carries answers to the requests of another one."""
         return hasattr(self, "responsetopic")

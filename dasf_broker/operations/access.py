@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dasf_broker.domain.slugs import check_slug, is_slug
 from dasf_broker.exceptions import ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
+from dasf_broker.models.statements import Selection
 from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import TopicRights, rights_of, rights_table
 
@@ -91,11 +92,16 @@ class AccessTable:
     def _load(self, slugs: Collection[str]) -> None:
         # What is no slug is no topic, and the database may choke on it.
         names = [slug for slug in slugs if is_slug(slug)]
-        topics = list(BrokerTopic.objects.with_response_info().filter(slug__in=names))
+        topics = _topics(names)
         self._topics.update((topic.slug, topic) for topic in topics)
         # Of the pairs that were named: all users with all topics would be too many.
         pairs = [(user, topic) for topic in topics for user in self._users[topic.slug].values()]
         self._rights.update(rights_of(pairs))
+
+
+@Selection
+def _topics(slugs: Collection[str]) -> Any:
+    return BrokerTopic.objects.with_response_info().filter(slug__in=slugs).order_by()
 
 
 def access(caller: Caller, slug: str, *, field: str = "topic") -> Access:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from dasf_broker.domain.cursors import decode_message_cursor
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
+from dasf_broker.models.insertion import Insertion
+from dasf_broker.models.statements import Selection
 from dasf_broker.operations.access import Access, AccessTable, consumable
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeping import delete_settled
+from dasf_broker.operations.housekeeping import delete_settled, delivered_by_message
 from dasf_broker.operations.locks import lock_topic
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.signals import message_acknowledged, send_on_commit
@@ -156,22 +162,24 @@ def _acknowledge_in_topic(
     topic = group[0][1].topic
     lock_topic(topic)
     rows = _locked(topic, {message_id for _, _, message_id in group})
-    before = _acknowledged_before(rows)
-    fresh: dict[tuple[int, object], Acknowledgement] = {}
+    delivered = delivered_by_message(rows.values())
+    fresh: set[tuple[int, Any]] = set()
     statuses = []
     for index, found, message_id in group:
-        user = found.caller.user
-        row = rows.get(message_id)
+        user_id, row = found.caller.user.pk, rows.get(message_id)
         if row is None:
             status = AcknowledgeStatus.UNKNOWN
-        elif (row.pk, user.pk) in before or (row.pk, user.pk) in fresh:
+        elif user_id in delivered[row.pk]:
             status = AcknowledgeStatus.ALREADY_ACKNOWLEDGED
         else:
             status = AcknowledgeStatus.ACKNOWLEDGED
-            fresh[row.pk, user.pk] = Acknowledgement(message=row, user=user)
+            delivered[row.pk].add(user_id)
+            fresh.add((row.pk, user_id))
         statuses.append((index, found, message_id, status))
-    Acknowledgement.objects.bulk_create(fresh.values())
-    removed = _remove(topic, [*rows.values()] if fresh else [])
+    removed = _remove(topic, [*rows.values()], delivered) if fresh else set()
+    now = timezone.now()
+    # What is removed takes its acknowledgements with it.
+    _insert([(*each, now) for each in sorted(fresh) if each[0] not in removed])
     outcomes = []
     for index, found, message_id, status in statuses:
         gone = message_id in rows and rows[message_id].pk in removed
@@ -181,28 +189,34 @@ def _acknowledge_in_topic(
     return outcomes
 
 
+_insert = Insertion(Acknowledgement, "message_id", "user_id", "date_created")
+
+
 def _locked(topic: BrokerTopic, message_ids: set[UUID]) -> dict[UUID, BrokerMessage]:
-    # Locked, because of two last acks at the same moment each would see the other one missing.
-    messages = topic.brokermessage_set.select_for_update().filter(message_id__in=message_ids)
     # Sorted here: a database that may sort by an index reads the whole topic by that index.
-    rows = sorted(messages.order_by().defer("content"), key=attrgetter("sequence"))
+    rows = sorted(_locked_rows(topic.pk, message_ids), key=attrgetter("sequence"))
     return {row.message_id: row for row in rows}
 
 
-def _acknowledged_before(rows: dict[UUID, BrokerMessage]) -> set[tuple[int, object]]:
-    mine = Acknowledgement.objects.filter(message__in=[row.pk for row in rows.values()])
-    return set(mine.values_list("message_id", "user_id"))
+@Selection
+def _locked_rows(topic_id: int, message_ids: Collection[UUID]) -> QuerySet[BrokerMessage]:
+    # Locked, because of two last acks at the same moment each would see the other one missing.
+    messages = BrokerMessage.objects.select_for_update()
+    wanted = messages.filter(topic=topic_id, message_id__in=message_ids)
+    return wanted.order_by().defer("content")
 
 
-def _remove(topic: BrokerTopic, rows: Sequence[BrokerMessage]) -> set[int]:
-    if not rows or topic.storage_policy is StoragePolicy.STORE:
+def _remove(
+    topic: BrokerTopic, rows: Sequence[BrokerMessage], delivered: Mapping[int, AbstractSet[Any]]
+) -> set[int]:
+    if topic.storage_policy is StoragePolicy.STORE:
         return set()
     consumers = (
         consumers_by_topic([topic])[topic.pk]
         if topic.storage_policy is StoragePolicy.CACHEALL
         else set()
     )
-    return delete_settled(topic, rows, consumers)
+    return delete_settled(topic, rows, consumers, delivered)
 
 
 def _signal(found: Access, message_id: UUID, *, removed: bool) -> None:

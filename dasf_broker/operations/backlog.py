@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from django.db.models import Count, OuterRef, Subquery
 
 from dasf_broker import app_settings
 from dasf_broker.exceptions import NotFoundError, TopicFullError
 from dasf_broker.models import BrokerMessage, BrokerTopic
+from dasf_broker.models.statements import Selection
 
 
 class Backlogs:
@@ -71,12 +73,8 @@ class Backlogs:
         return self._last[topic.pk]
 
     def _lock(self, topic_ids: Collection[int]) -> None:
-        oldest = BrokerMessage.objects.filter(topic=OuterRef("pk")).order_by("sequence")
-        # Locked in the order of their keys, so that two batches never wait for each other. The
-        # lock makes the order of commits the order of sequences.
-        topics = BrokerTopic.objects.select_for_update(of=("self",)).filter(pk__in=topic_ids)
-        heads = topics.annotate(oldest=Subquery(oldest.values("sequence")[:1])).order_by("pk")
-        for topic_id, last, first in heads.values_list("pk", "last_sequence", "oldest"):
+        # The lock makes the order of commits the order of sequences.
+        for topic_id, last, first in _locked(topic_ids):
             self._last[topic_id] = last
             # What is stored lies from the oldest to the last: it cannot be more than that. The
             # oldest may be as of before we waited for the lock. Then it is too low, which does
@@ -93,3 +91,13 @@ class Backlogs:
             rows = BrokerMessage.objects.filter(topic__in=maybe_full).order_by()
             counts = dict(rows.values_list("topic").annotate(Count("pk")))
             self._stored |= {topic_id: counts.get(topic_id, 0) for topic_id in maybe_full}
+
+
+@Selection
+def _locked(topic_ids: Collection[int]) -> Any:
+    """Lock topics; return of each its key, the sequence given last, and the oldest stored."""
+    oldest = BrokerMessage.objects.filter(topic=OuterRef("pk")).order_by("sequence")
+    topics = BrokerTopic.objects.select_for_update(of=("self",)).filter(pk__in=topic_ids)
+    heads = topics.annotate(oldest=Subquery(oldest.values("sequence")[:1]))
+    # In the order of their keys, so that two batches never wait for each other.
+    return heads.order_by("pk").values_list("pk", "last_sequence", "oldest")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from dasf_broker import app_settings
@@ -21,6 +21,7 @@ from dasf_broker.models import (
     BrokerTopic,
     BrokerTopicQuerySet,
 )
+from dasf_broker.models.statements import Selection
 from dasf_broker.operations.creation import ANSWERS_KEPT
 from dasf_broker.operations.locks import lock_topic
 from dasf_broker.operations.removal import remove
@@ -137,16 +138,25 @@ def delete_with_answers(topic: BrokerTopic) -> None:
 
 
 def delete_settled(
-    topic: BrokerTopic, messages: Sequence[BrokerMessage], consumers: AbstractSet[Any]
+    topic: BrokerTopic,
+    messages: Sequence[BrokerMessage],
+    consumers: AbstractSet[Any],
+    delivered: Mapping[int, AbstractSet[Any]],
 ) -> set[int]:
     """Remove those of the locked messages that the storage rule calls settled.
+
+    Parameters
+    ----------
+    consumers
+        Who may consume the topic now.
+    delivered
+        Who acknowledged each of the messages.
 
     Returns
     -------
     set
         The primary keys of the messages that were removed.
     """
-    delivered = delivered_by_message(messages)
     settled = [
         message
         for message in messages
@@ -159,10 +169,15 @@ def delete_settled(
 def delivered_by_message(messages: Iterable[BrokerMessage]) -> dict[int, set[Any]]:
     """Return the primary keys of who acknowledged each of the messages. One query."""
     delivered: dict[int, set[Any]] = {message.pk: set() for message in messages}
-    rows = Acknowledgement.objects.filter(message__in=delivered)
-    for message_id, user_id in rows.values_list("message_id", "user_id"):
+    for message_id, user_id in _acknowledged([*delivered]):
         delivered[message_id].add(user_id)
     return delivered
+
+
+@Selection
+def _acknowledged(messages: Collection[int]) -> QuerySet[Acknowledgement, Any]:
+    rows = Acknowledgement.objects.filter(message__in=messages)
+    return rows.values_list("message_id", "user_id")
 
 
 def _collect(topic: BrokerTopic, now: datetime) -> int:
@@ -198,7 +213,8 @@ def _settling(topic: BrokerTopic) -> Iterator[int]:
             lock_topic(topic)
             page = _acknowledged_after(topic, position)
             consumers = consumers_by_topic([topic])[topic.pk] if page else set()
-            removed = len(delete_settled(topic, page, consumers))
+            delivered = delivered_by_message(page)
+            removed = len(delete_settled(topic, page, consumers, delivered))
         yield removed
         if len(page) < STEP:
             return

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dasf_broker.models import BrokerTopic
+from dasf_broker.models.statements import Selection
 
 
 def lock_topic(topic: BrokerTopic) -> bool:
@@ -17,8 +20,13 @@ def lock_topic(topic: BrokerTopic) -> bool:
     bool
         Whether the topic is still there. Its policy is then as it is now.
     """
-    locked = BrokerTopic.objects.select_for_update().filter(pk=topic.pk)
-    for policy in locked.values_list("store_messages", flat=True):
+    for (policy,) in _locked(topic.pk):
         topic.store_messages = policy
         return True
     return False
+
+
+@Selection
+def _locked(topic_id: int) -> Any:
+    locked = BrokerTopic.objects.select_for_update().filter(pk=topic_id)
+    return locked.order_by().values_list("store_messages")

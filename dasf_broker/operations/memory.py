@@ -6,14 +6,16 @@ Messages of topics that store nothing are not remembered: published twice, they 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
+
+from django.db.models import QuerySet
 
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.fingerprints import fingerprint
 from dasf_broker.models import BrokerMessage, RememberedMessage
+from dasf_broker.models.statements import Selection
 
 #: Message ids forgotten in one transaction.
 STEP = 500
@@ -24,8 +26,7 @@ Key = tuple[int, UUID]
 _COLUMNS = ("topic", "message_id", "sequence", "fingerprint", "user", "date_created")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """A message that was published before."""
 
     topic_id: int
@@ -34,18 +35,6 @@ class Known:
     fingerprint: str
     user_id: Any
     published: datetime
-
-    @classmethod
-    def of(cls, row: BrokerMessage) -> Known:
-        """Return a stored message as what is known of it."""
-        return cls(
-            row.topic_id,
-            row.message_id,
-            row.sequence,
-            row.fingerprint,
-            row.user_id,
-            row.date_created,
-        )
 
     def is_same(self, envelope: Envelope, user_id: Any) -> bool:
         """Tell whether the user says the same with this envelope."""
@@ -63,14 +52,29 @@ def known_messages(keys: Collection[Key]) -> dict[Key, Known]:
 
     The topics are locked by the caller. The content of messages is not loaded.
     """
-    wanted = {
-        "topic__in": {topic_id for topic_id, _ in keys},
-        "message_id__in": {message_id for _, message_id in keys},
-    }
+    rows = _known({topic_id for topic_id, _ in keys}, {message_id for _, message_id in keys})
+    found = [Known(*row) for row in rows]
+    return {(each.topic_id, each.message_id): each for each in found}
+
+
+def message_keys(keys: Collection[Key]) -> dict[Key, int]:
+    """Return the primary keys of stored messages. One query."""
+    rows = _stored({topic_id for topic_id, _ in keys}, {message_id for _, message_id in keys})
+    return {(topic_id, message_id): pk for topic_id, message_id, pk in rows}
+
+
+@Selection
+def _stored(topic_ids: Collection[int], message_ids: Collection[UUID]) -> QuerySet[Any, Any]:
+    wanted = BrokerMessage.objects.filter(topic__in=topic_ids, message_id__in=message_ids)
+    return wanted.order_by().values_list("topic", "message_id", "pk")
+
+
+@Selection
+def _known(topic_ids: Collection[int], message_ids: Collection[UUID]) -> QuerySet[Any, Any]:
+    wanted = {"topic__in": topic_ids, "message_id__in": message_ids}
     stored = BrokerMessage.objects.filter(**wanted).order_by().values_list(*_COLUMNS)
     gone = RememberedMessage.objects.filter(**wanted).values_list(*_COLUMNS)
-    found = [Known(*row) for row in gone.union(stored, all=True)]
-    return {(each.topic_id, each.message_id): each for each in found}
+    return gone.union(stored, all=True)
 
 
 def forgetting(now: datetime) -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -73,14 +74,25 @@ def message_event(row: BrokerMessage, *, again: bool = False) -> MessagePublishe
 
 def unstored_event(user: User | None, topic: BrokerTopic, envelope: Envelope) -> MessagePublished:
     """Return a message that is kept nowhere."""
+    return new_event(user, topic, envelope, None, timezone.now())
+
+
+def new_event(
+    user: User | None,
+    topic: BrokerTopic,
+    envelope: Envelope,
+    sequence: int | None,
+    publish_time: datetime,
+) -> MessagePublished:
+    """Return a message as its producer says it, and as it would be read from the database."""
     return MessagePublished(
         topic_id=topic.pk,
         topic_slug=topic.slug,
-        sequence=None,
+        sequence=sequence,
         message_id=envelope.message_id,
         message_type=envelope.message_type,
         content=envelope.content,
         user_id=None if user is None else str(user.pk),
-        publish_time=timezone.now(),
+        publish_time=publish_time,
         is_response=topic.is_response_topic,
     )

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import transaction
 from django.utils import timezone
 
 from dasf_broker import app_settings
 from dasf_broker.domain.envelope import Envelope
-from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.fingerprints import fingerprint
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import BrokerError, ConflictError
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
-from dasf_broker.operations.access import Access, AccessTable
+from dasf_broker.models.insertion import Insertion
+from dasf_broker.models.statements import Update
+from dasf_broker.operations.access import AccessTable
 from dasf_broker.operations.backlog import Backlogs
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.creation import (
@@ -25,12 +27,13 @@ from dasf_broker.operations.creation import (
     ensure_response_topic,
     find_or_create,
 )
-from dasf_broker.operations.memory import Key, Known, known_messages
+from dasf_broker.operations.memory import Key, Known, known_messages, message_keys
 from dasf_broker.operations.publications import (
     Publication,
     Published,
     PublishStatus,
     message_event,
+    new_event,
     unstored_event,
 )
 from dasf_broker.realtime.channel_layer import announce_on_commit
@@ -52,22 +55,35 @@ __all__ = [
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a caller's messages go: found once for all of them in a batch."""
+
+    topic: BrokerTopic
+    is_stored: bool
+    #: As far as it exists.
+    response_topic: BrokerTopic | None
+    topic_created: bool
+
+
+#: By primary key of the user, slug, and slug of the response topic.
+_Targets: TypeAlias = dict[tuple[Any, str, str | None], _Target]
+
+
 @dataclass(slots=True)
 class _Draft:
     """A publication on its way through the transaction."""
 
     publication: Publication
-    access: Access
-    topic_created: bool
-    is_stored: bool
-    #: As far as it exists.
+    target: _Target
     response_topic: BrokerTopic | None
-    row: BrokerMessage | None = None
+    #: What is to be written.
+    row: Known | None = None
     outcome: Published | BrokerError | None = None
 
     @property
     def topic(self) -> BrokerTopic:
-        return self.access.topic
+        return self.target.topic
 
     @property
     def caller(self) -> Caller:
@@ -81,9 +97,21 @@ class _Draft:
         if (name := self.publication.envelope.response_topic) is not None:
             self.response_topic = ensure_response_topic(table, self.caller, name, self.topic)
 
-    def finish(self, message: MessagePublished, status: PublishStatus) -> None:
+    def finish(self, status: PublishStatus, sequence: int | None, published: datetime) -> None:
+        user, envelope = self.caller.user, self.publication.envelope
+        message = new_event(user, self.topic, envelope, sequence, published)
         answers = self.response_topic.slug if self.response_topic else None
-        self.outcome = Published(message, status, self.topic_created, answers)
+        self.outcome = Published(message, status, self.target.topic_created, answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the publications of a transaction share."""
+
+    table: AccessTable
+    backlogs: Backlogs
+    known: dict[Key, Known]
+    now: datetime
 
 
 def publish_batch(publications: Sequence[Publication]) -> list[Published | BrokerError]:
@@ -95,12 +123,12 @@ def publish_batch(publications: Sequence[Publication]) -> list[Published | Broke
     """
     with transaction.atomic():
         table = AccessTable([*_named(publications)])
-        drafts = [_draft(table, each) for each in publications]
+        targets: _Targets = {}
+        drafts = [_draft(table, targets, each) for each in publications]
         accepted = [draft for draft in drafts if isinstance(draft, _Draft)]
         backlogs = _lock(accepted)
         _decide(table, accepted, backlogs)
-        written = [draft for draft in accepted if draft.row is not None]
-        _insert(written, backlogs.last_sequences)
+        _insert([draft for draft in accepted if draft.row is not None], backlogs.last_sequences)
         outcomes = [draft.outcome if isinstance(draft, _Draft) else draft for draft in drafts]
         _announce(outcomes)
     return outcomes  # type: ignore[return-value]
@@ -147,31 +175,33 @@ def _named(publications: Iterable[Publication]) -> Iterator[tuple[Caller, str]]:
             yield each.caller, name
 
 
-def _draft(table: AccessTable, publication: Publication) -> _Draft | BrokerError:
+def _draft(table: AccessTable, targets: _Targets, publication: Publication) -> _Draft | BrokerError:
+    answers = publication.envelope.response_topic
+    key = publication.caller.user.pk, publication.slug, answers
     try:
-        return _checked(table, publication)
+        target = targets.get(key) or _find_target(table, publication, answers)
     except BrokerError as error:
         return error
+    targets[key] = replace(target, topic_created=False) if target.topic_created else target
+    return _Draft(publication, target, target.response_topic)
 
 
-def _checked(table: AccessTable, publication: Publication) -> _Draft:
+def _find_target(table: AccessTable, publication: Publication, answers: str | None) -> _Target:
     caller, slug = publication.caller, check_slug(publication.slug)
-    answers = publication.envelope.response_topic
     found, created = find_or_create(table, caller, slug, answers=answers)
     found.require(found.rights.may_produce, to="publish to")
     # It is created when nothing can be refused any more.
-    existing = answers and check_response_topic(table, caller, answers, found.topic)
-    stores = is_stored(found.topic.storage_policy)
-    return _Draft(publication, found, created, stores, existing or None)
+    existing = check_response_topic(table, caller, answers, found.topic) if answers else None
+    return _Target(found.topic, is_stored(found.topic.storage_policy), existing, created)
 
 
 def _lock(drafts: Sequence[_Draft]) -> Backlogs:
-    stored = [draft.topic.pk for draft in drafts if draft.is_stored]
+    stored = [draft.topic.pk for draft in drafts if draft.target.is_stored]
     # A response topic that is created refers to its source; one that is marked is written.
     sources = {
         draft.topic.pk
         for draft in drafts
-        if draft.publication.envelope.response_topic and draft.response_topic is None
+        if draft.response_topic is None and draft.publication.envelope.response_topic
     }
     marked = {
         draft.response_topic.pk
@@ -182,31 +212,33 @@ def _lock(drafts: Sequence[_Draft]) -> Backlogs:
 
 
 def _decide(table: AccessTable, drafts: Sequence[_Draft], backlogs: Backlogs) -> None:
-    stored = [draft for draft in drafts if draft.is_stored]
-    known = known_messages([draft.key for draft in stored]) if stored else {}
+    keys = [draft.key for draft in drafts if draft.target.is_stored]
+    batch = _Batch(table, backlogs, known_messages(keys) if keys else {}, timezone.now())
     for draft in drafts:
         try:
-            _settle(table, draft, known, backlogs)
+            _settle(draft, batch)
         except BrokerError as error:
             draft.outcome = error
 
 
-def _settle(table: AccessTable, draft: _Draft, known: dict[Key, Known], backlogs: Backlogs) -> None:
-    backlogs.check_there(draft.topic)
-    first = known.get(draft.key) if draft.is_stored else None
+def _settle(draft: _Draft, batch: _Batch) -> None:
+    batch.backlogs.check_there(draft.topic)
+    is_stored = draft.target.is_stored
+    first = batch.known.get(draft.key) if is_stored else None
     if first is not None:
         _check_same(draft, first)
-    elif draft.is_stored:
-        backlogs.check_room(draft.topic)
-    draft.ensure_response_topic(table)  # the last that may refuse
+    elif is_stored:
+        batch.backlogs.check_room(draft.topic)
+    draft.ensure_response_topic(batch.table)  # the last that may refuse
     if first is not None:
-        draft.finish(_first_event(draft, first), PublishStatus.DUPLICATE)
-    elif draft.is_stored:
-        draft.row = _row(draft, backlogs.take(draft.topic))
-        known[draft.key] = Known.of(draft.row)
-        draft.finish(message_event(draft.row), PublishStatus.STORED)
+        # What is said now is what was said then: its content is not needed, and may be gone.
+        draft.finish(PublishStatus.DUPLICATE, first.sequence, first.published)
+    elif is_stored:
+        draft.row = row = _row(draft, batch.backlogs.take(draft.topic), batch.now)
+        batch.known[draft.key] = row
+        draft.finish(PublishStatus.STORED, row.sequence, row.published)
     else:
-        draft.finish(_event(draft), PublishStatus.SENT)
+        draft.finish(PublishStatus.SENT, None, batch.now)
 
 
 def _check_same(draft: _Draft, first: Known) -> None:
@@ -216,52 +248,51 @@ def _check_same(draft: _Draft, first: Known) -> None:
         )
 
 
-def _event(draft: _Draft) -> MessagePublished:
-    return unstored_event(draft.caller.user, draft.topic, draft.publication.envelope)
-
-
-def _first_event(draft: _Draft, first: Known) -> MessagePublished:
-    # What is said now is what was said then: the content is not needed, and may be gone.
-    return replace(_event(draft), sequence=first.sequence, publish_time=first.published)
-
-
-def _row(draft: _Draft, sequence: int) -> BrokerMessage:
-    envelope = draft.publication.envelope
-    return BrokerMessage(
-        topic=draft.topic,
-        message_id=envelope.message_id,
-        sequence=sequence,
-        user=draft.caller.user,
-        message_type=envelope.message_type.value,
-        context=envelope.context,
-        content=envelope.content,
-        fingerprint=fingerprint(envelope.content),
-        date_created=timezone.now(),
-    )
+def _row(draft: _Draft, sequence: int, now: datetime) -> Known:
+    topic_id, message_id = draft.key
+    said = fingerprint(draft.publication.envelope.content)
+    return Known(topic_id, message_id, sequence, said, draft.caller.user.pk, now)
 
 
 def _insert(drafts: Sequence[_Draft], last_sequences: Mapping[int, int]) -> None:
     if not drafts:
         return
-    BrokerMessage.objects.bulk_create(draft.row for draft in drafts if draft.row is not None)
-    topics = {draft.topic.pk: draft.topic for draft in drafts}
-    for topic_id, topic in topics.items():
-        topic.last_sequence = last_sequences[topic_id]
-    BrokerTopic.objects.bulk_update(topics.values(), ["last_sequence"])
+    _insert_messages([_columns(draft) for draft in drafts])
+    topics = {draft.topic.pk for draft in drafts}
+    _set_last_sequence.many([(last_sequences[topic_id], topic_id) for topic_id in sorted(topics)])
     _link_requests(drafts)
 
 
+_insert_messages = Insertion(
+    BrokerMessage,
+    *("topic_id", "message_id", "sequence", "fingerprint", "user_id", "date_created"),
+    *("message_type", "context", "content"),
+)
+_set_last_sequence: Update[int, int] = Update(
+    "last_sequence", lambda topic_id: BrokerTopic.objects.filter(pk=topic_id)
+)
+
+
+def _columns(draft: _Draft) -> tuple[Any, ...]:
+    assert draft.row is not None
+    said = draft.publication.envelope
+    return (*draft.row, said.message_type.value, said.context, said.content)
+
+
 def _link_requests(drafts: Iterable[_Draft]) -> None:
-    links = ResponseTopic.source_messages.through
     requests = [
-        links(responsetopic_id=draft.response_topic.pk, brokermessage_id=draft.row.pk)
+        (draft.response_topic.pk, draft.key)
         for draft in drafts
-        if draft.row is not None
-        and draft.response_topic is not None
-        and draft.response_topic.is_response_topic
+        if draft.response_topic is not None and draft.response_topic.is_response_topic
     ]
     if requests:
-        links.objects.bulk_create(requests)
+        keys = message_keys([key for _, key in requests])
+        _insert_links([(topic_id, keys[key]) for topic_id, key in requests])
+
+
+_insert_links = Insertion(
+    ResponseTopic.source_messages.through, "responsetopic_id", "brokermessage_id"
+)
 
 
 def _announce(outcomes: Iterable[Published | BrokerError | None]) -> None:

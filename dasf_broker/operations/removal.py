@@ -8,12 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import cache
+from operator import attrgetter
 
 from django.db import transaction
+from django.db.models import Model
+from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from dasf_broker import app_settings
-from dasf_broker.models import BrokerMessage, BrokerTopic, RememberedMessage
+from dasf_broker.models import (
+    Acknowledgement,
+    BrokerMessage,
+    BrokerTopic,
+    RememberedMessage,
+    ResponseTopic,
+)
+from dasf_broker.models.insertion import Insertion
+from dasf_broker.models.statements import Deletion
 from dasf_broker.operations.locks import lock_topic
 
 #: Messages removed in one transaction.
@@ -36,28 +48,16 @@ def remove(messages: Sequence[BrokerMessage]) -> int:
         return 0
     seconds = min(app_settings.DASF_MESSAGE_ID_MEMORY, FOR_EVER)
     forget_on = timezone.now() + timedelta(seconds=seconds)
-    RememberedMessage.objects.bulk_create(
-        [
-            RememberedMessage(
-                topic_id=each.topic_id,
-                message_id=each.message_id,
-                sequence=each.sequence,
-                fingerprint=each.fingerprint,
-                user_id=each.user_id,
-                date_created=each.date_created,
-                forget_on=forget_on,
-            )
-            for each in messages
-        ],
-        # Only a server of an older release, still running beside this one, stores a message
-        # whose id is remembered.
-        update_conflicts=True,
-        unique_fields=["topic", "message_id"],
-        update_fields=["sequence", "fingerprint", "user", "date_created", "forget_on"],
-    )
-    # Without `only`, Django loads what it deletes.
-    BrokerMessage.objects.filter(pk__in=[each.pk for each in messages]).only("pk").delete()
+    _remember([(*_what_is_kept(each), forget_on) for each in messages])
+    _delete([each.pk for each in messages])
     return len(messages)
+
+
+_KEPT = ("topic_id", "message_id", "sequence", "fingerprint", "user_id", "date_created")
+_what_is_kept = attrgetter(*_KEPT)
+# Only a server of an older release, still running beside this one, stores a message whose id is
+# remembered.
+_remember = Insertion(RememberedMessage, *_KEPT, "forget_on", replacing=("topic_id", "message_id"))
 
 
 def removing_up_to(topic: BrokerTopic, boundary: int) -> Iterator[int]:
@@ -86,3 +86,40 @@ def _expire(topic: BrokerTopic, boundary: int) -> None:
     earlier = BrokerTopic.objects.filter(pk=topic.pk, expired_sequence__lt=boundary)
     earlier.update(expired_sequence=boundary)
     topic.expired_sequence = max(topic.expired_sequence, boundary)
+
+
+# --- deleting ---------------------------------------------------------------------------------
+
+
+_Links = ResponseTopic.source_messages.through
+
+_delete_acknowledgements = Deletion(lambda keys: Acknowledgement.objects.filter(message__in=keys))
+_delete_links = Deletion(lambda keys: _Links.objects.filter(brokermessage__in=keys))
+_delete_messages = Deletion(lambda keys: BrokerMessage.objects.filter(pk__in=keys))
+
+
+def _delete(keys: Sequence[int]) -> None:
+    if _is_somebodys_business():
+        # Without `only`, Django loads what it deletes.
+        BrokerMessage.objects.filter(pk__in=keys).only("pk").delete()
+        return
+    _delete_acknowledgements(keys)
+    _delete_links(keys)
+    _delete_messages(keys)
+
+
+def _is_somebodys_business() -> bool:
+    """Tell whether tables of the host refer to messages, or its code hears of their end."""
+    if _referring() != {Acknowledgement, _Links}:
+        return True
+    return any(
+        signal.has_listeners(model)
+        for signal in (pre_delete, post_delete)
+        for model in (BrokerMessage, Acknowledgement, _Links)
+    )
+
+
+@cache
+def _referring() -> set[type[Model] | None]:
+    fields = BrokerMessage._meta.get_fields(include_hidden=True)
+    return {each.related_model for each in fields if each.one_to_many or each.one_to_one}

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
 from guardian.utils import get_anonymous_user
 
 from dasf_broker.models import BrokerTopic
+from dasf_broker.models.statements import Selection
 from dasf_broker.permissions.right import Right, RightsTable, TopicRights
-from dasf_broker.permissions.rows import held_rights
+from dasf_broker.permissions.rows import content_type, held_rights
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -59,8 +61,8 @@ def rights_of(pairs: Collection[tuple[User, BrokerTopic]]) -> RightsTable:
     held: dict[tuple[Any, int | None], set[str]] = defaultdict(set)
     plain = [pk for pk, user in users.items() if user.is_active and not user.is_superuser]
     if plain:
-        people = get_user_model()._default_manager.filter(pk__in=plain)
-        for user_id, topic_id, codename in held_rights(people, {*topics, *sources}):
+        rows = _held(plain, {*topics, *sources}, content_type().pk)
+        for user_id, topic_id, codename in rows:
             held[user_id, topic_id].add(codename)
     return {
         (user.pk, topic.pk): TopicRights(
@@ -84,6 +86,12 @@ def holds_any_globally(user: User, rights: Collection[Right]) -> bool:
     # From the side of the user: there may be many who hold a right globally.
     people = get_user_model()._default_manager.filter(pk=user.pk)
     return any(True for _ in held_rights(people, (), rights))
+
+
+@Selection
+def _held(users: Collection[Any], topics: Collection[int], everything: int) -> QuerySet[Any, Any]:
+    people = get_user_model()._default_manager.filter(pk__in=users)
+    return held_rights(people, topics, everything=everything)
 
 
 def _on_topic(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -15,6 +15,7 @@ from dasf_broker.models import (
     BrokerTopicGroupPermission,
     BrokerTopicUserPermission,
 )
+from dasf_broker.models.statements import Selection
 from dasf_broker.permissions.right import Right
 from dasf_broker.permissions.rows import content_type, held_rights
 
@@ -32,7 +33,8 @@ def users_with(topic: BrokerTopic, right: Right) -> QuerySet[User]:
 
 def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     """Return the primary keys of the present consumers of each topic. One query."""
-    return _holders_by_topic([topic.pk for topic in topics], Right.CONSUME)
+    ids = [topic.pk for topic in topics]
+    return _by_topic(ids, _consumers(ids, content_type().pk))
 
 
 def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
@@ -90,8 +92,17 @@ def _given_by(topic: BrokerTopic, right: Right) -> Iterator[tuple[int, Right]]:
 
 
 def _holders_by_topic(ids: Collection[int], right: Right) -> dict[int, set[Any]]:
+    return _by_topic(ids, held_rights(_people(), ids, [right]))
+
+
+@Selection
+def _consumers(ids: Collection[int], everything: int) -> QuerySet[Any, Any]:
+    return held_rights(_people(), ids, [Right.CONSUME], everything=everything)
+
+
+def _by_topic(ids: Collection[int], rows: Iterable[Sequence[Any]]) -> dict[int, set[Any]]:
     on_topic: dict[int | None, set[Any]] = {topic_id: set() for topic_id in (*ids, None)}
-    for user_id, topic_id, _ in held_rights(_people(), ids, [right]):
+    for user_id, topic_id, _ in rows:
         on_topic[topic_id].add(user_id)
     return {topic_id: on_topic[topic_id] | on_topic[None] for topic_id in ids}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -26,8 +26,9 @@ def held_rights(
     rights: Collection[Right] | None = None,
     *,
     column: str = "pk",
-) -> Iterator[tuple[Any, int | None, str]]:
-    """Yield who holds which right where: on one of the topics, or (``None``) on all. One query.
+    everything: int | None = None,
+) -> QuerySet[Any, tuple[Any, int | None, str]]:
+    """Return who holds which right where: on one of the topics, or (``None``) on all. One query.
 
     Parameters
     ----------
@@ -38,12 +39,15 @@ def held_rights(
     rights
         Which; without it all.
     column
-        What to yield of the people.
+        What to return of the people.
+    everything
+        The content type of topics, for statements that are built only once.
     """
     # From the side of the user, because `groups` is the one name that every user model has.
     people = people.order_by()
     everywhere = Cast(Value(None), BigIntegerField())
     own, group = "brokertopicuserpermission", "groups__brokertopicgrouppermission"
+    kind = content_type().pk if everything is None else everything
 
     def these(codename: str) -> dict[str, Any]:
         return {} if rights is None else {f"{codename}__in": rights}
@@ -54,12 +58,12 @@ def held_rights(
         ).values_list(column, f"{path}__content_object", f"{path}__permission__codename")
         for path in (own, group)
     ] + [
-        people.filter(
-            **{f"{path}__content_type": content_type()}, **these(f"{path}__codename")
-        ).values_list(column, everywhere, f"{path}__codename")
+        people.filter(**{f"{path}__content_type": kind}, **these(f"{path}__codename")).values_list(
+            column, everywhere, f"{path}__codename"
+        )
         for path in ("user_permissions", "groups__permissions")
     ]
-    return parts[0].union(*parts[1:], all=True).iterator()
+    return parts[0].union(*parts[1:], all=True)
 
 
 def rights_on_topics(user: User, rights: Collection[Right]) -> tuple[QuerySet[Any], QuerySet[Any]]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal, cast
 from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
+from strawberry.schema.name_converter import NameConverter
+from strawberry.types.arguments import InputContext
 
 from dasf_broker import app_settings
 from dasf_broker.domain.envelope import Envelope, MessageType
@@ -69,6 +73,23 @@ class PublishMessageInput:
             context=given(self.context),
         )
         return Publication(caller, self.topic, envelope)
+
+
+def _from_input(
+    kind: type[PublishMessageInput], value: Mapping[str, Any], context: InputContext
+) -> PublishMessageInput:
+    # All fields are scalars, which arrive as they are: no need to look at the type of each.
+    names = _names(cast("Any", kind), context.config.name_converter)
+    return kind(**{names[name]: each for name, each in value.items()})
+
+
+@lru_cache
+def _names(kind: Any, converter: NameConverter) -> dict[str, str]:
+    fields = kind.__strawberry_definition__.fields
+    return {converter.from_field(each): each.python_name for each in fields}
+
+
+PublishMessageInput.__strawberry_definition__.from_input = _from_input  # type: ignore[attr-defined]
 
 
 @strawberry.input(description="A topic to create.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from dasf_broker.operations.acknowledge import (
     Acknowledging,
     acknowledge_batch,
 )
+from dasf_broker.operations.memory import Known
 from dasf_broker.operations.publish import Publication, Published, PublishStatus, publish_batch
 from dasf_broker.realtime.mailbox import Mailbox
 from dasf_broker.testing.faults import Faults
@@ -60,8 +62,8 @@ def swap_sequences() -> None:
     """Give each pair of messages the sequence of the other one."""
     real = publish._row
 
-    def swapped(draft: Any, sequence: int) -> BrokerMessage:
-        return real(draft, sequence ^ 1 if sequence > 1 else sequence)
+    def swapped(draft: Any, sequence: int, now: datetime) -> Known:
+        return real(draft, sequence ^ 1 if sequence > 1 else sequence, now)
 
     _replace(publish, "_row", swapped)
 

@@ -67,7 +67,7 @@ def plans_of(operation: Callable[[], Any]) -> list[Plan]:
         nonlocal is_explaining
         if not is_explaining and not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
             is_explaining = True
-            plans.append(explain(sql, params))
+            plans.append(explain(sql, params[0] if many else params))
             is_explaining = False
         return execute(sql, params, many, context)
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.fingerprints import LENGTH, fingerprint
 from tests.unit.strategies import JSON, PROPERTIES
 
@@ -65,11 +66,19 @@ def test_numbers_are_compared_as_they_are_written(one: Any, other: Any, same: bo
     assert (fingerprint({"a": [one]}) == fingerprint({"a": [other]})) is same
 
 
-def test_it_never_changes() -> None:
+@pytest.mark.parametrize(
+    ("properties", "written"),
+    [
+        ({"ä": [1.5, None], "a": 2.0}, b'{"a": 2, "\\u00e4": [1.5, null]}'),
+        ({"ä": [True, None], "a": 2}, b'{"a": 2, "\\u00e4": [true, null]}'),
+        ({"b": ("x", MessageType.PING), 1: {}}, b'{"1": {}, "b": ["x", "ping"]}'),
+    ],
+)
+def test_it_never_changes(properties: Any, written: bytes) -> None:
     """It is kept in databases: what made it yesterday must make it tomorrow."""
-    written = b'{"payload": "", "properties": {"a": 2, "\\u00e4": [1.5, null]}}'
-    content = {"properties": {"ä": [1.5, None], "a": 2.0}, "payload": ""}
-    assert fingerprint(content) == sha256(written).hexdigest()
+    content = {"properties": properties, "payload": ""}
+    whole = b'{"payload": "", "properties": ' + written + b"}"
+    assert fingerprint(content) == sha256(whole).hexdigest()
 
 
 def _written(value: Any) -> Any:
