@@ -16,6 +16,7 @@ from django.utils import timezone
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
+from dasf_broker.models.statements import Selection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -67,8 +68,7 @@ def owners(keys: Collection[str]) -> dict[str, Owner]:
 def _owners_of_ours(keys: Collection[str]) -> Iterator[tuple[str, Owner]]:
     now = timezone.now()
     prefixes = {key: key.split("_", 2)[1] for key in keys}
-    rows = ApiToken.objects.select_related("user").filter(prefix__in=prefixes.values())
-    by_prefix = {token.prefix: token for token in rows}
+    by_prefix = {token.prefix: token for token in _tokens({*prefixes.values()})}
     for key, prefix in prefixes.items():
         token = by_prefix.get(prefix)
         # Compared even where there is none, so that time does not tell which prefixes exist.
@@ -76,6 +76,11 @@ def _owners_of_ours(keys: Collection[str]) -> Iterator[tuple[str, Owner]]:
         if token is not None and matches and token.is_usable(now):
             _note_use(token, now)
             yield key, (token.user, Credential(CredentialKind.TOKEN, token.pk))
+
+
+_tokens = Selection(
+    lambda prefixes: ApiToken.objects.select_related("user").filter(prefix__in=prefixes)
+)
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
