@@ -6,12 +6,17 @@ changed setting counts at once; ``from dasf_broker.app_settings import DASF_...`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
+from dasf_broker.domain.rates import OF_ADDRESSES, OF_USERS, Activity, read_rates
 from dasf_broker.domain.storage import StoragePolicy as StoreMessageOptions
 
 __all__ = ["DEFAULTS", "StoreMessageOptions"]
@@ -29,11 +34,26 @@ if TYPE_CHECKING:
     DASF_MAX_PAGE_SIZE: int
     DASF_MAX_QUERY_SIZE: int
     DASF_MAX_QUERY_TOKENS: int
+    DASF_MAX_QUERY_OPERATIONS: int
+    DASF_MAX_QUERY_FRAGMENTS: int
+    DASF_MAX_QUERY_DEPTH: int
+    DASF_MAX_QUERY_ALIASES: int
+    DASF_MAX_QUERY_DIRECTIVES: int
+    DASF_MAX_QUERY_REPEATS: int
+    DASF_MAX_QUERY_ITEMS: int
+    DASF_MAX_QUERY_COST: int
+    DASF_MAX_INTROSPECTION_DEPTH: int
+    DASF_MAX_INTROSPECTION_LISTS: int
+    DASF_INTROSPECTION: Audience | None
+    DASF_GRAPHIQL: Audience | None
+    DASF_GET_QUERIES: bool
+    DASF_BODY_TIMEOUT: float
     DASF_MAX_BACKLOG: int
     DASF_MESSAGE_ID_MEMORY: float
     DASF_MAILBOX_SIZE: int
     DASF_MAILBOX_BYTES: int
     DASF_SEND_TIMEOUT: float
+    DASF_EVENT_STREAM_KEEP_ALIVE: float
     DASF_LOOK_INTERVAL: float
     DASF_PONG_GRACE: float
     DASF_WRITER_QUEUE: int
@@ -42,8 +62,24 @@ if TYPE_CHECKING:
     DASF_DATABASE_TIMEOUT: float
     DASF_CONNECTION_INIT_TIMEOUT: float
     DASF_MAX_OPERATIONS_PER_SOCKET: int
+    DASF_MAX_FRAME_SIZE: int
+    DASF_MAX_SOCKETS_PER_USER: int
+    DASF_MAX_SOCKETS_PER_ADDRESS: int
+    DASF_MAX_UNAUTHENTICATED_SOCKETS: int
+    DASF_USER_RATES: Mapping[str, str | None]
+    DASF_ADDRESS_RATES: Mapping[str, str | None]
+    DASF_RATE_CACHE: str
+    DASF_NUM_PROXIES: int
     DASF_ALLOWED_ORIGINS: tuple[str, ...]
     DASF_HOUSEKEEPING: bool
+
+
+class Audience(StrEnum):
+    """For whom something is."""
+
+    EVERYBODY = "everybody"
+    STAFF = "staff"
+    NOBODY = "nobody"
 
 
 class Setting(NamedTuple):
@@ -72,6 +108,20 @@ def _positive(kind: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return number
 
     return read
+
+
+def _not_negative(value: Any) -> int:
+    if (number := int(value)) < 0:
+        raise ValueError(f"{number!r} is less than 0")
+    return number
+
+
+def _audience(value: Any) -> Audience | None:
+    return None if value is None else Audience(value)
+
+
+#: Rates of addresses unless the host says otherwise, each by itself.
+_ADDRESS_RATES = {Activity.FAILED_AUTHENTICATION.value: "30/m"}
 
 
 #: Every setting. A default that names another setting falls back to it.
@@ -114,6 +164,52 @@ DEFAULTS: dict[str, Setting] = {
     "DASF_MAX_PAGE_SIZE": Setting(500, _positive(int), "Most items that a query may ask for."),
     "DASF_MAX_QUERY_SIZE": Setting(16 * 1024, _positive(int), "Most bytes of a GraphQL document."),
     "DASF_MAX_QUERY_TOKENS": Setting(500, _positive(int), "Most tokens of a GraphQL document."),
+    "DASF_MAX_QUERY_OPERATIONS": Setting(10, _positive(int), "Most operations of a document."),
+    "DASF_MAX_QUERY_FRAGMENTS": Setting(50, _positive(int), "Most fragments of a document."),
+    "DASF_MAX_QUERY_DEPTH": Setting(
+        8, _positive(int), "Most levels of fields of an operation, its fragments in place."
+    ),
+    "DASF_MAX_QUERY_ALIASES": Setting(15, _not_negative, "Most aliases of an operation, likewise."),
+    "DASF_MAX_QUERY_DIRECTIVES": Setting(
+        50, _not_negative, "Most directives of an operation, likewise."
+    ),
+    "DASF_MAX_QUERY_REPEATS": Setting(
+        50, _positive(int), "How often a field may stand at one place of an operation, likewise."
+    ),
+    "DASF_MAX_QUERY_ITEMS": Setting(
+        1000,
+        _positive(int),
+        "Most items in the lists that are written in an operation, and in those of one variable.",
+    ),
+    "DASF_MAX_QUERY_COST": Setting(
+        10_000,
+        _positive(int),
+        "Most fields that an operation may come to, those in a page counted for each of its items.",
+    ),
+    "DASF_MAX_INTROSPECTION_DEPTH": Setting(
+        15, _positive(int), "Most levels of fields below `__schema` and `__type`."
+    ),
+    "DASF_MAX_INTROSPECTION_LISTS": Setting(
+        2, _positive(int), "How deep the lists there that lead from type to type may be nested."
+    ),
+    "DASF_INTROSPECTION": Setting(
+        None,
+        _audience,
+        "Who may ask for the schema: `everybody`, `staff` or `nobody`; without it, everybody while "
+        "`DEBUG` is on and staff otherwise.",
+    ),
+    "DASF_GRAPHIQL": Setting(
+        None, _audience, "Who may open the page for browsers: the same values, the same default."
+    ),
+    "DASF_GET_QUERIES": Setting(
+        False,
+        _switch,
+        "Whether queries, and never mutations, may stand in the URL of a GET. A session does not "
+        "count there.",
+    ),
+    "DASF_BODY_TIMEOUT": Setting(
+        30.0, _positive(float), "Seconds that a client may take to send the body of a request."
+    ),
     "DASF_MAX_BACKLOG": Setting(
         100_000,
         _positive(int),
@@ -135,6 +231,11 @@ DEFAULTS: dict[str, Setting] = {
         30.0,
         _positive(float),
         "Seconds that a client may take to accept a frame before its socket is given up.",
+    ),
+    "DASF_EVENT_STREAM_KEEP_ALIVE": Setting(
+        15.0,
+        _positive(float),
+        "Seconds between the comments that keep a stream of server-sent events open.",
     ),
     "DASF_LOOK_INTERVAL": Setting(
         2.0,
@@ -168,6 +269,45 @@ DEFAULTS: dict[str, Setting] = {
     "DASF_MAX_OPERATIONS_PER_SOCKET": Setting(
         100, _positive(int), "Operations that may run on one socket at once."
     ),
+    "DASF_MAX_FRAME_SIZE": Setting(
+        4 * 1024 * 1024,
+        _positive(int),
+        "Most characters of one frame that a client sends on a socket.",
+    ),
+    "DASF_MAX_SOCKETS_PER_USER": Setting(
+        1000, _not_negative, "Sockets of one user in one process; 0 for any number."
+    ),
+    "DASF_MAX_SOCKETS_PER_ADDRESS": Setting(
+        2000, _not_negative, "Sockets of one address in one process; 0 for any number."
+    ),
+    "DASF_MAX_UNAUTHENTICATED_SOCKETS": Setting(
+        5000,
+        _not_negative,
+        "Sockets of one process for which nobody vouched, yet or at all; 0 for any number.",
+    ),
+    "DASF_USER_RATES": Setting(
+        {},
+        partial(read_rates, known=OF_USERS, defaults={}),
+        "What one user may do: `publish`, `publish_bytes`, `ping`, `subscribe`, each like "
+        '`"1000/m"`. Who is anonymous is counted by address.',
+    ),
+    "DASF_ADDRESS_RATES": Setting(
+        _ADDRESS_RATES,
+        partial(read_rates, known=OF_ADDRESSES, defaults=_ADDRESS_RATES),
+        "What all clients of one address may do: the same, and `failed_authentication`. A rate "
+        "that is not mentioned keeps its default; `None` is for no limit.",
+    ),
+    "DASF_RATE_CACHE": Setting(
+        "default",
+        str,
+        "The cache in `CACHES` that counts for the rates; the processes need one in common.",
+    ),
+    "DASF_NUM_PROXIES": Setting(
+        0,
+        _not_negative,
+        "Proxies in front of the server that add to `X-Forwarded-For`; with 0 that header does "
+        "not count.",
+    ),
     "DASF_ALLOWED_ORIGINS": Setting(
         (),
         tuple,
@@ -198,7 +338,16 @@ def _read(name: str) -> Any:
 def __getattr__(name: str) -> Any:
     if name not in DEFAULTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _read(name)
+    # Found in the module from now on, which costs a hot path nothing.
+    value = globals()[name] = _read(name)
+    return value
+
+
+@receiver(setting_changed)
+def _forget(**_: Any) -> None:
+    # Only tests change settings; one may be the default of another.
+    for name in DEFAULTS:
+        globals().pop(name, None)
 
 
 def __dir__() -> list[str]:

@@ -4,7 +4,8 @@
 anonymous user is missing · ``E003`` no channel layer · ``E004`` Redis connections that end after
 five idle seconds · ``E005`` a database that answers before a commit is on disk · ``W001`` an
 in-memory channel layer outside of DEBUG · ``W002`` SQLite without write-ahead log or immediate
-transactions · ``W003`` a database whose last commits do not outlive a power cut.
+transactions · ``W003`` a database whose last commits do not outlive a power cut · ``E006`` rates
+without the cache that is to count · ``W004`` a cache that cannot count for several processes.
 
 Durability is read from the settings, and asked from the database itself where a command checks
 databases (``check --database default``, ``migrate``).
@@ -28,7 +29,7 @@ from dasf_broker import app_settings
 @register(Tags.compatibility)
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Check the broker's own settings, guardian's, the channel layer's and the databases'."""
-    return [*_values(), *_guardian(), *_channel_layer(), *_lossy_options()]
+    return [*_values(), *_guardian(), *_channel_layer(), *_lossy_options(), *_rates()]
 
 
 @register(Tags.database)
@@ -104,6 +105,32 @@ def _channel_layer() -> Iterator[CheckMessage]:
             hint='Set "hosts": [{"address": ..., "socket_timeout": None}].',
             id="dasf_broker.E004",
         )
+
+
+def _rates() -> Iterator[CheckMessage]:
+    alias = str(getattr(settings, "DASF_RATE_CACHE", None) or "default")
+    if alias not in settings.CACHES:
+        yield Error(
+            f"There is no cache {alias!r} that could count for rates.",
+            hint=f"DASF_RATE_CACHE is one of CACHES: {', '.join(settings.CACHES)}.",
+            id="dasf_broker.E006",
+        )
+        return
+    are_set = any(getattr(settings, f"DASF_{whose}_RATES", None) for whose in ("USER", "ADDRESS"))
+    backend = settings.CACHES[alias]["BACKEND"]
+    if are_set and not settings.DEBUG and backend.startswith(_LONELY_CACHES):
+        yield Warning(
+            f"The cache {alias!r} does not count for several processes: the rates are those of "
+            "one process, or less exact.",
+            hint="Use Redis or Memcached where there is more than one server process.",
+            id="dasf_broker.W004",
+        )
+
+
+#: They know one process only, nothing at all, or need two steps to count.
+_LONELY_CACHES = tuple(
+    f"django.core.cache.backends.{name}" for name in ("loc", "dum", "db", "file")
+)
 
 
 def _has_timeout(layer: Any) -> bool:

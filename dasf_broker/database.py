@@ -58,6 +58,20 @@ async def write(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     return await _in_time(_writer(), partial(function, *args, **kwargs))
 
 
+async def aside(function: Callable[P, T], seconds: float, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that asks something else, a cache say, in a thread of its own.
+
+    Who needs the database does not wait for it. That there is a database all the same, a table
+    may be a cache, is the reason why such threads live here.
+
+    Raises
+    ------
+    UnavailableError
+        It is not done within so many seconds.
+    """
+    return await _in_time(_others(), partial(function, *args, **kwargs), seconds)
+
+
 def hand_over(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
     """Have a function run in the writing thread in any case, however late.
 
@@ -96,14 +110,14 @@ def close(timeout: float = CLOSE_TIMEOUT) -> None:
     _pools.close(timeout)
 
 
-async def _in_time(pool: _Pool, function: Callable[[], T]) -> T:
+async def _in_time(pool: _Pool, function: Callable[[], T], seconds: float | None = None) -> T:
     call = pool.submit(function)
 
     def expire() -> None:
         if not call.future.done():
             call.future.set_exception(not_done() if pool.withdraw(call) else pool.unsure())
 
-    timer = call.loop.call_later(app_settings.DASF_DATABASE_TIMEOUT, expire)
+    timer = call.loop.call_later(seconds or app_settings.DASF_DATABASE_TIMEOUT, expire)
     try:
         return await call.future
     finally:
@@ -241,6 +255,10 @@ def _readers() -> _Pool:
 
 def _writer() -> _Pool:
     return _pools.get("dasf-write", 1, perhaps_done)
+
+
+def _others() -> _Pool:
+    return _pools.get("dasf-aside", 1, not_done)
 
 
 def _settle(future: asyncio.Future[Any], settle: Callable[[Any], None], value: object) -> None:

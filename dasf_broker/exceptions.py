@@ -109,9 +109,24 @@ class PayloadTooLargeError(BrokerError):
 
 
 class RateLimitedError(BrokerError):
-    """Too many requests, or too many things open at once."""
+    """Too many requests, or too many things open at once.
+
+    Parameters
+    ----------
+    message
+        What there is too much of.
+    retryAfter
+        Whole seconds after which another attempt may succeed.
+    **details
+        What else goes into the ``extensions``.
+    """
 
     code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, retryAfter: int = 1, **details: Any) -> None:  # noqa: N803 - the contract's name
+        super().__init__(message, retryAfter=retryAfter, **details)
+        #: The same, for doors that say it in words of their own.
+        self.retry_after = retryAfter
 
 
 class QueryTooComplexError(BrokerError):

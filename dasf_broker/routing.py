@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias, cast
 
-from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.routing import URLRouter
+from django.conf import settings
 from django.urls import get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings
@@ -22,7 +23,7 @@ from dasf_broker.transports.dasf_websocket import (
     ProducerSocket,
     StatusPingSocket,
 )
-from dasf_broker.transports.graphql_asgi import GraphQLDoor
+from dasf_broker.transports.graphql_asgi import BodyGuard, GraphQLDoor
 from dasf_broker.transports.graphql_websocket import GraphQLWebSocket
 from dasf_broker.transports.lifespan import lifespan
 
@@ -74,18 +75,28 @@ def broker_application(
         path(f"{route}/" if route else "", URLRouter(websocket_urlpatterns)),
         re_path("", cast("Any", _nothing_here)),
     ]
-    if not through_middleware:
-        http = GraphQLDoor(graphql_path, http)
-    router = ProtocolTypeRouter(
-        {"http": http, "websocket": URLRouter(routes), "lifespan": lifespan}
-    )
+    http = (BodyGuard if through_middleware else GraphQLDoor)(graphql_path, http)
+    sockets = URLRouter(routes)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "lifespan":
-            housekeeper.start()
-        await router(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await lifespan(scope, receive, send)
+            return
+        housekeeper.start()
+        if scope["type"] == "websocket":
+            await sockets(_below_script_name(scope), receive, send)
+        else:
+            await http(scope, receive, send)
 
     return application
+
+
+def _below_script_name(scope: Any) -> Any:
+    # Django obeys FORCE_SCRIPT_NAME by itself; channels knows only what the server says.
+    name = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    if not name or not scope["path"].startswith(f"{name}/"):
+        return scope
+    return {**scope, "root_path": scope.get("root_path") or name}
 
 
 async def _nothing_here(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001

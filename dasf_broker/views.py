@@ -16,23 +16,28 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from dasf_broker.auth import identify
+from dasf_broker.auth.addresses import address_of_request
+from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,
     ForbiddenError,
     NotFoundError,
+    RateLimitedError,
     UnauthenticatedError,
 )
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping
+from dasf_broker.operations.rates import admit_now
 
 _STATUS: dict[type[BrokerError], int] = {
     BadInputError: 404,  # what cannot be a slug cannot be a topic
     NotFoundError: 404,
     UnauthenticatedError: 401,
     ForbiddenError: 403,
+    RateLimitedError: 429,
 }
 
 
@@ -52,13 +57,18 @@ class _TopicView(View):
         except tuple(_STATUS) as error:
             response = JsonResponse(error.extensions | {"message": str(error)})
             response.status_code = _STATUS[type(error)]
+            if isinstance(error, RateLimitedError):
+                response["Retry-After"] = str(error.retry_after)
         response["Cache-Control"] = "no-store"
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
         return response
 
     def caller(self) -> Caller:
         """Return who is calling, by token or session."""
         user = getattr(self.request, "user", None)
-        return identify(self.request.headers.get("authorization"), user).caller
+        authorization = self.request.headers.get("authorization")
+        return identify(authorization, user, address=address_of_request(self.request)).caller
 
 
 class BrokerTopicStatusView(_TopicView):
@@ -85,7 +95,9 @@ class BrokerTopicPingView(_TopicView):
 
     def get(self, request: HttpRequest, slug: str) -> HttpResponse:  # noqa: ARG002
         """Ping the topic."""
-        ping(self.caller(), slug)
+        caller = self.caller()
+        admit_now(caller, Activity.PING)
+        ping(caller, slug)
         return HttpResponseRedirect(reverse("dasf_broker:brokertopic-status", args=[slug]))
 
     def post(self, request: HttpRequest, slug: str) -> HttpResponse:

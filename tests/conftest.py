@@ -9,9 +9,11 @@ import pytest
 from channels.layers import get_channel_layer
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from pytest_django import Settings
 
 from dasf_broker import database
+from dasf_broker.auth import failures
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.hubs import close_hub
@@ -32,6 +34,13 @@ def _close_database_threads(django_db_setup: None) -> Iterator[None]:
 def _no_housekeeping(settings: Settings) -> None:
     """Let no server of a test do what nobody asked for, or leave a task behind."""
     settings.DASF_HOUSEKEEPING = False
+
+
+@pytest.fixture(autouse=True)
+def _nobody_failed() -> None:
+    """Let the wrong credentials of one test be none of the next one's."""
+    failures.forget()
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

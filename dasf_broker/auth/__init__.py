@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dasf_broker.auth import failures
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.auth.sessions import session_store, session_user
 from dasf_broker.auth.tokens import KEY_MARK, Owner, create_token, key_in, owners
@@ -56,6 +57,8 @@ def identify(
     authorization: str | None,
     user: User | AnonymousUser | None = None,
     session_key: str | None = None,
+    *,
+    address: str | None = None,
 ) -> Identity:
     """Return who is calling.
 
@@ -67,31 +70,47 @@ def identify(
         The user of the Django session, asked only where there is no token.
     session_key
         The key of that session.
+    address
+        Where they call from, if that is known.
 
     Raises
     ------
     UnauthenticatedError
         There is a token, and it does not let anybody in.
+    RateLimitedError
+        There were too many of those from this address.
     """
     if authorization is not None:
         key = key_in(authorization)
-        return _identity(owners([key]).get(key))
+        failures.check(address, key)
+        owner = owners([key]).get(key)
+        if owner is None:
+            raise failures.was_wrong_now(address)
+        return _identity(key, owner, address)
     if user is not None and user.is_authenticated:
-        return Identity(Caller.of(user), Credential(CredentialKind.SESSION, session_key))
-    return Identity(Caller.of(None))
+        caller = Caller.of(user, address=address)
+        return Identity(caller, Credential(CredentialKind.SESSION, session_key))
+    return Identity(Caller.of(None, address=address))
 
 
-async def identify_token(authorization: str) -> Identity:
+async def identify_token(authorization: str, *, address: str | None = None) -> Identity:
     """Return whose token is in the value of a header, read together with those of others.
 
     Raises
     ------
     UnauthenticatedError
         It does not let anybody in.
+    RateLimitedError
+        There were too many of those from this address.
     UnavailableError
         The database does not answer.
     """
-    return _identity(await _owners.get(key_in(authorization)))
+    key = key_in(authorization)
+    failures.check(address, key)
+    owner = await _owners.get(key)
+    if owner is None:
+        raise await failures.was_wrong(address)
+    return _identity(key, owner, address)
 
 
 def authorization_in(payload: Mapping[str, Any] | None) -> str | None:
@@ -110,10 +129,7 @@ def authorization_in(payload: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _identity(owner: Owner | None) -> Identity:
-    if owner is None:
-        raise UnauthenticatedError(
-            "The token is wrong, expired or revoked; get a new one with `manage.py dasf_token`."
-        )
+def _identity(key: str, owner: Owner, address: str | None) -> Identity:
+    failures.was_right(key)
     user, credential = owner
-    return Identity(Caller.of(user), credential)
+    return Identity(Caller.of(user, address=address), credential)

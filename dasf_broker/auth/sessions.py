@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def session_store(session_key: str) -> SessionBase:
     """Return a session, which is not read before it is asked for something."""
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
-    return store(session_key)
+    # Others are none, and databases choke on some: a cookie can have any character in quotes.
+    is_key = session_key.isascii() and session_key.isprintable()
+    return store(session_key if is_key else None)
 
 
 def session_user(session_key: str | None) -> User | AnonymousUser | None:

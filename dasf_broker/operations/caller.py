@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
@@ -20,8 +20,11 @@ class Caller:
     #: A row of the user model; guardian's anonymous user for anonymous callers.
     user: User
     is_anonymous: bool = False
+    #: Where they call from, as far as it is known; only for counting.
+    address: str | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, user: User | AnonymousUser | None) -> Caller:
+    def of(cls, user: User | AnonymousUser | None, *, address: str | None = None) -> Caller:
         """Return the caller for a user of Django's; one query for an anonymous one."""
-        return cls(known_user(user), is_anonymous=user is None or not user.is_authenticated)
+        is_anonymous = user is None or not user.is_authenticated
+        return cls(known_user(user), is_anonymous=is_anonymous, address=address)

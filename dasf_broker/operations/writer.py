@@ -27,6 +27,7 @@ from dasf_broker.operations.acknowledge import (
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import Publication, Published, publish_batch
+from dasf_broker.operations.rates import refused_publications
 from dasf_broker.realtime.channel_layer import at_home
 
 logger = logging.getLogger(__name__)
@@ -196,12 +197,27 @@ class _Request(Generic[Item, Result]):
     outcomes: asyncio.Future[list[Result | BrokerError]]
 
 
+class _Publishing(GroupCommit[Publication, Published]):
+    """Publishes what the rates allow: here, because all doors come by."""
+
+    async def __call__(self, items: Sequence[Publication]) -> list[Published | BrokerError]:
+        """Publish; what is too much has its error, and fails no other."""
+        refused = await refused_publications(items)
+        if not refused:
+            return await super().__call__(items)
+        allowed = [item for index, item in enumerate(items) if index not in refused]
+        outcomes = iter(await super().__call__(allowed) if allowed else ())
+        return [
+            refused[index] if index in refused else next(outcomes) for index in range(len(items))
+        ]
+
+
 class Writer:
     """What one event loop writes."""
 
     def __init__(self) -> None:
         at_home()
-        self.publish: GroupCommit[Publication, Published] = GroupCommit(
+        self.publish: GroupCommit[Publication, Published] = _Publishing(
             publish_batch, _weigh_message
         )
         self.acknowledge: GroupCommit[Acknowledging, Acknowledged] = GroupCommit(acknowledge_batch)

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import strawberry
 from django.utils.module_loading import import_string
 from graphql import GraphQLError
-from strawberry.schema.types.base_scalars import UUIDDefinition
+from strawberry.schema.types.base_scalars import DateTimeDefinition, UUIDDefinition
+from strawberry.types.scalar import ScalarDefinition
 
 from dasf_broker import app_settings
 from dasf_broker.schema.context import Context, Info
@@ -44,8 +46,19 @@ __all__ = [
 ]
 
 
-#: Strawberry's own, which says nothing of itself.
-_UUID = replace(UUIDDefinition, description="A UUID in text, as in RFC 9562.")
+#: Strawberry's own, which say nothing of themselves, or little.
+_SCALARS: dict[object, ScalarDefinition] = {
+    UUID: replace(
+        UUIDDefinition,
+        description="A UUID in text, as in RFC 9562.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc9562",
+    ),
+    datetime: replace(
+        DateTimeDefinition,
+        description="A date and a time with its distance from UTC, as in RFC 3339.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+    ),
+}
 
 
 class Schema(strawberry.Schema):
@@ -68,7 +81,7 @@ class Schema(strawberry.Schema):
             subscription,
             types=(BrokerTopic, ResponseTopic, *types),
             extensions=(DocumentCache, *extensions),
-            scalar_overrides={UUID: _UUID, **(scalar_overrides or {})},
+            scalar_overrides={**_SCALARS, **(scalar_overrides or {})},
             **options,
         )
 

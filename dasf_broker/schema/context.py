@@ -33,11 +33,21 @@ class Context:
         Who asks.
     root_url
         Scheme and host under which the caller reached the server, like ``https://example.org``.
+    resume_after
+        The cursor behind which a subscription to messages resumes, where the protocol itself
+        says so. It goes before the argument, which is that of the first attempt.
     """
 
-    def __init__(self, caller: Caller, *, root_url: str = "http://localhost") -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        *,
+        root_url: str = "http://localhost",
+        resume_after: str | None = None,
+    ) -> None:
         self.caller = caller
         self.root_url = root_url
+        self.resume_after = resume_after
 
     @cached_property
     def pages(self) -> PageLoaders:

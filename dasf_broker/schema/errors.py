@@ -58,9 +58,9 @@ def _cause(error: GraphQLError) -> BaseException | None:
     cause: BaseException | None = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    # Without a path nothing was executed: a value could not be read. Some scalars wrap the
-    # error of their parser.
-    if error.path is None and isinstance(cause, (ValueError, TypeError)):
+    # At a place of the document, but not of the result: a value could not be read. Some scalars
+    # wrap the error of their parser. Without any place it is an error of the program.
+    if error.path is None and error.nodes and isinstance(cause, (ValueError, TypeError)):
         return None
     return cause
 

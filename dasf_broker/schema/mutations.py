@@ -8,6 +8,7 @@ from uuid import UUID
 import strawberry
 
 from dasf_broker import database
+from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.access import consumable
 from dasf_broker.operations.acknowledge import (
@@ -17,6 +18,7 @@ from dasf_broker.operations.acknowledge import (
 )
 from dasf_broker.operations.heartbeat import ping, pong
 from dasf_broker.operations.publish import Publication, Published
+from dasf_broker.operations.rates import admit
 from dasf_broker.operations.topics import (
     create_topic,
     delete_topic,
@@ -140,6 +142,7 @@ class Mutation:
     @strawberry.mutation(description="Ask the consumers of a topic to answer: watch `pongs`.")
     async def ping_topic(self, info: Info, topic: TopicSlug) -> PingTopicPayload:
         """Ping a topic."""
+        await admit(info.context.caller, Activity.PING)
         done = await database.write(ping, info.context.caller, topic)
         return PingTopicPayload(topic=topic_type(done.access.topic), pinged_at=done.pinged_at)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ import strawberry
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import TopicPinged, TopicPonged
 from dasf_broker.operations import subscribe, watch
-from dasf_broker.operations.subscribe import StartPosition
+from dasf_broker.operations.subscribe import Received, StartPosition
 from dasf_broker.schema.availability import Availability
 from dasf_broker.schema.connections import given
 from dasf_broker.schema.context import Info
@@ -91,7 +91,7 @@ class Subscription:
         "comes, in order, nothing twice. What you do not acknowledge comes again when you "
         "subscribe again."
     )
-    async def messages(
+    def messages(
         self,
         info: Info,
         topic: TopicSlug,
@@ -113,20 +113,16 @@ class Subscription:
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[Message, None]:
         """Stream messages."""
-        stream = subscribe.messages(
-            info.context.caller,
-            topic,
-            start=start,
-            after=given(after),
-            types=given(message_types),
+        # Not a generator itself: it would hold `info`, and all of an execution with it.
+        return _shown(
+            subscribe.messages(
+                info.context.caller,
+                topic,
+                start=start,
+                after=info.context.resume_after or given(after),
+                types=given(message_types),
+            )
         )
-        async with aclosing(stream) as received:  # type: ignore[type-var]
-            async for each in received:
-                yield (
-                    Message(event=each.message, missed=each.dropped)
-                    if each.dropped
-                    else each.delivery.view(Message.of)
-                )
 
     @strawberry.subscription(
         description="The pings of a topic, for consumers that answer with `pongTopic`."
@@ -156,3 +152,13 @@ class Subscription:
         async with aclosing(stream) as rows:
             async for row in rows:
                 yield Availability.of(row)
+
+
+async def _shown(received: AsyncIterator[Received]) -> AsyncGenerator[Message, None]:
+    async with aclosing(received):  # type: ignore[type-var]
+        async for each in received:
+            yield (
+                Message(event=each.message, missed=each.dropped)
+                if each.dropped
+                else each.delivery.view(Message.of)
+            )

@@ -13,10 +13,19 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
 from typing import Any
+from weakref import WeakValueDictionary
 
-from graphql import ExecutionResult, GraphQLError, create_source_event_stream, located_error
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    create_source_event_stream,
+    located_error,
+)
 from strawberry import Schema
 
+from dasf_broker.domain.rates import Activity
+from dasf_broker.operations.rates import admit
 from dasf_broker.schema.context import Context
 from dasf_broker.schema.documents import InvalidDocumentError, load_document
 from dasf_broker.schema.errors import present
@@ -42,51 +51,51 @@ async def stream(
     ------
     SubscriptionError
         The request is wrong, the caller may not subscribe, or the stream broke.
+    RateLimitedError
+        The caller subscribes too often.
     """
-    renderer = _Renderer(schema, request, context)
-    async with aclosing(await renderer.events()) as events:
+    await admit(context.caller, Activity.SUBSCRIBE)
+    operation = _operation(schema, request)
+    key = operation.key_for(context)
+    async with aclosing(await operation.events(context)) as events:
         while True:
             try:
                 event = await anext(events)
             except StopAsyncIteration:
                 return
             except Exception as error:
-                raise SubscriptionError(present([renderer.located(error)])) from error
-            text = renderer.render(event)
-            yield event, text if isinstance(text, str) else await text
+                raise SubscriptionError(present([operation.located(error)])) from error
+            yield event, await _result(operation, event, context, key)
 
 
-class _Renderer:
-    """One subscriber's operation, ready to render events."""
+# --- operations -------------------------------------------------------------------------------
 
-    def __init__(self, schema: Schema, request: GraphQLRequest, context: Context) -> None:
-        try:
-            document = load_document(schema._schema, request.query)
-        except InvalidDocumentError as error:
-            raise SubscriptionError(present(error.errors)) from None
+
+class _Operation:
+    """A subscription's operation, the same object for all who sent the same request."""
+
+    def __init__(self, schema: Schema, document: DocumentNode, request: GraphQLRequest) -> None:
         executor = schema.execution_context_class.build(
             schema._schema,
             document,
-            None,
-            context,
-            request.variables,
-            request.operation_name,
+            raw_variable_values=request.variables,
+            operation_name=request.operation_name,
             hide_suggestions=True,
         )
         if isinstance(executor, list):
             raise SubscriptionError(present(executor))
         self._executor = executor
-        self._context = context
-        self._key = (
-            request.query,
-            request.operation_name,
-            write_json(request.variables),
-            _viewer(context) if depends_on_viewer(schema._schema, document) else None,
-        )
+        self._depends_on_viewer = depends_on_viewer(schema._schema, document)
 
-    async def events(self) -> Any:
-        """Return the source stream of the subscription's root field."""
-        created: Any = create_source_event_stream(self._executor)
+    def key_for(self, context: Context) -> Any:
+        """Return what those have in common who get the same results."""
+        if not self._depends_on_viewer:
+            return self
+        return self, context.caller.user.pk, context.root_url
+
+    async def events(self, context: Context) -> Any:
+        """Return the source stream of the root field, opened for one subscriber."""
+        created: Any = create_source_event_stream(self._execution(None, context))
         stream = await created if inspect.isawaitable(created) else created
         if isinstance(stream, ExecutionResult):
             raise SubscriptionError(present(stream.errors or ()))
@@ -98,46 +107,55 @@ class _Renderer:
         name = getattr(field, "alias", None) or getattr(field, "name", None)
         return located_error(error, [field], [name.value] if name else [])
 
-    def render(self, event: Any) -> str | Awaitable[str]:
-        """Return the result for an event, from who rendered it first."""
-        renderings: dict[Any, str | asyncio.Future[str]] | None
-        renderings = getattr(event, "renderings", None)
-        if renderings is None:
-            return self._rendered(event)
-        rendering = renderings.get(self._key)
-        if isinstance(rendering, str):
-            return rendering
-        if rendering is None:
-            made = self._rendered(event)
-            if isinstance(made, str):
-                renderings[self._key] = made
-                return made
-            rendering = renderings[self._key] = asyncio.ensure_future(made)
-        return self._wait_for(rendering, renderings)
-
-    async def _wait_for(
-        self, rendering: asyncio.Future[str], renderings: dict[Any, str | asyncio.Future[str]]
-    ) -> str:
-        # Shielded: who rendered first may go while the others still wait.
-        renderings[self._key] = text = await asyncio.shield(rendering)
-        return text
-
-    def _rendered(self, event: Any) -> str | Awaitable[str]:
-        result = self._execute(event)
+    def render(self, event: Any, context: Context) -> str | Awaitable[str]:
+        """Return the result for an event as a JSON text."""
+        # Anew for each event: the loaders of a context remember what they read.
+        fresh = Context(context.caller, root_url=context.root_url)
+        result = self._execution(event, fresh).execute_operation(False)
         return _text_later(result) if inspect.isawaitable(result) else _text(result)
 
-    def _execute(self, event: Any) -> Any:
-        executor = self._executor.build_per_event_executor(event)
+    def _execution(self, root: Any, context: Context) -> Any:
+        executor = self._executor.build_per_event_executor(root)
+        executor.context_value = context
         # graphql-core 3.3.2 shares this cache between all events, but keys it by what each event
         # makes anew: it would grow by a kilobyte an event for as long as the subscription lasts.
         executor._relevant_sub_fields = {}
-        # Anew for each event: loaders remember what they read.
-        executor.context_value = Context(self._context.caller, root_url=self._context.root_url)
-        return executor.execute_operation(False)
+        return executor
 
 
-def _viewer(context: Context) -> tuple[Any, str]:
-    return context.caller.user.pk, context.root_url
+#: Those that somebody is subscribed with.
+_operations: WeakValueDictionary[Any, _Operation] = WeakValueDictionary()
+
+
+def _operation(schema: Schema, request: GraphQLRequest) -> _Operation:
+    try:
+        document = load_document(schema._schema, request.query)
+    except InvalidDocumentError as error:
+        raise SubscriptionError(present(error.errors)) from None
+    key = (schema, request.query, request.operation_name, write_json(request.variables))
+    operation = _operations.get(key)
+    if operation is None:
+        operation = _operations[key] = _Operation(schema, document, request)
+    return operation
+
+
+# --- results ----------------------------------------------------------------------------------
+
+
+async def _result(operation: _Operation, event: Any, context: Context, key: Any) -> str:
+    """Return the result for an event, from who with the same key needed it first."""
+    renderings: dict[Any, str | asyncio.Future[str]]
+    renderings = getattr(event, "renderings", {})
+    found = renderings.get(key)
+    if found is None:
+        made = operation.render(event, context)
+        found = renderings[key] = made if isinstance(made, str) else asyncio.ensure_future(made)
+    if isinstance(found, str):
+        return found
+    # Shielded: who rendered first may go while the others still wait.
+    text: str = await asyncio.shield(found)
+    renderings[key] = text
+    return text
 
 
 async def _text_later(result: Awaitable[ExecutionResult]) -> str:

@@ -12,15 +12,22 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias, TypedDict
 
+from dasf_broker import app_settings
+from dasf_broker.auth.addresses import address_of_scope
+from dasf_broker.auth.credentials import Credential
 from dasf_broker.auth.live import while_valid
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,
+    PayloadTooLargeError,
+    RateLimitedError,
     UnauthenticatedError,
     UnavailableError,
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.transports import origins
+from dasf_broker.transports.admission import Seat, seat
+from dasf_broker.transports.closing import Close
 from dasf_broker.transports.handshake import Receive, Scope, Send, headers_of, identify_socket
 from dasf_broker.transports.outlets import outlet
 from dasf_broker.transports.wire import read_json, write_json
@@ -33,11 +40,6 @@ BATCH = 100
 #: Characters of a frame after which the next is not read before this one is done with, so that
 #: what one client makes us hold is bounded.
 LARGE = 64 * 1024
-
-UNAUTHORIZED = 4401
-FORBIDDEN = 4403
-INTERNAL_ERROR = 1011
-TRY_AGAIN_LATER = 1013
 
 Frame: TypeAlias = dict[str, Any]
 #: What became of a frame: nothing to complain about, or an error.
@@ -62,6 +64,7 @@ class DasfSocket:
         self._receive = receive
         self._send = send
         self._headers = headers_of(scope)
+        self._address = address_of_scope(scope)
         self.slug: str = scope["url_route"]["kwargs"].get("slug", "")
         self._caller: Caller | None = None
         self._refusal: BrokerError | None = None
@@ -94,23 +97,22 @@ class DasfSocket:
         await self._receive()  # websocket.connect
         await self._send({"type": "websocket.accept"})
         if not origins.is_allowed(self._headers):
-            await self._close(FORBIDDEN)
+            await self._close(Close.FORBIDDEN)
             return
-        credential = None
         try:
-            identity = await identify_socket(self._headers)
-        except UnavailableError:
-            await self._close(TRY_AGAIN_LATER)  # clients do; here they would be deaf for good
-            return
-        except BrokerError as error:
-            self._refusal = error
-        else:
-            self._caller, credential = identity.caller, identity.credential
-        try:
-            async with while_valid(credential):
-                await self._work_safely()
+            with seat(self._address) as taken:
+                credential = await self._identify(taken)
+                async with while_valid(credential):
+                    await self._work_safely()
         except UnauthenticatedError:
-            await self._close(UNAUTHORIZED)
+            await self._close(Close.UNAUTHORIZED)
+        except UnavailableError:
+            await self._close(Close.TRY_AGAIN_LATER)  # clients do; here they would be deaf for good
+        except RateLimitedError:
+            await self._close(Close.TOO_MANY)
+        except Exception:
+            logger.exception("A DASF websocket failed.")
+            await self._close(Close.INTERNAL_ERROR)
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
         """Do what the frames ask for; return what became of each, in order."""
@@ -125,12 +127,36 @@ class DasfSocket:
         with suppress(OSError):  # whoever reads the frames notices that the client has gone
             await self._send({"type": "websocket.send", "text": text})
 
+    async def admit(self) -> None:
+        """Count what opening the socket is: nothing, unless a subclass says otherwise.
+
+        Raises
+        ------
+        RateLimitedError
+            It was done too often.
+        """
+
+    async def _identify(self, taken: Seat) -> Credential | None:
+        """Find out who it is; a wrong credential is told in the answers to frames."""
+        try:
+            identity = await identify_socket(self._headers, address=self._address)
+        except UnauthenticatedError as error:
+            self._refusal = error
+            return None
+        finally:
+            for secret in ("authorization", "cookie"):
+                self._headers.pop(secret, None)
+        self._caller = identity.caller
+        taken.give_to(identity.caller)
+        await self.admit()
+        return identity.credential
+
     async def _work_safely(self) -> None:
         try:
             await self._work()
         except* Exception:
             logger.exception("A DASF websocket failed.")
-            await self._close(INTERNAL_ERROR)
+            await self._close(Close.INTERNAL_ERROR)
 
     async def _work(self) -> None:
         waiting: asyncio.Queue[str | None] = asyncio.Queue(BATCH)
@@ -172,12 +198,14 @@ class DasfSocket:
             elif (outcome := next(outcomes)) is not None or self.confirms:
                 await self.send_text(write_json(_result(frame, outcome)))
 
-    async def _close(self, code: int) -> None:
+    async def _close(self, close: Close) -> None:
         with suppress(OSError):
-            await self._send({"type": "websocket.close", "code": code})
+            await self._send({"type": "websocket.close", "code": close.code})
 
 
 def _read(text: str) -> Frame | BrokerError:
+    if len(text) > (limit := app_settings.DASF_MAX_FRAME_SIZE):
+        return PayloadTooLargeError(f"A frame has at most {limit} characters.")
     try:
         frame = read_json(text)
     except BrokerError as error:

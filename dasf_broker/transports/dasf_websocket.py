@@ -15,11 +15,13 @@ from uuid import UUID
 from dasf_broker import app_settings, database
 from dasf_broker.domain.envelope import Envelope, MessageType, check_uuid
 from dasf_broker.domain.events import MessagePublished
+from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.heartbeat import pong
 from dasf_broker.operations.presence import note_sign_of_life, wait_until_consumable
 from dasf_broker.operations.publish import Publication
+from dasf_broker.operations.rates import admit
 from dasf_broker.operations.subscribe import messages
 from dasf_broker.operations.topics import store_api_info
 from dasf_broker.operations.writer import get_writer
@@ -57,6 +59,10 @@ class ConsumerSocket(DasfSocket):
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
         self._last_ping: UUID | None = None
+
+    async def admit(self) -> None:
+        """Count an attempt to subscribe."""
+        await admit(self.caller, Activity.SUBSCRIBE)
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
         """Acknowledge the messages, all together."""

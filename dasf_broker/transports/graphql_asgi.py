@@ -7,8 +7,6 @@ that a request with a cookie was not made by another site.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,23 +19,26 @@ from django.http import HttpResponse
 
 from dasf_broker import database
 from dasf_broker.auth import session_store
-from dasf_broker.exceptions import BadInputError, BrokerError, PayloadTooLargeError
-from dasf_broker.transports.graphql_http import TOO_LARGE, GraphQLView, refuse
+from dasf_broker.auth.addresses import address_of_scope
+from dasf_broker.exceptions import BrokerError, RateLimitedError
+from dasf_broker.schema import served_schema
+from dasf_broker.transports.admission import seat
+from dasf_broker.transports.bodies import GoneError, LateError, read_body, repeated
+from dasf_broker.transports.graphql_http import GraphQLView, prefers_events, refuse
+from dasf_broker.transports.graphql_sse import serve_events
 from dasf_broker.transports.handshake import Receive, Scope, Send
+from dasf_broker.transports.requests import Call
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-logger = logging.getLogger(__name__)
-
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
-#: Seconds that a client may take to send the body of a request.
-BODY_TIMEOUT = 30.0
 
+class BodyGuard:
+    """An ASGI application that reads the POSTs to one path before another one gets them.
 
-class GraphQLDoor:
-    """An ASGI application that answers POSTs to one path, and leaves the rest to another one.
+    Django reads a request to its end, however large it is and however slowly it comes.
 
     Parameters
     ----------
@@ -56,46 +57,73 @@ class GraphQLDoor:
         if scope["method"] != "POST" or not self._is_here(scope):
             await self._otherwise(scope, receive, send)
             return
-        body = BytesIO()
-        request = _Request(scope, body)
+        request = _Request(scope)
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
             await self._otherwise(scope, receive, send)  # which sends the client elsewhere
             return
         try:
-            async with asyncio.timeout(BODY_TIMEOUT):
-                await _read_body(receive, body)
-        except _GoneError:
+            body = await read_body(request.headers.get("content-length"), receive)
+        except GoneError:
             return
-        except TimeoutError:
-            late = BadInputError(f"The request did not arrive within {BODY_TIMEOUT:g} s.")
-            response = refuse(request, late, status=408)
-        except PayloadTooLargeError as error:
-            response = refuse(request, error)
+        except BrokerError as error:
+            response = refuse(request, error, status=408 if isinstance(error, LateError) else None)
+            if scope.get("http_version", "1.1").startswith("1"):
+                response["Connection"] = "close"  # what else is sent is of no use
+            await _send(response, send)
         else:
-            body.seek(0)
-            response = await self._answer(request)
-        await _send(response, send)
+            await self._serve(request, body, receive, send)
+
+    async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
+        await self._otherwise(request.scope, repeated(body, receive), send)
 
     def _is_here(self, scope: Scope) -> bool:
         path: str = scope["path"]
         return path.removeprefix(get_script_prefix(scope).rstrip("/")) == self._path
 
-    async def _answer(self, request: _Request) -> HttpResponse:
+
+class GraphQLDoor(BodyGuard):
+    """An ASGI application that answers POSTs to one path, and leaves the rest to another one."""
+
+    async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
+        request.take(body)
+        answer = await self._answer(request)
+        if isinstance(answer, HttpResponse):
+            response = answer
+        elif (refusal := await self._stream(request, answer, receive, send)) is not None:
+            response = refusal
+        else:
+            return
+        await _send(response, send)
+
+    async def _answer(self, request: _Request) -> HttpResponse | Call:
+        """Return the answer, or the call that is to be answered with events."""
         view = GraphQLView()
         view.setup(request)
+        return await (view.read if prefers_events(request) else view.post)(request)
+
+    async def _stream(
+        self, request: _Request, call: Call, receive: Receive, send: Send
+    ) -> HttpResponse | None:
+        """Answer with events, which keep a place for as long as a socket would."""
         try:
-            return await view.post(request)
-        except Exception:
-            logger.exception("A GraphQL request failed.")
-            return refuse(request, BrokerError("The broker failed; its log says how."))
-
-
-class _GoneError(Exception):
-    """The client went away before its request was complete."""
+            with seat(address_of_scope(request.scope)) as taken:
+                taken.give_to(call.identity.caller)
+                await serve_events(served_schema(), call, receive, send)
+        except RateLimitedError as error:
+            return refuse(request, error)
+        return None
 
 
 class _Request(ASGIRequest):
     """Django's request, which opens its session by itself."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope, BytesIO())
+
+    def take(self, body: bytes) -> None:
+        """Note what was read of the request: all of it."""
+        self._body = body
+        self._stream = BytesIO(body)
 
     async def auser(self) -> User | AnonymousUser:
         """Return the user of the session, if there is one."""
@@ -104,19 +132,6 @@ class _Request(ASGIRequest):
             return AnonymousUser()
         self.session = session_store(key)
         return await database.read(get_user, self)
-
-
-async def _read_body(receive: Receive, body: BytesIO) -> None:
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _GoneError
-        body.write(message.get("body", b""))
-        if limit is not None and body.tell() > limit:
-            raise PayloadTooLargeError(TOO_LARGE)
-        if not message.get("more_body", False):
-            return
 
 
 async def _send(response: HttpResponse, send: Send) -> None:

@@ -5,53 +5,93 @@ Specification: https://graphql.github.io/graphql-over-http/draft/
 
 from __future__ import annotations
 
-from typing import Any, cast
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from io import BytesIO
+from typing import Any, TypeVar, cast
 
-from django.core.exceptions import DisallowedHost, RequestDataTooBig
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import DisallowedHost, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.middleware.csrf import CsrfViewMiddleware
-from django.shortcuts import render
-from django.templatetags.static import static
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
-from graphql import GraphQLError
+from graphql import GraphQLError, OperationType
 from strawberry import Schema
 
-from dasf_broker import database
+from dasf_broker import app_settings, database
 from dasf_broker.auth import Identity, identify, identify_token
+from dasf_broker.auth.addresses import address_of_request
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,
     ForbiddenError,
     PayloadTooLargeError,
+    RateLimitedError,
     UnauthenticatedError,
     UnavailableError,
 )
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.context import Context
+from dasf_broker.schema.documents import InvalidDocumentError
+from dasf_broker.schema.visibility import may_open_page
+from dasf_broker.transports.bodies import TOO_LARGE, check_length
+from dasf_broker.transports.page import render_page
 from dasf_broker.transports.requests import (
+    Call,
     GraphQLRequest,
     Result,
     execute,
+    operation_type,
 )
 from dasf_broker.transports.wire import read_json, write_json
 
+EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 
-TOO_LARGE = "The request is larger than DATA_UPLOAD_MAX_MEMORY_SIZE allows."
+_NO_EVENTS = (
+    f"Events ({EVENT_STREAM}) are sent at the ASGI door only: hang `broker_application` of "
+    "`dasf_broker.routing` in asgi.py, without `through_middleware`. Or use a websocket."
+)
+
+_NO_PAGE = (
+    "This page is for staff or for nobody, as DASF_GRAPHIQL says. Log in first, or send queries by "
+    "POST."
+)
 
 #: Statuses of requests that come to nothing; all others are answered 400.
 _STATUS = {
     UnauthenticatedError: 401,
     ForbiddenError: 403,
     PayloadTooLargeError: 413,
+    RateLimitedError: 429,
     UnavailableError: 503,
     BrokerError: 500,
 }
+
+
+Answer = TypeVar("Answer")
+
+
+def _whatever_happens(
+    answer: Callable[..., Awaitable[Answer]],
+) -> Callable[..., Awaitable[Answer | HttpResponse]]:
+    """Answer what nobody expected with a log id, also where Django would show more."""
+
+    @wraps(answer)
+    async def answer_always(self: Any, request: HttpRequest, *args: Any) -> Answer | HttpResponse:
+        try:
+            return await answer(self, request, *args)
+        except SuspiciousOperation:
+            return refuse(request, BadInputError("Django does not take such a request."))
+        except Exception as error:  # noqa: BLE001 - it is logged, with the id that the caller gets
+            return _failed(request, error)
+
+    return answer_always
 
 
 @method_decorator(csrf_exempt, name="dispatch")  # checked below, for callers with a cookie only
@@ -66,34 +106,74 @@ class GraphQLView(View):
 
     async def post(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         """Execute the query or mutation in the body."""
-        try:
-            identity = await self._identify(request)
-            if request.content_type != JSON:
-                return refuse(request, BadInputError(f"Send {JSON}."), status=415)
-            wanted = GraphQLRequest.read(read_json(_body(request)))
-            context = Context(identity.caller, root_url=_root_url(request))
-        except BrokerError as error:
-            return refuse(request, error)
-        result = await execute(self.schema or served_schema(), wanted, context)
-        return _respond(request, result, status=200 if _is_fine(request, result) else 400)
+        if prefers_events(request):
+            return refuse(request, BadInputError(_NO_EVENTS), status=406)
+        call = await self.read(request)
+        return call if isinstance(call, HttpResponse) else await self._execute(request, call)
 
     async def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
-        """Show people where they are. Nothing is executed by a GET."""
-        if not request.accepts("text/html"):
-            response = refuse(request, BadInputError("Send the query by POST."), status=405)
-            response["Allow"] = "POST"
-            return response
-        page = {"endpoint": request.path}
-        response = await database.read(render, request, "dasf_broker/graphql.html", page)
-        response["Content-Security-Policy"] = _page_policy(request)
-        add_never_cache_headers(response)  # it holds this visitor's CSRF token
+        """Show people where they are; answer a query in the URL to programs, where that is on."""
+        if request.accepts("text/html"):
+            user = await request.auser() if hasattr(request, "auser") else AnonymousUser()
+            if not may_open_page(user):
+                return refuse(request, ForbiddenError(_NO_PAGE))
+            return await render_page(request)
+        if app_settings.DASF_GET_QUERIES and "query" in request.GET:
+            call = await self.read(request)
+            if isinstance(call, HttpResponse):
+                return call
+            if self._changes_nothing(call.request):
+                response = await self._execute(request, call)
+                add_never_cache_headers(response)
+                return response
+        response = refuse(request, BadInputError("Send that by POST."), status=405)
+        response["Allow"] = "POST"
         return response
 
+    @_whatever_happens
+    async def read(self, request: HttpRequest) -> Call | HttpResponse:
+        """Return what is asked for and who asks, or the answer if it comes to nothing."""
+        # First of all, so that nobody reads a form to find a CSRF token in it.
+        if request.method != "GET" and not _is_plain_json(request):
+            return refuse(request, BadInputError(f"Send {JSON} in UTF-8, as it is."), status=415)
+        try:
+            identity = await self._identify(request)
+            if request.method == "GET":
+                wanted = GraphQLRequest.read(_in_url(request))
+            else:
+                wanted = GraphQLRequest.read(read_json(_body(request)))
+            context = Context(
+                identity.caller,
+                root_url=_root_url(request),
+                resume_after=request.headers.get("last-event-id"),
+            )
+        except BrokerError as error:
+            return refuse(request, error)
+        return Call(identity, wanted, context)
+
+    @_whatever_happens
+    async def _execute(self, request: HttpRequest, call: Call) -> HttpResponse:
+        result = await execute(self.schema or served_schema(), call.request, call.context)
+        return _respond(request, result, status=200 if _is_fine(request, result) else 400)
+
+    def _changes_nothing(self, wanted: GraphQLRequest) -> bool:
+        try:
+            kind = operation_type(self.schema or served_schema(), wanted)
+        except InvalidDocumentError:
+            return True  # nothing is executed, and the errors say why
+        return kind is OperationType.QUERY
+
     async def _identify(self, request: HttpRequest) -> Identity:
+        address = address_of_request(request)
         if (authorization := request.headers.get("authorization")) is not None:
-            return await identify_token(authorization)
+            return await identify_token(authorization, address=address)
         user = await request.auser() if hasattr(request, "auser") else None
-        identity = await database.read(identify, None, user)
+        session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        identity = await database.read(identify, None, user, session_key, address=address)
+        if identity.by_session and request.method == "GET":
+            raise ForbiddenError(
+                "Any page can hold a link: send the query by POST, or use an API token."
+            )
         if identity.by_session and (reason := _CsrfCheck.reason(request)):
             raise ForbiddenError(
                 f"{reason} Send the CSRF token as the header X-CSRFToken, or use an API token."
@@ -116,24 +196,36 @@ class _CsrfCheck(CsrfViewMiddleware):
         return reason
 
 
-def _page_policy(request: HttpRequest) -> str:
-    # Scripts and styles come from where static files are, which may be another host.
-    files = urlsplit(static("dasf_broker/graphql.js"))
-    static_host = f" {files.scheme + '://' if files.scheme else ''}{files.netloc}".rstrip()
-    # Some browsers do not count the websocket of the same host as 'self'.
-    socket = f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}"
-    return (
-        f"default-src 'none'; script-src 'self'{static_host}; style-src 'self'{static_host}; "
-        f"connect-src 'self' {socket}; img-src 'self' data:; form-action 'none'; "
-        "frame-ancestors 'none'; base-uri 'none'"
-    )
+def _in_url(request: HttpRequest) -> dict[str, Any]:
+    texts = {name: str(text) for name, text in request.GET.items()}
+    values = ("variables", "extensions")
+    return {name: read_json(text) if name in values else text for name, text in texts.items()}
 
 
-def _body(request: HttpRequest) -> bytes:
+def _is_plain_json(request: HttpRequest) -> bool:
+    charset = (request.content_params or {}).get("charset", "utf-8").lower()
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    is_plain = charset in ("utf-8", "utf8") and encoding == "identity"
+    return request.content_type == JSON and is_plain
+
+
+def _body(request: HttpRequest) -> str:
+    check_length(request.META.get("CONTENT_LENGTH"))
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     try:
-        return request.body
-    except RequestDataTooBig:
-        raise PayloadTooLargeError(TOO_LARGE) from None
+        if not hasattr(request, "_body") and limit is not None:
+            # Not by `request.body`: that reads all that is sent in chunks, however much it is.
+            request._body = request.read(limit + 1)
+            request._stream = BytesIO(request._body)
+        body = request.body
+    except UnreadablePostError:
+        raise BadInputError("The request broke off.") from None
+    if limit is not None and len(body) > limit:
+        raise PayloadTooLargeError(TOO_LARGE)
+    try:
+        return body.decode()  # strictly: JSON itself would take UTF-16 as well
+    except UnicodeDecodeError:
+        raise BadInputError("The request is not UTF-8.") from None
 
 
 def _root_url(request: HttpRequest) -> str:
@@ -143,11 +235,24 @@ def _root_url(request: HttpRequest) -> str:
         raise BadInputError("ALLOWED_HOSTS of this server does not have that host.") from None
 
 
+def prefers_events(request: HttpRequest) -> bool:
+    """Tell whether a client asks for events before anything else.
+
+    urql and others name the type beside those of a single answer, which is what they want.
+    """
+    quality = _qualities(request)
+    return quality.get(EVENT_STREAM, 0) > max(quality.get(JSON, 0), quality.get(GRAPHQL_JSON, 0))
+
+
 def _accepts_graphql_json(request: HttpRequest) -> bool:
-    # Only where it is named: `*/*` comes from clients that know nothing of the newer type. Not
-    # with `get_preferred_type`, for which `;charset=utf-8` makes another type.
-    quality = {f"{each.main_type}/{each.sub_type}": each.quality for each in request.accepted_types}
+    # Only where it is named: `*/*` comes from clients that know nothing of the newer type.
+    quality = _qualities(request)
     return 0 < quality.get(GRAPHQL_JSON, 0) >= quality.get(JSON, 0)
+
+
+def _qualities(request: HttpRequest) -> dict[str, float]:
+    # Not with `get_preferred_type`, for which `;charset=utf-8` makes another type.
+    return {f"{each.main_type}/{each.sub_type}": each.quality for each in request.accepted_types}
 
 
 def _is_fine(request: HttpRequest, result: Result) -> bool:
@@ -178,4 +283,13 @@ def refuse(request: HttpRequest, error: BrokerError, *, status: int | None = Non
         Instead of the one that goes with the error.
     """
     result = Result.refused(GraphQLError(str(error), original_error=error))
-    return _respond(request, result, status=status or _STATUS.get(type(error), 400))
+    response = _respond(request, result, status=status or _STATUS.get(type(error), 400))
+    if isinstance(error, RateLimitedError):
+        response["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
+    result = Result.refused(GraphQLError(str(error), original_error=error))
+    is_unavailable = result.body["errors"][0]["extensions"]["code"] == UnavailableError.code
+    return _respond(request, result, status=503 if is_unavailable else 500)

@@ -16,6 +16,7 @@ from strawberry import Schema
 
 from dasf_broker import app_settings
 from dasf_broker.auth import Identity
+from dasf_broker.auth.addresses import address_of_scope
 from dasf_broker.auth.live import while_valid
 from dasf_broker.exceptions import (
     BadInputError,
@@ -29,7 +30,9 @@ from dasf_broker.schema.context import Context
 from dasf_broker.schema.documents import InvalidDocumentError
 from dasf_broker.schema.errors import present
 from dasf_broker.transports import origins
+from dasf_broker.transports.admission import seat
 from dasf_broker.transports.broadcast import SubscriptionError, stream
+from dasf_broker.transports.closing import Close
 from dasf_broker.transports.handshake import (
     Receive,
     Scope,
@@ -50,15 +53,12 @@ logger = logging.getLogger(__name__)
 
 PROTOCOL = "graphql-transport-ws"
 
-# Close codes: the protocol's, and one of websockets in general.
-TRY_AGAIN_LATER = 1013
-BAD_REQUEST = 4400
-UNAUTHORIZED = 4401
-FORBIDDEN = 4403
-SUBPROTOCOL_NOT_ACCEPTABLE = 4406
-INITIALISATION_TIMEOUT = 4408
-SUBSCRIBER_EXISTS = 4409
-TOO_MANY_INITIALISATIONS = 4429
+#: Characters of a frame from somebody who has not introduced themselves.
+INTRODUCTION = 64 * 1024
+
+#: Frames that are dealt with before other sockets have their turn: those of one client that came
+#: together are there at once, and reading them waits for nothing.
+TURN = 16
 
 
 class GraphQLWebSocket:
@@ -82,9 +82,9 @@ class GraphQLWebSocket:
 class _CloseError(Exception):
     """The socket is to be closed; the reason goes to the client."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, close: Close, reason: str) -> None:
         super().__init__(reason)
-        self.code = code
+        self.code = close.code
 
 
 class _Socket:
@@ -96,8 +96,14 @@ class _Socket:
         self._receive = receive
         self._send = send
         self._headers = headers_of(scope)
+        self._root_url = root_url_of(scope, self._headers)
+        self._address = address_of_scope(scope)
+        self._frames = 0
         self._identity: Identity | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
+        #: What the client completed, and has not ended yet. It counts, or a client that begins
+        #: and completes without end would have any number of operations.
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
         await self._receive()  # websocket.connect
@@ -107,20 +113,25 @@ class _Socket:
         )
         try:
             self._check_handshake(is_spoken)
-            identity = await self._initialise()
-            if identity is not None:
-                async with while_valid(identity.credential):
-                    await self._handle_all()
+            with seat(self._address) as taken:
+                identity = await self._initialise()
+                if identity is not None:
+                    taken.give_to(identity.caller)
+                    await self._send_json({"type": "connection_ack"})
+                    async with while_valid(identity.credential):
+                        await self._handle_all()
         except _CloseError as close:
             await self._close(close.code, str(close))
+        except RateLimitedError as error:
+            await self._close(Close.TOO_MANY.code, str(error))
         except UnauthenticatedError as error:
             await self._cancel_operations()  # first, so that nothing is delivered any more
-            await self._close(UNAUTHORIZED, str(error))
+            await self._close(Close.UNAUTHORIZED.code, str(error))
         except OSError:
             pass  # the client has gone in the middle of a frame
         except Exception:
             logger.exception("A GraphQL websocket failed.")
-            await self._close(1011, "Internal error")
+            await self._close(Close.INTERNAL_ERROR.code, "Internal error")
         finally:
             await self._cancel_operations()
 
@@ -128,9 +139,9 @@ class _Socket:
 
     def _check_handshake(self, is_spoken: bool) -> None:
         if not is_spoken:
-            raise _CloseError(SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {PROTOCOL} is spoken here")
+            raise _CloseError(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {PROTOCOL} is spoken here")
         if not origins.is_allowed(self._headers):
-            raise _CloseError(FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
+            raise _CloseError(Close.FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
 
     async def _initialise(self) -> Identity | None:
         """Wait for ``connection_init``; return who it is, or nothing if the client has gone."""
@@ -141,24 +152,24 @@ class _Socket:
                     frame = await self._next_frame()
             except TimeoutError:
                 text = "Connection initialisation timeout"
-                raise _CloseError(INITIALISATION_TIMEOUT, text) from None
+                raise _CloseError(Close.INITIALISATION_TIMEOUT, text) from None
             if frame is None:
                 return None
             await self._handle(frame)  # that the database is slow is not the client's fault
         return self._identity
 
-    async def _acknowledge(self, payload: Any) -> None:
+    async def _identify(self, payload: Any) -> None:
         if self._identity is not None:
-            raise _CloseError(TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
+            raise _CloseError(Close.TOO_MANY, "Too many initialisation requests")
         if payload is not None and not isinstance(payload, dict):
-            raise _CloseError(BAD_REQUEST, "The payload of connection_init is an object")
+            raise _CloseError(Close.BAD_REQUEST, "The payload of connection_init is an object")
         try:
-            self._identity = await identify_socket(self._headers, payload)
+            self._identity = await identify_socket(self._headers, payload, address=self._address)
         except UnauthenticatedError as error:
-            raise _CloseError(UNAUTHORIZED, str(error)) from None
+            raise _CloseError(Close.UNAUTHORIZED, str(error)) from None
         except UnavailableError as error:
-            raise _CloseError(TRY_AGAIN_LATER, str(error)) from None
-        await self._send_json({"type": "connection_ack"})
+            raise _CloseError(Close.TRY_AGAIN_LATER, str(error)) from None
+        self._headers = {}  # with its credential
 
     # --- frames -------------------------------------------------------------------------------
 
@@ -168,22 +179,33 @@ class _Socket:
 
     async def _next_frame(self) -> dict[str, Any] | None:
         """Return the next frame, or nothing when the client has gone."""
+        self._frames += 1
+        if self._frames % TURN == 0:
+            await asyncio.sleep(0)
         message = await self._receive()
         if message["type"] != "websocket.receive":
             return None
         text = message.get("text")
+        self._check_size(text or "")
         try:
             frame = read_json(text) if text is not None else None
         except BadInputError:
             frame = None
         if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
-            raise _CloseError(BAD_REQUEST, "A frame is a JSON object with a `type`")
+            raise _CloseError(Close.BAD_REQUEST, "A frame is a JSON object with a `type`")
         return frame
+
+    def _check_size(self, text: str) -> None:
+        limit = app_settings.DASF_MAX_FRAME_SIZE
+        if self._identity is None:
+            limit = min(limit, INTRODUCTION)
+        if len(text) > limit:
+            raise _CloseError(Close.TOO_BIG, f"A frame has at most {limit} characters here")
 
     async def _handle(self, frame: dict[str, Any]) -> None:
         match frame["type"]:
             case "connection_init":
-                await self._acknowledge(frame.get("payload"))
+                await self._identify(frame.get("payload"))
             case "ping":
                 await self._send_json({"type": "pong"})
             case "pong":
@@ -193,21 +215,23 @@ class _Socket:
             case "complete":
                 self._complete(frame)
             case other:
-                raise _CloseError(BAD_REQUEST, f"Unknown frame type {other[:32]!r}")
+                raise _CloseError(Close.BAD_REQUEST, f"Unknown frame type {other[:32]!r}")
 
     async def _subscribe(self, frame: dict[str, Any]) -> None:
         operation_id = _operation_id(frame)
         if self._identity is None:
-            raise _CloseError(UNAUTHORIZED, "Send connection_init first")
+            raise _CloseError(Close.UNAUTHORIZED, "Send connection_init first")
         if operation_id in self._operations:
-            raise _CloseError(SUBSCRIBER_EXISTS, f"Subscriber for {operation_id} already exists")
+            raise _CloseError(
+                Close.SUBSCRIBER_EXISTS, f"Subscriber for {operation_id} already exists"
+            )
         try:
             request = GraphQLRequest.read(frame.get("payload"))
         except BadInputError as error:
-            raise _CloseError(BAD_REQUEST, f"subscribe: {error}") from None
+            raise _CloseError(Close.BAD_REQUEST, f"subscribe: {error}") from None
         try:
             # Here and not where it runs: of frames that come at once the last is one too many.
-            self._check_room()
+            await self._check_room()
         except RateLimitedError as error:
             await self._error(operation_id, _shown(error))
             return
@@ -218,11 +242,13 @@ class _Socket:
         task = self._operations.pop(_operation_id(frame), None)
         if task is not None:
             task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     # --- operations ---------------------------------------------------------------------------
 
     async def _run(self, operation_id: str, request: GraphQLRequest, caller: Caller) -> None:
-        context = Context(caller, root_url=root_url_of(self._scope, self._headers))
+        context = Context(caller, root_url=self._root_url)
         try:
             if operation_type(self._schema, request) is OperationType.SUBSCRIPTION:
                 await self._stream(operation_id, request, context)
@@ -240,8 +266,11 @@ class _Socket:
             if self._operations.get(operation_id) is asyncio.current_task():
                 del self._operations[operation_id]
 
-    def _check_room(self) -> None:
+    async def _check_room(self) -> None:
         limit = app_settings.DASF_MAX_OPERATIONS_PER_SOCKET
+        # The client did its part: it is not refused, but read no further.
+        while self._ending and 0 < limit - len(self._operations) <= len(self._ending):
+            await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
         if len(self._operations) >= limit:
             raise RateLimitedError(
                 f"At most {limit} operations run on one socket; complete some first.", limit=limit
@@ -266,7 +295,7 @@ class _Socket:
         await self._send_json({"id": operation_id, "type": "error", "payload": errors})
 
     async def _cancel_operations(self) -> None:
-        tasks = list(self._operations.values())
+        tasks = [*self._operations.values(), *self._ending]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -289,5 +318,5 @@ def _shown(error: Exception) -> list[dict[str, Any]]:
 def _operation_id(frame: Mapping[str, Any]) -> str:
     operation_id = frame.get("id")
     if not isinstance(operation_id, str) or not operation_id:
-        raise _CloseError(BAD_REQUEST, "An operation has a text `id`")
+        raise _CloseError(Close.BAD_REQUEST, "An operation has a text `id`")
     return operation_id

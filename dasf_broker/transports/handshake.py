@@ -38,7 +38,10 @@ def root_url_of(scope: Scope, headers: Mapping[str, str]) -> str:
 
 
 async def identify_socket(
-    headers: Mapping[str, str], payload: Mapping[str, Any] | None = None
+    headers: Mapping[str, str],
+    payload: Mapping[str, Any] | None = None,
+    *,
+    address: str | None = None,
 ) -> Identity:
     """Return who opens a socket.
 
@@ -49,11 +52,15 @@ async def identify_socket(
         one, and :mod:`.origins` has judged it.
     payload
         Of ``connection_init``, in protocols that have one. Its token goes before the header's.
+    address
+        Where the client calls from.
 
     Raises
     ------
     UnauthenticatedError
         There is a token, and it does not let anybody in.
+    RateLimitedError
+        There were too many of those from this address.
     UnavailableError
         The database does not answer.
     """
@@ -61,7 +68,9 @@ async def identify_socket(
     if authorization is None:  # an empty one is wrong, and not taken for none
         authorization = headers.get("authorization")
     if authorization is not None:
-        return await identify_token(authorization)
+        return await identify_token(authorization, address=address)
     cookies = headers.get("cookie", "") if "origin" in headers else ""
     session_key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
-    return await database.read(lambda: identify(None, session_user(session_key), session_key))
+    return await database.read(
+        lambda: identify(None, session_user(session_key), session_key, address=address)
+    )

@@ -31,4 +31,11 @@ def _is_same(origin: str, host: str) -> bool:
     # A name that somebody else points at this server must not count as our own.
     allowed = settings.ALLOWED_HOSTS or (_LOCAL_HOSTS if settings.DEBUG else [])
     domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, allowed) and urlsplit(origin).netloc == host
+    return bool(domain) and validate_host(domain, allowed) and _host_of(origin) == host
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # brackets that enclose no address
+        return None

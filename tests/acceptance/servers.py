@@ -131,7 +131,11 @@ class Site:
 
     @contextmanager
     def server(
-        self, *options: str, application: str = "testproject.asgi:application", **environment: str
+        self,
+        *options: str,
+        application: str = "testproject.asgi:application",
+        port: int | None = None,
+        **environment: str,
     ) -> Iterator[Server]:
         """Run one more server process, and stop it at the end, unless the test ended it.
 
@@ -141,10 +145,12 @@ class Site:
             Further options of uvicorn.
         application
             What it serves.
+        port
+            Where it listens; without it, where nobody does.
         **environment
             Further environment variables.
         """
-        port = services.free_port()
+        port = port or services.free_port()
         given = ["--port", str(port), "--log-level", "warning", *AS_IN_README]
         log = self.folder / f"server-{port}.log"
         with log.open("wb") as output:

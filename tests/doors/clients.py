@@ -83,19 +83,33 @@ class DoorClient(GraphQLClient):
 
     async def send(self, request: Variables, key: str | None) -> Answer:
         """Send a request with the key of a token, or without."""
-        headers = {b"content-type": b"application/json"}
-        if key:
-            headers[b"authorization"] = f"Bearer {key}".encode("latin-1")
-        transport = httpx.ASGITransport(application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            content = json.dumps(request)
-            response = await client.post("/graphql/", content=content, headers=headers)
+        response = await _post(request, key)
         body = response.json()
         return {
             "data": body.get("data"),
             "errors": body.get("errors", []),
             "status": response.status_code,
         }
+
+
+class EventStreamClient(GraphQLClient):
+    """GraphQL over server-sent events, one stream for each operation."""
+
+    async def send(self, request: Variables, key: str | None) -> Answer:
+        """Send a request with the key of a token, or without."""
+        response = await _post(request, key, accept=b"text/event-stream")
+        if response.status_code != 200:
+            return {
+                "data": None,
+                "errors": response.json()["errors"],
+                "status": response.status_code,
+            }
+        begin, next_, complete, end = response.text.split("\n\n")
+        assert (begin, complete, end) == (":", "event: complete\ndata: ", "")
+        prefix = "event: next\ndata: "
+        assert next_.startswith(prefix)
+        body = json.loads(next_.removeprefix(prefix))
+        return {"data": body.get("data"), "errors": body.get("errors", []), "status": "next"}
 
 
 class WebSocketClient(GraphQLClient):
@@ -119,6 +133,16 @@ class WebSocketClient(GraphQLClient):
             body = frame["payload"]
             assert await socket.receive() == {"type": "complete", "id": "1"}
             return {"data": body["data"], "errors": body.get("errors", []), "status": "next"}
+
+
+async def _post(request: Variables, key: str | None, **headers: bytes) -> httpx.Response:
+    named = {b"content-type": b"application/json"}
+    named |= {name.encode(): value for name, value in headers.items()}
+    if key:
+        named[b"authorization"] = f"Bearer {key}".encode("latin-1")
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        return await client.post("/graphql/", content=json.dumps(request), headers=named)
 
 
 async def key_of(user: User) -> str:

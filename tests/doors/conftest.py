@@ -9,6 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import connections
+from pytest_django import Settings
 
 from dasf_broker import app_settings
 from dasf_broker.domain.envelope import Envelope
@@ -16,17 +17,33 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import Publication, Published, publish
 from testproject.asgi import application
-from tests.doors.clients import DoorClient, GraphQLClient, HttpClient, WebSocketClient, key_of
+from tests.doors.clients import (
+    DoorClient,
+    EventStreamClient,
+    GraphQLClient,
+    HttpClient,
+    WebSocketClient,
+    key_of,
+)
+from tests.doors.event_streams import EventStream
 from tests.doors.sockets import Socket
 
 CLIENTS: dict[str, type[GraphQLClient]] = {
     "graphql-http": DoorClient,
     "django-view": HttpClient,
     "graphql-ws": WebSocketClient,
+    "graphql-sse": EventStreamClient,
 }
 
 Publish = Callable[..., Published]
 OpenSocket = Callable[..., Any]
+OpenStream = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _open_to_everybody(settings: Settings) -> None:
+    """Show the schema and the page as while developing; `tests/security` has them hidden."""
+    settings.DASF_INTROSPECTION = settings.DASF_GRAPHIQL = "everybody"
 
 
 @pytest.fixture(params=CLIENTS)
@@ -72,6 +89,25 @@ async def enter(open_socket: OpenSocket) -> OpenSocket:
         return socket
 
     return enter_
+
+
+@pytest.fixture
+async def open_stream(hub_lifetime: None) -> AsyncIterator[OpenStream]:
+    """Return a function that sends an operation and takes events, until the test ends."""
+    streams: list[EventStream] = []
+
+    async def open_(
+        query: str, variables: Any = None, *, as_: User | None = None, **headers: str
+    ) -> EventStream:
+        if as_ is not None:
+            headers["authorization"] = f"Bearer {await key_of(as_)}"
+        stream = EventStream(application, query, variables, headers=headers)
+        streams.append(stream)
+        return await stream.open()
+
+    yield open_
+    for stream in streams:
+        await stream.close()
 
 
 @pytest.fixture

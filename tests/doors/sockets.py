@@ -36,6 +36,7 @@ class Socket:
         path: str = "/graphql/",
         subprotocols: tuple[str, ...] = (PROTOCOL,),
         headers: Mapping[str, str] | None = None,
+        address: str | None = None,
     ) -> None:
         named = {"host": "testserver", **(headers or {})}
         self._scope = {
@@ -47,6 +48,7 @@ class Socket:
             "root_path": "",
             "headers": [(name.encode(), value.encode()) for name, value in named.items()],
             "subprotocols": list(subprotocols),
+            "client": (address, 4711) if address else None,
         }
         self._application = application
         self._to_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

@@ -22,7 +22,6 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.routing import broker_application
-from dasf_broker.transports import graphql_asgi
 from testproject.asgi import application, django_application
 from tests.doors.clients import is_refusal, key_of
 
@@ -201,7 +200,7 @@ async def test_schemes(door: httpx.AsyncClient, stranger: User, scheme: str) -> 
 
 async def test_session_needs_csrf_token(door: httpx.AsyncClient, superuser: User) -> None:
     """A cookie may be used by other sites' pages: without the token it does nothing."""
-    await _log_in(door, superuser)
+    await log_in(door, superuser)
     response = await _post(door, CREATE)
     assert response.status_code == 403
     assert is_refusal(response.json()["errors"][0], "FORBIDDEN")
@@ -210,7 +209,7 @@ async def test_session_needs_csrf_token(door: httpx.AsyncClient, superuser: User
 
 async def test_session_with_csrf_token(door: httpx.AsyncClient, superuser: User) -> None:
     """With the token it counts."""
-    await _log_in(door, superuser)
+    await log_in(door, superuser)
     secret = _get_new_csrf_string()
     door.cookies["csrftoken"] = secret
     for header, status in ((secret, 200), (_get_new_csrf_string(), 403)):
@@ -222,14 +221,14 @@ async def test_token_needs_no_csrf_token(
     door: httpx.AsyncClient, superuser: User, stranger: User
 ) -> None:
     """A key is sent by who knows it; it goes before the cookie."""
-    await _log_in(door, superuser)
+    await log_in(door, superuser)
     response = await _post(door, VIEWER, authorization=f"Bearer {await key_of(stranger)}")
     assert response.json() == {"data": {"viewer": {"username": "stranger"}}}
 
 
 async def test_wrong_token_beside_a_session(door: httpx.AsyncClient, superuser: User) -> None:
     """A wrong key is refused though a cookie would do."""
-    await _log_in(door, superuser)
+    await log_in(door, superuser)
     response = await _post(door, VIEWER, authorization="Bearer wrong")
     assert response.status_code == 401
 
@@ -239,7 +238,7 @@ async def test_session_of_a_trusted_page(
 ) -> None:
     """Beside the token, the page must be one of ours: the origin is looked at."""
     settings.CSRF_TRUSTED_ORIGINS = ["https://pages.example"]
-    await _log_in(door, superuser)
+    await log_in(door, superuser)
     door.cookies["csrftoken"] = secret = _get_new_csrf_string()
     origins = {"http://testserver": 200, "https://pages.example": 200, "https://evil.example": 403}
     for origin, status in origins.items():
@@ -252,7 +251,7 @@ async def test_csrf_token_in_the_session(
 ) -> None:
     """Hosts may keep the CSRF token in the session."""
     settings.CSRF_USE_SESSIONS = True
-    await _log_in(door, superuser)
+    await log_in(door, superuser)
     response = await _post(door, CREATE)
     assert response.status_code == 403
 
@@ -279,9 +278,9 @@ async def test_plain_http_is_sent_elsewhere(
         assert response.status_code == status
 
 
-async def test_body_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_body_that_never_ends(settings: Settings) -> None:
     """Who sends half a request and no more is not waited for."""
-    monkeypatch.setattr(graphql_asgi, "BODY_TIMEOUT", 0.05)
+    settings.DASF_BODY_TIMEOUT = 0.05
 
     async def half() -> AsyncIterator[bytes]:
         yield b'{"query": '
@@ -309,7 +308,8 @@ async def _post(
     return await door.post(URL, content=content, headers=headers)
 
 
-async def _log_in(door: httpx.AsyncClient, user: User) -> None:
+async def log_in(door: httpx.AsyncClient, user: User) -> None:
+    """Give a client the cookie of a session."""
     client = AsyncClient()
     await client.aforce_login(user, "django.contrib.auth.backends.ModelBackend")
     name = django_settings.SESSION_COOKIE_NAME

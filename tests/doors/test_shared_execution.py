@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.permissions import Right
-from dasf_broker.transports.broadcast import _Renderer
+from dasf_broker.schema.context import Context
+from dasf_broker.transports.broadcast import _Operation
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.conftest import OpenSocket, Publish
 from tests.doors.waiting import until_heard
@@ -24,13 +25,13 @@ Executions = list[object]
 def executions(monkeypatch: pytest.MonkeyPatch) -> Executions:
     """Return a list that grows with every event that is executed."""
     seen: Executions = []
-    execute = _Renderer._execute
+    render = _Operation.render
 
-    def counted(self: _Renderer, event: Any) -> Any:
+    def counted(self: _Operation, event: Any, context: Context) -> Any:
         seen.append(event)
-        return execute(self, event)
+        return render(self, event, context)
 
-    monkeypatch.setattr(_Renderer, "_execute", counted)
+    monkeypatch.setattr(_Operation, "render", counted)
     return seen
 
 

@@ -67,6 +67,10 @@ class Wire:
         """Send bytes as they are."""
         self._writer.write(data)
 
+    async def drain(self) -> None:
+        """Wait until the other side has taken most of what was written."""
+        await self._writer.drain()
+
     def send(self, frame: Any) -> None:
         """Send a text frame with JSON."""
         self.write(masked(TEXT, json.dumps(frame).encode()))
@@ -166,8 +170,10 @@ def masked(opcode: int, data: bytes) -> bytes:
     first = bytes([0x80 | opcode])
     if len(data) < _SIXTEEN_BITS:
         length = bytes([0x80 | len(data)])
-    else:
+    elif len(data) < 2**16:
         length = bytes([0x80 | _SIXTEEN_BITS]) + struct.pack("!H", len(data))
+    else:
+        length = bytes([0x80 | _SIXTY_FOUR_BITS]) + struct.pack("!Q", len(data))
     return first + length + bytes(4) + data
 
 

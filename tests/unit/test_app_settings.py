@@ -70,6 +70,9 @@ def test_special_storage_rules_fall_back(name: str, settings: Settings) -> None:
         ("DASF_LOOK_INTERVAL", "soon"),
         ("DASF_LOOK_INTERVAL", 0.0),
         ("DASF_ALLOWED_ORIGINS", 5),
+        ("DASF_MAX_QUERY_ALIASES", -1),
+        ("DASF_INTROSPECTION", "friends"),
+        ("DASF_GRAPHIQL", True),
     ],
 )
 def test_wrong_values_are_told_with_their_name(name: str, value: Any, settings: Settings) -> None:

@@ -34,6 +34,8 @@ def test_the_test_project_has_no_mistake(settings: Settings) -> None:
         ({"CHANNEL_LAYERS": {}}, "E003"),
         ({"CHANNEL_LAYERS": {"other": IN_MEMORY}}, "E003"),
         ({"CHANNEL_LAYERS": {"default": IN_MEMORY}, "DEBUG": False}, "W001"),
+        ({"DASF_USER_RATES": {"publish": "often"}}, "E001"),
+        ({"DASF_RATE_CACHE": "missing"}, "E006"),
     ],
 )
 def test_each_mistake_is_told(values: dict[str, Any], expected: str, settings: Settings) -> None:

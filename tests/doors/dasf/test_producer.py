@@ -235,7 +235,7 @@ async def test_no_database_at_first(
 ) -> None:
     """A socket that cannot learn who opened it is closed, so that the client tries again."""
 
-    async def fail(headers: Any) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
         raise UnavailableError("no database")
 
     socket = None

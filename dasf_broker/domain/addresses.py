@@ -1,0 +1,51 @@
+"""Whose address counts: that of the client, behind proxies that are trusted, and no more of it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+#: Bits of an IPv6 address that its owner cannot choose: who has one has all 2**64 behind them.
+_PREFIX = 64
+
+
+def client_address(peer: str | None, forwarded: str | None, proxies: int) -> str | None:
+    """Return the address by which a client is counted, or ``None`` if it has none.
+
+    Parameters
+    ----------
+    peer
+        Whose connection it is. A unix socket has none.
+    forwarded
+        The header ``X-Forwarded-For``. Each proxy adds at its end whose connection it got; what
+        stands before may have been invented by the client.
+    proxies
+        How many proxies of our own add to that header. Without any it does not count.
+    """
+    if proxies and forwarded:
+        named = forwarded.split(",")
+        counted = _counted(named[-min(proxies, len(named))].strip())
+        if counted is not None:
+            return counted
+    return _counted(peer) if peer else None
+
+
+@lru_cache(maxsize=1024)
+def _counted(text: str) -> str | None:
+    address = _address(text)
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(IPv6Network((int(address), _PREFIX), strict=False))
+    return None if address is None else str(address)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    # Some proxies add the port: `192.0.2.1:4711`, `[2001:db8::1]:4711`.
+    without_port = text.partition("]")[0].lstrip("[") if text.startswith("[") else text
+    if without_port.count(":") == 1:
+        without_port = without_port.partition(":")[0]
+    try:
+        return ip_address(without_port)
+    except ValueError:
+        return None

@@ -1,0 +1,239 @@
+"""How often somebody may do something: counted in Django's cache, for all processes together.
+
+One counter for each activity, each user or address, and each window of time. The number of the
+window is part of its key: nothing is ever reset, and what is over expires by itself. Around the
+border of two windows up to twice a rate may pass; that is the price for one atomic ``incr`` in
+place of a list of times. What is refused counts as well.
+
+A cache that fails stops nobody: there are no limits then, and the log says so. It is asked in a
+thread beside the event loop, and not by Django's ``aincr``, which reads and writes in two steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import caches
+
+from dasf_broker import app_settings, database
+from dasf_broker.domain.rates import Activity, Rate
+from dasf_broker.exceptions import RateLimitedError
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.publications import Publication
+from dasf_broker.realtime.outages import Outage
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which the cache is taken for dead, and for which it is left alone then.
+TIMEOUT = 1.0
+PAUSE = 5.0
+
+
+async def admit(caller: Caller, activity: Activity) -> None:
+    """Count that somebody does something once.
+
+    Raises
+    ------
+    RateLimitedError
+        They did it too often.
+    """
+    if claims := _claims(caller, activity):
+        _check(claims, await _counted(claims))
+
+
+def admit_now(caller: Caller, activity: Activity) -> None:
+    """Do as :func:`admit` where no event loop runs."""
+    if claims := _claims(caller, activity):
+        _check(claims, _counted_now(claims))
+
+
+async def refused_publications(
+    publications: Sequence[Publication],
+) -> Mapping[int, RateLimitedError]:
+    """Count messages of one caller; return which, by index, are too many, and why."""
+    if not (publications and _is_limited(Activity.PUBLISH, Activity.PUBLISH_BYTES)):
+        return {}
+    caller = publications[0].caller
+    sizes = [_size(each) for each in publications]
+    claims = _claims(caller, Activity.PUBLISH, len(sizes))
+    of_bytes = _claims(caller, Activity.PUBLISH_BYTES, sum(sizes))
+    counts = iter(await _counted([*claims, *of_bytes]))
+    refused: dict[int, RateLimitedError] = {}
+    for weights, each in [([1] * len(sizes), claims), (sizes, of_bytes)]:
+        for claim, count in zip(each, counts, strict=False):  # the rest is for the others
+            for index in _beyond(weights, claim.room(count)):
+                refused.setdefault(index, claim.error())
+    return refused
+
+
+async def count_failure(address: str | None) -> int:
+    """Count that a credential was wrong.
+
+    Returns
+    -------
+    int
+        Seconds for which the address is to be refused; mostly 0.
+    """
+    claims = _claims_of_address(address, Activity.FAILED_AUTHENTICATION)
+    return _seconds_to_wait(claims, await _counted(claims)) if claims else 0
+
+
+def count_failure_now(address: str | None) -> int:
+    """Do as :func:`count_failure` where no event loop runs."""
+    claims = _claims_of_address(address, Activity.FAILED_AUTHENTICATION)
+    return _seconds_to_wait(claims, _counted_now(claims)) if claims else 0
+
+
+# --- who is counted ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What is added to one counter."""
+
+    whose: str
+    activity: Activity
+    rate: Rate
+    amount: int
+    now: float
+
+    @property
+    def key(self) -> str:
+        """The counter's name, which all caches can do with."""
+        return f"dasf:{self.activity}:{self.whose}:{self.rate.seconds}:{self.rate.window(self.now)}"
+
+    def room(self, count: int) -> int:
+        """Return how much of the amount is allowed, now that the counter is at ``count``."""
+        return self.amount - max(0, count - self.rate.limit)
+
+    def error(self) -> RateLimitedError:
+        """Return the error for what is not allowed."""
+        seconds = self.rate.retry_after(self.now)
+        who = "your address" if self.whose.startswith("address") else "you"
+        return RateLimitedError(
+            f"There are {self.rate.describe(self.activity)} for {who}; try again in {seconds} s.",
+            retryAfter=seconds,
+        )
+
+
+def _now() -> float:
+    """Return the time by which all processes tell windows apart."""
+    return time.time()
+
+
+def _is_limited(*activities: Activity) -> bool:
+    users, addresses = app_settings.DASF_USER_RATES, app_settings.DASF_ADDRESS_RATES
+    return any(users.get(each) or addresses.get(each) for each in activities)
+
+
+def _claims(caller: Caller, activity: Activity, amount: int = 1) -> list[_Claim]:
+    claims = _claims_of_address(caller.address, activity, amount)
+    if rate := app_settings.DASF_USER_RATES.get(activity):
+        # Who is anonymous is one user for all of them: one must not use up what others may.
+        nobody = caller.is_anonymous and caller.address
+        whose = f"nobody:{caller.address}" if nobody else f"user:{caller.user.pk}"
+        claims.append(_Claim(whose, activity, Rate.parse(rate), amount, _now()))
+    return claims
+
+
+def _claims_of_address(address: str | None, activity: Activity, amount: int = 1) -> list[_Claim]:
+    rate = app_settings.DASF_ADDRESS_RATES.get(activity)
+    if not rate or address is None:
+        return []
+    return [_Claim(f"address:{address}", activity, Rate.parse(rate), amount, _now())]
+
+
+def _size(publication: Publication) -> int:
+    return len(publication.envelope.payload) + len(str(publication.envelope.properties))
+
+
+def _beyond(weights: Sequence[int], room: int) -> Iterator[int]:
+    """Yield the indices of what does not fit; after the first nothing does, to keep the order."""
+    total = 0
+    for index, weight in enumerate(weights):
+        total += weight
+        if total > room:
+            yield index
+
+
+def _check(claims: Sequence[_Claim], counts: Sequence[int]) -> None:
+    for claim, count in zip(claims, counts, strict=True):
+        if claim.room(count) < claim.amount:
+            raise claim.error()
+
+
+def _seconds_to_wait(claims: Sequence[_Claim], counts: Sequence[int]) -> int:
+    too_many = [
+        claim.rate.retry_after(claim.now)
+        for claim, count in zip(claims, counts, strict=True)
+        if count > claim.rate.limit
+    ]
+    return max(too_many, default=0)
+
+
+# --- the cache --------------------------------------------------------------------------------
+
+
+class _Health:
+    """Whether the cache answers."""
+
+    def __init__(self) -> None:
+        self.outage = Outage(logger, "Counting for rates in the cache (there are none meanwhile)")
+        self.again = 0.0
+
+    def is_bad(self) -> bool:
+        """Tell whether it failed a moment ago: nobody is to wait for it again and again."""
+        return time.monotonic() < self.again
+
+    def failed(self) -> None:
+        """Note a failure; to be called where the exception is handled."""
+        self.outage.note()
+        self.again = time.monotonic() + PAUSE
+
+
+_health = _Health()
+
+
+async def _counted(claims: Sequence[_Claim]) -> list[int]:
+    """Return what the counters are at, or noughts where the cache does not say."""
+    if not claims or _health.is_bad():
+        return [0] * len(claims)
+    try:
+        counts = await database.aside(_increment, TIMEOUT, claims)
+    except Exception:  # noqa: BLE001 - each cache has errors of its own
+        _health.failed()
+        return [0] * len(claims)
+    _health.outage.over()
+    return counts
+
+
+def _counted_now(claims: Sequence[_Claim]) -> list[int]:
+    if _health.is_bad():
+        return [0] * len(claims)
+    try:
+        counts = _increment(claims)
+    except Exception:  # noqa: BLE001 - each cache has errors of its own
+        _health.failed()
+        return [0] * len(claims)
+    _health.outage.over()
+    return counts
+
+
+def _increment(claims: Sequence[_Claim]) -> list[int]:
+    cache = caches[app_settings.DASF_RATE_CACHE]
+    return [_incremented(cache, claim) for claim in claims]
+
+
+def _incremented(cache: Any, claim: _Claim) -> int:
+    try:
+        return int(cache.incr(claim.key, claim.amount))
+    except ValueError:  # the first of its window, or of two that are both the first
+        cache.add(claim.key, 0, timeout=2 * claim.rate.seconds)
+    try:
+        return int(cache.incr(claim.key, claim.amount))
+    except ValueError:  # it keeps nothing
+        return 0

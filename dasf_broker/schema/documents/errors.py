@@ -1,0 +1,13 @@
+"""Why a document is not executed."""
+
+from __future__ import annotations
+
+from graphql import GraphQLError
+
+
+class InvalidDocumentError(Exception):
+    """The document cannot be executed; ``errors`` says why."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors)
+        self.errors = errors

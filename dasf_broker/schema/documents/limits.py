@@ -1,0 +1,81 @@
+"""How much a document may ask for, and the refusal of one that asks for more."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from graphql import GraphQLError, Node
+
+from dasf_broker import app_settings
+from dasf_broker.exceptions import QueryTooComplexError
+from dasf_broker.schema.documents.errors import InvalidDocumentError
+
+
+class Limit(NamedTuple):
+    """A limit: the setting that says how much, what is counted, and how people call it."""
+
+    setting: str
+    unit: str
+    text: str
+
+    @property
+    def most(self) -> int:
+        """What the setting says now."""
+        value: int = getattr(app_settings, self.setting)
+        return value
+
+    def check(self, value: int, *nodes: Node) -> None:
+        """Refuse a value that is too large.
+
+        Raises
+        ------
+        InvalidDocumentError
+            It is more than the setting allows.
+        """
+        if value > (most := self.most):
+            raise self.exceeded(value, most, *nodes)
+
+    def exceeded(self, value: int, most: int, *nodes: Node) -> InvalidDocumentError:
+        """Return the refusal, which names the limit and the value."""
+        cause = QueryTooComplexError(
+            f"{self.text.format(most)}; this one has {value}.",
+            limit=most,
+            value=value,
+            unit=self.unit,
+        )
+        return InvalidDocumentError(
+            [GraphQLError(str(cause), list(nodes) or None, original_error=cause)]
+        )
+
+
+SIZE = Limit("DASF_MAX_QUERY_SIZE", "bytes", "A document has at most {} bytes")
+TOKENS = Limit("DASF_MAX_QUERY_TOKENS", "tokens", "A document has at most {} tokens")
+OPERATIONS = Limit(
+    "DASF_MAX_QUERY_OPERATIONS", "operations", "A document has at most {} operations"
+)
+FRAGMENTS = Limit("DASF_MAX_QUERY_FRAGMENTS", "fragments", "A document has at most {} fragments")
+DEPTH = Limit("DASF_MAX_QUERY_DEPTH", "levels", "An operation has at most {} levels of fields")
+ALIASES = Limit("DASF_MAX_QUERY_ALIASES", "aliases", "An operation has at most {} aliases")
+DIRECTIVES = Limit(
+    "DASF_MAX_QUERY_DIRECTIVES", "directives", "An operation has at most {} directives"
+)
+REPEATS = Limit("DASF_MAX_QUERY_REPEATS", "repeats", "A field stands at one place at most {} times")
+ITEMS = Limit(
+    "DASF_MAX_QUERY_ITEMS",
+    "items",
+    "The lists in an operation, or in a variable, have at most {} items",
+)
+COST = Limit(
+    "DASF_MAX_QUERY_COST",
+    "fields",
+    "An operation may come to at most {} fields in all items of its pages, so ask for less or for "
+    "smaller pages (`first`)",
+)
+INTROSPECTION_DEPTH = Limit(
+    "DASF_MAX_INTROSPECTION_DEPTH", "levels", "Introspection has at most {} levels of fields"
+)
+INTROSPECTION_LISTS = Limit(
+    "DASF_MAX_INTROSPECTION_LISTS",
+    "lists",
+    "Introspection nests lists of fields or types at most {} times",
+)

@@ -1,0 +1,273 @@
+"""Parse, measure and validate documents; keep those that passed.
+
+Only valid documents are kept, so that nobody can fill the cache with errors, and an error is
+found anew, with its locations, each time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    Lexer,
+    OperationDefinitionNode,
+    OperationType,
+    Source,
+    Token,
+    TokenKind,
+    parse,
+    value_from_ast_untyped,
+)
+from graphql.validation import specified_rules, validate
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from dasf_broker.schema.documents import limits
+from dasf_broker.schema.documents.cost import Cost
+from dasf_broker.schema.documents.errors import InvalidDocumentError
+from dasf_broker.schema.documents.measure import Measure, Measuring
+from dasf_broker.schema.documents.variables import ListVariables
+
+#: What the documents of this process may take together; one token takes some 400 bytes.
+CACHE_BYTES = 24 * 1024 * 1024
+TOKEN_BYTES = 400
+
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of a document, and what is to be known of it for each request."""
+
+    type: OperationType
+    #: Whether it asks for the schema.
+    introspects: bool
+    _node: OperationDefinitionNode
+    _cost: Cost
+    _defaults: Mapping[str, Any]
+    _lists: ListVariables | None
+
+    def check_variables(self, variables: Mapping[str, Any]) -> None:
+        """Refuse variables that ask for too much: large pages in large pages, long lists.
+
+        Raises
+        ------
+        InvalidDocumentError
+            They come to more than the settings allow.
+        """
+        if self._lists is not None:
+            limits.ITEMS.check(self._lists.most_items(variables), self._node)
+        if self._cost.terms:
+            limits.COST.check(self._cost.value({**self._defaults, **variables}), self._node)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A valid document."""
+
+    node: DocumentNode
+    _operations: Mapping[str | None, Operation]
+
+    def operation(self, name: str | None) -> Operation:
+        """Return the operation that is to be executed.
+
+        Raises
+        ------
+        InvalidDocumentError
+            There is none with the name, or no name was given and there are several.
+        """
+        if name is None and len(self._operations) == 1:
+            return next(iter(self._operations.values()))
+        if (found := self._operations.get(name)) is None:
+            text = (
+                f"There is no operation {name[:64]!r}."
+                if name
+                else "Say which operation to execute."
+            )
+            raise InvalidDocumentError([GraphQLError(text)])
+        return found
+
+
+def load_document(schema: GraphQLSchema, query: str) -> DocumentNode:
+    """Return a document, parsed and validated.
+
+    Raises
+    ------
+    InvalidDocumentError
+        It does not parse, is not valid for the schema, or is larger than the settings allow.
+    """
+    return read_document(schema, query).node
+
+
+def read_document(schema: GraphQLSchema, query: str) -> Document:
+    """Return the same with what is known of its operations.
+
+    Raises
+    ------
+    InvalidDocumentError
+        It does not parse, is not valid for the schema, or is larger than the settings allow.
+    """
+    if (kept := _cache.get(schema, query)) is not None:
+        return kept
+    # Before all else: the rest takes the longer, the longer the document is.
+    limits.SIZE.check(len(query.encode(errors="replace")))
+    document = _parse(query)
+    try:
+        operations = _measure(schema, document)
+    except RecursionError:
+        raise InvalidDocumentError([GraphQLError("The document is nested too deeply.")]) from None
+    if errors := validate(schema, document, _RULES, hide_suggestions=True):
+        raise InvalidDocumentError(errors)
+    made = Document(document, operations)
+    _cache.keep(schema, query, made)
+    return made
+
+
+class DocumentCache(SchemaExtension):
+    """Lets a strawberry schema take its documents from the cache."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Hand over the document, parsed and validated."""
+        context = self.execution_context
+        if context.graphql_document is None and context.query:
+            try:
+                context.graphql_document = load_document(context.schema._schema, context.query)
+            except InvalidDocumentError as error:
+                context.graphql_document = _EMPTY
+                context.pre_execution_errors = error.errors
+            else:
+                context.pre_execution_errors = []
+        yield
+
+
+_EMPTY = parse("{__typename}")
+
+
+def _parse(query: str) -> DocumentNode:
+    most = limits.TOKENS.most
+    try:
+        # Comments are kept as well, and are no tokens to the parser.
+        return parse(query, max_lexical_tokens=most, max_comments=most)
+    except GraphQLSyntaxError as error:
+        if (count := _count_tokens(query, stop=most * 2)) > most:
+            raise limits.TOKENS.exceeded(count, most) from None
+        raise InvalidDocumentError([error]) from None
+    except RecursionError:
+        raise InvalidDocumentError([GraphQLError("The document is nested too deeply.")]) from None
+
+
+def _count_tokens(query: str, stop: int) -> int:
+    """Return how many tokens a document has, at least so far as it can be read."""
+    lexer, count = Lexer(Source(query)), 0
+    try:
+        while lexer.advance().kind is not TokenKind.EOF and count <= stop:
+            count += 1
+    except GraphQLSyntaxError:
+        pass
+    return count
+
+
+def _measure(schema: GraphQLSchema, document: DocumentNode) -> dict[str | None, Operation]:
+    nodes = document.definitions
+    fragments = [each for each in nodes if isinstance(each, FragmentDefinitionNode)]
+    operations = [each for each in nodes if isinstance(each, OperationDefinitionNode)]
+    limits.FRAGMENTS.check(len(fragments), *fragments[-1:])
+    limits.OPERATIONS.check(len(operations), *operations[-1:])
+    found = {}
+    for node, measure in Measuring(schema, document).measures:
+        _check(node, measure)
+        if isinstance(node, OperationDefinitionNode):
+            name = node.name.value if node.name else None
+            found[name] = _operation(schema, node, measure)
+    return found
+
+
+def _check(node: OperationDefinitionNode | FragmentDefinitionNode, measure: Measure) -> None:
+    """Refuse what is too much; also in fragments that nobody uses, which would be validated."""
+    is_of_schema = isinstance(
+        node, FragmentDefinitionNode
+    ) and node.type_condition.name.value.startswith("__")
+    depths = [measure.introspection_depth, measure.depth if is_of_schema else 0]
+    lists = [measure.introspection_lists, measure.lists if is_of_schema else 0]
+    limits.DEPTH.check(0 if is_of_schema else measure.depth, node)
+    limits.INTROSPECTION_DEPTH.check(max(depths), node)
+    limits.INTROSPECTION_LISTS.check(max(lists), node)
+    limits.ALIASES.check(measure.aliases, node)
+    limits.DIRECTIVES.check(measure.directives, node)
+    limits.REPEATS.check(measure.repeats, node)
+    limits.ITEMS.check(measure.items, node)
+    cost = measure.cost
+    if isinstance(node, OperationDefinitionNode) and not cost.terms:
+        limits.COST.check(cost.fields, node)
+
+
+def _operation(schema: GraphQLSchema, node: OperationDefinitionNode, measure: Measure) -> Operation:
+    definitions = node.variable_definitions or ()
+    return Operation(
+        node.operation,
+        measure.introspects,
+        node,
+        measure.cost,
+        {
+            each.variable.name.value: value_from_ast_untyped(each.default_value)
+            for each in definitions
+            if each.default_value is not None
+        },
+        ListVariables.of(schema, definitions),
+    )
+
+
+class _Cache:
+    """The documents that were asked for last, as many as fit."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[GraphQLSchema, str], tuple[Document, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, schema: GraphQLSchema, query: str) -> Document | None:
+        key = (schema, query)
+        if (kept := self._kept.get(key)) is None:
+            return None
+        self._kept.move_to_end(key)
+        return kept[0]
+
+    def keep(self, schema: GraphQLSchema, query: str, document: Document) -> None:
+        size = sys.getsizeof(query) + _tokens_of(document.node) * TOKEN_BYTES
+        self._kept[schema, query] = document, size
+        self._bytes += size
+        while self._bytes > CACHE_BYTES:
+            _, (_, size) = self._kept.popitem(last=False)
+            self._bytes -= size
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self._bytes = 0
+
+
+_cache = _Cache()
+
+
+@receiver(setting_changed)
+def _forget_all(*, setting: str, **_: Any) -> None:
+    """Measure all anew when a test changes a limit."""
+    if setting.startswith("DASF_"):
+        _cache.clear()
+
+
+def _tokens_of(document: DocumentNode) -> int:
+    count, token = 0, document.loc.start_token if document.loc else None
+    while isinstance(token, Token):
+        count, token = count + 1, token.next
+    return count

@@ -1,0 +1,97 @@
+"""The body of a request: no more of it is read than is allowed, nor for longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from django.conf import settings
+
+from dasf_broker import app_settings
+from dasf_broker.exceptions import BadInputError, PayloadTooLargeError
+
+TOO_LARGE = "The request is larger than DATA_UPLOAD_MAX_MEMORY_SIZE allows."
+
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+
+class GoneError(Exception):
+    """The client went away before its request was complete."""
+
+
+class LateError(BadInputError):
+    """The request did not arrive in time."""
+
+
+def check_length(length: str | None) -> None:
+    """Look at the size that a client announces.
+
+    Raises
+    ------
+    PayloadTooLargeError
+        It is too much.
+    BadInputError
+        It is no number.
+    """
+    if not length:
+        return  # sent in chunks: it is counted while it is read
+    if not (length.isascii() and length.isdigit()):
+        raise BadInputError("Content-Length is a number.")
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    # The length first: it may have more digits than Python makes a number of.
+    if limit is not None and (len(length) > len(str(limit)) + 20 or int(length) > limit):
+        raise PayloadTooLargeError(TOO_LARGE)
+
+
+async def read_body(length: str | None, receive: Receive) -> bytes:
+    """Return the body of an ASGI request.
+
+    Parameters
+    ----------
+    length
+        What the client announces.
+    receive
+        The server's.
+
+    Raises
+    ------
+    PayloadTooLargeError
+        It is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``; the rest is not read.
+    BadInputError
+        The announced length is no number.
+    LateError
+        It did not arrive within ``DASF_BODY_TIMEOUT``.
+    GoneError
+        The client went away.
+    """
+    check_length(length)
+    seconds = app_settings.DASF_BODY_TIMEOUT
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive)
+    except TimeoutError:
+        raise LateError(f"The request did not arrive within {seconds:g} s.") from None
+
+
+def repeated(body: bytes, receive: Receive) -> Receive:
+    """Return a ``receive`` that begins with a body that was read already."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> MutableMapping[str, Any]:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again
+
+
+async def _read(receive: Receive) -> bytes:
+    limit, body = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise GoneError
+        body += message.get("body", b"")
+        if limit is not None and len(body) > limit:
+            raise PayloadTooLargeError(TOO_LARGE)
+        if not message.get("more_body", False):
+            return bytes(body)

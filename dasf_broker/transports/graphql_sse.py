@@ -1,0 +1,143 @@
+"""GraphQL over server-sent events: "distinct connections mode", one operation a request.
+
+For clients that can do HTTP but no websockets: ``curl -N``, proxies that know nothing else.
+Protocol: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import Any
+
+from graphql import GraphQLError, OperationType
+from strawberry import Schema
+
+from dasf_broker import app_settings
+from dasf_broker.auth.live import while_valid
+from dasf_broker.domain.cursors import message_cursor
+from dasf_broker.exceptions import UnauthenticatedError
+from dasf_broker.schema.documents import InvalidDocumentError
+from dasf_broker.schema.errors import present
+from dasf_broker.schema.messages import Message
+from dasf_broker.transports.broadcast import SubscriptionError, stream
+from dasf_broker.transports.handshake import Receive, Send
+from dasf_broker.transports.outlets import outlet
+from dasf_broker.transports.requests import Call, execute, operation_type
+from dasf_broker.transports.wire import write_json
+
+logger = logging.getLogger(__name__)
+
+#: Nothing is buffered on the way: a proxy that collects events delivers none.
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store, no-transform"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+#: A line that clients skip.
+_COMMENT = ":\n\n"
+
+#: With data, or `EventSource` does not see it.
+_COMPLETE = "event: complete\ndata: \n\n"
+
+
+async def serve_events(schema: Schema, call: Call, receive: Receive, send: Send) -> None:
+    """Execute an operation of any kind and send its results, until it ends or the client goes."""
+    async with outlet(send) as watched:
+        await _Stream(schema, call, receive, watched).serve()
+
+
+class _Stream:
+    """The answer to one request."""
+
+    def __init__(self, schema: Schema, call: Call, receive: Receive, send: Send) -> None:
+        self._schema = schema
+        self._call = call
+        self._receive = receive
+        self._send = send
+
+    async def serve(self) -> None:
+        await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        try:
+            await self._write(_COMMENT)  # so that the client knows at once that it is connected
+            try:
+                async with while_valid(self._call.identity.credential):
+                    if not await self._deliver_while_there():
+                        return
+            except UnauthenticatedError as error:
+                await self._next_errors(_shown(error))
+            await self._write(_COMPLETE)
+            await self._send({"type": "http.response.body", "body": b""})
+        except OSError:
+            pass  # the client has gone in the middle of an event
+
+    async def _deliver_while_there(self) -> bool:
+        """Deliver all results; return whether the client is still there then."""
+        delivering = asyncio.create_task(self._deliver())
+        listening = asyncio.create_task(self._listen())
+        try:
+            await asyncio.wait((delivering, listening), return_when=asyncio.FIRST_COMPLETED)
+            return delivering.done() and not delivering.result()
+        finally:
+            for task in (delivering, listening):
+                task.cancel()
+            await asyncio.gather(delivering, listening, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        """Wait until the client goes; meanwhile let no proxy think that nobody is there."""
+        while True:
+            try:
+                async with asyncio.timeout(app_settings.DASF_EVENT_STREAM_KEEP_ALIVE):
+                    message = await self._receive()
+            except TimeoutError:
+                await self._write(_COMMENT)
+            else:
+                if message["type"] == "http.disconnect":
+                    return
+
+    async def _deliver(self) -> None:
+        try:
+            if operation_type(self._schema, self._call.request) is OperationType.SUBSCRIPTION:
+                await self._stream()
+            else:
+                result = await execute(self._schema, self._call.request, self._call.context)
+                await self._next(write_json(result.body))
+        except InvalidDocumentError as error:
+            await self._next_errors(present(error.errors))
+        except SubscriptionError as error:
+            await self._next_errors(error.errors)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is shown, and logged with its id
+            await self._next_errors(_shown(error))
+
+    async def _stream(self) -> None:
+        results = stream(self._schema, self._call.request, self._call.context)
+        async with aclosing(results):  # type: ignore[type-var]
+            async for event, text in results:
+                await self._next(text, _cursor(event))
+
+    async def _next(self, result: str, cursor: str | None = None) -> None:
+        name = f"id: {cursor}\n" if cursor is not None else ""
+        await self._write(f"{name}event: next\ndata: {result}\n\n")
+
+    async def _next_errors(self, errors: list[dict[str, Any]]) -> None:
+        await self._next(write_json({"errors": errors}))
+
+    async def _write(self, text: str) -> None:
+        body = text.encode("ascii")  # `write_json` makes nothing else
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+def _cursor(event: Any) -> str | None:
+    """Return where to resume behind an event; a browser sends it back as ``Last-Event-ID``."""
+    if not isinstance(event, Message) or event.event.sequence is None:
+        return None
+    return message_cursor(event.event.topic_id, event.event.sequence)
+
+
+def _shown(error: Exception) -> list[dict[str, Any]]:
+    return present([GraphQLError(str(error), original_error=error)])

@@ -1,0 +1,71 @@
+"""The page that a browser gets at the GraphQL endpoint: GraphiQL, from our own static files."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, get_script_prefix, reverse, set_script_prefix
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import get_language, override
+
+from dasf_broker import database
+
+TEMPLATE = "dasf_broker/graphql.html"
+SCRIPT = "dasf_broker/graphiql/main.js"
+
+
+async def render_page(request: HttpRequest) -> HttpResponse:
+    """Return the page."""
+    return await database.read(_render_as, get_script_prefix(), get_language(), request)
+
+
+def _render_as(prefix: str, language: str | None, request: HttpRequest) -> HttpResponse:
+    # Django keeps both beside the request, and does not hand them to threads of ours.
+    before = get_script_prefix()
+    set_script_prefix(prefix)
+    try:
+        with override(language):
+            return _render(request)
+    finally:
+        set_script_prefix(before)
+
+
+def _render(request: HttpRequest) -> HttpResponse:
+    context = {"admin_url": _admin_url(getattr(request, "user", None))}
+    response = render(request, TEMPLATE, context)
+    response["Content-Security-Policy"] = _policy(request)
+    response["X-Content-Type-Options"] = "nosniff"
+    add_never_cache_headers(response)  # it holds this visitor's CSRF token
+    return response
+
+
+def _admin_url(user: Any) -> str | None:
+    if user is None or not (user.is_active and user.is_staff):
+        return None
+    try:
+        return reverse("admin:index")
+    except NoReverseMatch:
+        return None
+
+
+def _policy(request: HttpRequest) -> str:
+    # Scripts and styles come from where static files are, which may be another host.
+    files = urlsplit(static(SCRIPT))
+    static_host = f" {files.scheme + '://' if files.scheme else ''}{files.netloc}".rstrip()
+    # A worker must be of the page's own host: there, one of ours loads the other host's script.
+    worker = " blob:" if static_host else ""
+    # Some browsers do not count the websocket of the same host as 'self'.
+    socket = f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}"
+    return (
+        f"default-src 'none'; script-src 'self'{static_host}; "
+        # The editor (Monaco) places its lines by styles that it writes into its HTML.
+        f"style-src 'self' 'unsafe-inline'{static_host}; "
+        f"worker-src 'self'{worker}; connect-src 'self' {socket}; "
+        # Icons and their font are inside the style sheet.
+        "img-src 'self' data:; font-src data:; "
+        "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    )

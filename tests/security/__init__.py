@@ -1,0 +1,1 @@
+"""What strangers, guessers and attackers meet."""

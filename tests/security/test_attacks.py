@@ -1,0 +1,110 @@
+"""Whatever somebody with a good key does, the others are answered, and memory stays.
+
+The attackers have a process of their own, and attack a server as fast as they can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from typing import TypedDict
+
+import pytest
+
+from tests.acceptance.clients import GraphQLSocket, graphql_socket
+from tests.acceptance.servers import ROOT, Server, site
+from tests.endurance.vitals import resident_memory
+from tests.security.attackers import ATTACKS
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+
+MEGABYTE = 1024 * 1024
+VIEWER = "{ viewer { username } }"
+
+#: Seconds of each attack.
+LONG = 3.0
+
+#: Seconds that the server may let another client wait. It is measured as the time for which the
+#: event loop works at one stretch, and not at the client: a busy machine may run neither of them
+#: for longer than that.
+PROMISED = 0.1
+
+#: Bytes that an attack may cost.
+SPARE = 50 * MEGABYTE
+
+Running = tuple[Server, dict[str, str]]
+
+
+class Turns(TypedDict):
+    """What ``/turns`` answers, server to client."""
+
+    #: Seconds of work between two turns of the event loop, at most, since it was last asked.
+    longest: float
+    #: Resident bytes.
+    memory: int
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Return a server, and the keys of an attacker and of somebody else."""
+    with site(tmp_path_factory.mktemp("site")) as made:
+        rights = ["can_produce", "can_consume"]
+        keys = made.prepare({"topic": {}}, {"attacker": rights, "other": rights})
+        with made.server(application="tests.security.asgi:application") as server:
+            yield server, keys
+        log = (made.folder / f"server-{server.port}.log").read_text()
+        assert "Traceback" not in log, log
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+async def test_attack(running: Running, name: str) -> None:
+    """The server goes on for others."""
+    server, keys = running
+    async with graphql_socket(server, keys["other"]) as socket:
+        await _watch(server, socket, seconds=0.5)  # to be warm
+        before = await asyncio.to_thread(_turns, server)
+        attackers = await asyncio.to_thread(_begin, name, server.port, keys["attacker"])
+        try:
+            most = await _watch(server, socket, seconds=LONG)
+            turns = await asyncio.to_thread(_turns, server)
+        finally:
+            made, errors = await asyncio.to_thread(attackers.communicate, "")
+    assert attackers.returncode == 0, errors
+    assert int(made) > 0
+    assert turns["longest"] < PROMISED
+    assert most - before["memory"] < SPARE
+
+
+async def _watch(server: Server, socket: GraphQLSocket, *, seconds: float) -> int:
+    """Ask again and again; return the most memory that the server had meanwhile."""
+    most = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert await socket.execute(VIEWER) == {"username": "other"}
+        most = max(most, resident_memory(server.process.pid))
+        await asyncio.sleep(0.01)
+    return most
+
+
+def _turns(server: Server) -> Turns:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=30)) as connection:
+        connection.request("GET", "/turns")
+        turns: Turns = json.load(connection.getresponse())
+    return turns
+
+
+def _begin(name: str, port: int, key: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.security.attackers", name, str(port), key],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -1,0 +1,142 @@
+"""Any frame is answered or closes the socket within a second, and leaves nothing behind.
+
+Of the frames of an example each is followed by a probe, whose answer shows that the socket is
+neither deaf nor closed without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.hubs import close_hub
+from dasf_broker.operations.writer import close_writer
+from dasf_broker.permissions import Right, grant
+from dasf_broker.transports.admission import open_sockets
+from testproject.asgi import application
+from tests.doors.clients import key_of
+from tests.doors.dasf.frames import to
+from tests.doors.sockets import ClosedError, Socket
+from tests.doors.waiting import until
+from tests.security.frames import dasf_frames, graphql_frames
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+
+#: The promise, in seconds.
+PROMISED = 1.0
+
+#: Frames of an example, and examples: 10,000 frames a door, of which DASF has three sockets.
+FRAMES = 50
+EXAMPLES = 200
+
+#: Closing is an answer, too; but a frame never makes the broker fail (1011).
+FINE = {1009, 4400, 4401, 4403, 4409, 4429}
+
+Probe = Callable[[Socket], Coroutine[Any, Any, None]]
+
+
+def fuzzed(
+    frames: st.SearchStrategy[str | bytes], examples: int
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that runs a test with many lists of frames."""
+    given_frames = given(frames=st.lists(frames, min_size=FRAMES, max_size=FRAMES))
+    relaxed = settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    return lambda test: relaxed(given_frames(test))
+
+
+@pytest.fixture
+def key(topic: BrokerTopic, consumer: User) -> str:
+    """Return the key of somebody who may do everything with the topic."""
+    grant(consumer, topic, Right.PRODUCE)
+    return str(asyncio.run(_with_hub(key_of(consumer))))
+
+
+@pytest.fixture(autouse=True)
+def _no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """See that nothing was logged as an error."""
+    with caplog.at_level(logging.ERROR):
+        yield
+        assert not [each.getMessage() for each in caplog.get_records("call")]
+
+
+@fuzzed(graphql_frames, EXAMPLES)
+def test_graphql(key: str, frames: list[str | bytes]) -> None:
+    """At the door of GraphQL."""
+    asyncio.run(_with_hub(_survive(lambda: _graphql_socket(key), _ping, frames)))
+
+
+@pytest.mark.parametrize("path", ["topic", "topic/consumer", "status-ping"])
+@fuzzed(dasf_frames, EXAMPLES // 3 + 1)
+def test_dasf(consumer: User, key: str, path: str, frames: list[str | bytes]) -> None:
+    """At each of the sockets of DASF."""
+    asyncio.run(_with_hub(_survive(lambda: _dasf_socket(path, key), _ask, frames)))
+
+
+async def _survive(
+    open_: Callable[[], Coroutine[Any, Any, Socket]], probe: Probe, frames: list[str | bytes]
+) -> None:
+    """Send frames, each with a probe behind it, on a socket that is opened anew when closed."""
+    socket = await open_()
+    codes = set()
+    for frame in frames:
+        try:
+            await (socket.send_text(frame) if isinstance(frame, str) else socket.send_bytes(frame))
+            async with asyncio.timeout(PROMISED):
+                await probe(socket)
+        except ClosedError as closed:
+            codes.add(closed.code)
+            await socket.close()
+            socket = await open_()
+    await socket.close()
+    assert codes <= FINE
+    await until(lambda: not open_sockets())
+
+
+async def _graphql_socket(key: str) -> Socket:
+    socket = await Socket(application).open()
+    await socket.initialise({"Authorization": f"Bearer {key}"})
+    return socket
+
+
+async def _dasf_socket(path: str, key: str) -> Socket:
+    opening = await to(path, authorization=f"Token {key}")
+    return await Socket(application, **opening).open()
+
+
+async def _ping(socket: Socket) -> None:
+    await socket.send({"type": "ping"})
+    while (await socket.receive())["type"] != "pong":
+        pass
+
+
+async def _ask(socket: Socket) -> None:
+    """Send a frame that any of the sockets refuses, and wait for just that refusal."""
+    context = str(uuid4())
+    await socket.send({"messageId": "none", "payload": 1, "context": context})
+    while (await socket.receive()).get("context") != context:
+        pass
+
+
+async def _with_hub(running: Coroutine[Any, Any, Any]) -> Any:
+    """Run something, and see that no task is left when what lives as long as the loop is gone."""
+    before = asyncio.all_tasks()
+    try:
+        return await running
+    finally:
+        await close_hub()
+        await close_writer()
+        await until(lambda: asyncio.all_tasks() == before)

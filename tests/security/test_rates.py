@@ -1,0 +1,253 @@
+"""Rates: counted for each field, across all doors, through the cache, and never in the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
+from django.test import Client
+from pytest_django import Settings
+
+from dasf_broker.domain.rates import Activity
+from dasf_broker.exceptions import RateLimitedError
+from dasf_broker.models import BrokerMessage, BrokerTopic
+from dasf_broker.operations import rates
+from dasf_broker.operations.caller import Caller
+from tests.doors.clients import GraphQLClient, WebSocketClient
+from tests.doors.conftest import OpenSocket
+from tests.doors.dasf.frames import ask, message, to
+from tests.doors.sockets import ClosedError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PUBLISH = """mutation ($text: String!) {
+  publishMessage(input: {topic: "topic", text: $text}) { status }
+}"""
+PUBLISH_MANY = """mutation ($inputs: [PublishMessageInput!]!) {
+  publishMessages(inputs: $inputs) { results { status error { code message } } }
+}"""
+PING = 'mutation { pingTopic(topic: "topic") { pingedAt } }'
+PONGS = 'subscription { pongs(topic: "topic") { pongedAt } }'
+
+
+@pytest.fixture(autouse=True)
+def _in_the_middle_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no window end during a test."""
+    monkeypatch.setattr(rates, "_now", lambda: 1_800_000_030.0)
+
+
+@pytest.fixture(autouse=True)
+def _sound_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test know that the cache failed in another one."""
+    monkeypatch.setattr(rates, "_health", rates._Health())
+
+
+async def test_publishing(
+    client: GraphQLClient, topic: BrokerTopic, producer: User, settings: Settings
+) -> None:
+    """On each door, what is too much is refused with when to come again."""
+    settings.DASF_USER_RATES = {"publish": "2/m"}
+    for text in ("one", "two"):
+        await client.value(PUBLISH, {"text": text}, as_=producer)
+    error = await client.refusal(PUBLISH, {"text": "three"}, as_=producer)
+    assert error["extensions"] == {"code": "RATE_LIMITED", "retryAfter": 30}
+    assert "2 messages per minute" in error["message"]
+    assert await BrokerMessage.objects.acount() == 2
+
+
+async def test_same_count_on_all_doors(
+    clients: list[GraphQLClient],
+    open_socket: OpenSocket,
+    topic: BrokerTopic,
+    producer: User,
+    settings: Settings,
+) -> None:
+    """Who was refused at one door is not let in at the next."""
+    settings.DASF_USER_RATES = {"publish": f"{len(clients) + 1}/m"}
+    for client in clients:
+        await client.value(PUBLISH, {"text": "hello"}, as_=producer)
+    socket = await open_socket(**await to("topic", producer))
+    assert (await ask(socket, message()))["result"] == "ok"
+    refused = await ask(socket, message())
+    assert refused["result"].startswith("error: There are at most")
+    for client in clients:
+        error = await client.refusal(PUBLISH, {"text": "more"}, as_=producer)
+        assert error["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_aliases_multiply_nothing(
+    client: GraphQLClient, topic: BrokerTopic, superuser: User, settings: Settings
+) -> None:
+    """Each field that is resolved counts, however many are in one operation."""
+    settings.DASF_USER_RATES = {"ping": "2/m", "publish": "2/m"}
+    pings = " ".join(f'p{each}: pingTopic(topic: "topic") {{ pingedAt }}' for each in range(4))
+    answer = await client.execute(f"mutation {{ {pings} }}", as_=superuser)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["RATE_LIMITED"]
+    field = 'publishMessage(input: {topic: "topic", text: "x"}) { status }'
+    fields = " ".join(f"m{each}: {field}" for each in range(4))
+    answer = await client.execute(f"mutation {{ {fields} }}", as_=superuser)
+    assert answer["errors"]
+    assert await BrokerMessage.objects.acount() == 2
+
+
+async def test_batches(topic: BrokerTopic, producer: User, settings: Settings) -> None:
+    """Of a batch as many are taken as there is room for, the first ones."""
+    settings.DASF_USER_RATES = {"publish": "3/m"}
+    inputs = [{"topic": "topic", "text": str(each)} for each in range(5)]
+    done = await WebSocketClient().value(PUBLISH_MANY, {"inputs": inputs}, as_=producer)
+    codes = [each["error"] and each["error"]["code"] for each in done["results"]]
+    assert codes == [None, None, None, "RATE_LIMITED", "RATE_LIMITED"]
+    assert await BrokerMessage.objects.acount() == 3
+
+
+async def test_bytes(topic: BrokerTopic, producer: User, settings: Settings) -> None:
+    """Large messages use up what small ones do not."""
+    settings.DASF_USER_RATES = {"publish_bytes": "2k/m"}
+    inputs = [{"topic": "topic", "text": "x" * size} for size in (10, 3000, 10)]
+    done = await WebSocketClient().value(PUBLISH_MANY, {"inputs": inputs}, as_=producer)
+    assert [each["status"] for each in done["results"]] == ["STORED", None, None]
+    assert "2000 bytes of messages per minute" in done["results"][1]["error"]["message"]
+
+
+async def test_pings(
+    client: GraphQLClient, topic: BrokerTopic, producer: User, settings: Settings
+) -> None:
+    """Pings wake up all consumers."""
+    settings.DASF_USER_RATES = {"ping": "1/m"}
+    await client.value(PING, as_=producer)
+    error = await client.refusal(PING, as_=producer)
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+
+
+def test_ping_page(topic: BrokerTopic, producer: User, settings: Settings) -> None:
+    """The page is a door like others."""
+    settings.DASF_ADDRESS_RATES = {"ping": "1/m"}
+    client = Client()
+    client.force_login(producer)
+    assert client.get("/topic/ping/").status_code == 302
+    response = client.get("/topic/ping/")
+    assert (response.status_code, response["Retry-After"]) == (429, "30")
+    assert response.json()["code"] == "RATE_LIMITED"
+
+
+async def test_subscriptions(
+    enter: OpenSocket, topic: BrokerTopic, consumer: User, settings: Settings
+) -> None:
+    """Attempts count; what runs goes on."""
+    settings.DASF_USER_RATES = {"subscribe": "2/m"}
+    socket = await enter(consumer)
+    for number in range(3):
+        await socket.subscribe(PONGS, id_=str(number))
+    [error] = await socket.error("2")
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+    await socket.subscribe("{ viewer { username } }", id_="other")
+    assert await socket.data("other") == {"username": "consumer"}
+
+
+async def test_dasf_consumers(
+    open_socket: OpenSocket, topic: BrokerTopic, consumer: User, settings: Settings
+) -> None:
+    """A consumer's socket is a subscription; a producer's is not."""
+    settings.DASF_USER_RATES = {"subscribe": "1/m"}
+    await open_socket(**await to("topic/first", consumer))
+    await open_socket(**await to("topic", consumer))
+    second = await open_socket(**await to("topic/second", consumer))
+    with pytest.raises(ClosedError) as closed:
+        await second.receive()
+    assert closed.value.code == 4429
+
+
+async def test_users_do_not_disturb_each_other(
+    topic: BrokerTopic, producer: User, superuser: User, settings: Settings
+) -> None:
+    """Each has a rate of their own; an address is one for all of them."""
+    client = WebSocketClient()
+    settings.DASF_USER_RATES = {"publish": "1/m"}
+    for user in (producer, superuser):
+        await client.value(PUBLISH, {"text": "x"}, as_=user)
+    await client.refusal(PUBLISH, {"text": "x"}, as_=producer)
+
+
+@pytest.mark.parametrize("whose", ["address", "nobody"])
+async def test_addresses(
+    whose: str, topic: BrokerTopic, producer: User, anonymous: Caller, settings: Settings
+) -> None:
+    """What counts for an address counts for all of its users; who is anonymous is an address."""
+    name = "DASF_ADDRESS_RATES" if whose == "address" else "DASF_USER_RATES"
+    setattr(settings, name, {"ping": "1/m"})
+    one, other = "192.0.2.1", "192.0.2.2"
+
+    def caller(address: str) -> Caller:
+        user = producer if whose == "address" else anonymous.user
+        return Caller(user, is_anonymous=whose == "nobody", address=address)
+
+    await rates.admit(caller(one), Activity.PING)
+    await rates.admit(caller(other), Activity.PING)
+    with pytest.raises(RateLimitedError):
+        await rates.admit(caller(one), Activity.PING)
+
+
+async def test_windows_end(
+    producer: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the next one there is room again."""
+    settings.DASF_USER_RATES = {"ping": "1/m"}
+    caller = Caller(producer)
+    await rates.admit(caller, Activity.PING)
+    with pytest.raises(RateLimitedError) as refused:
+        await rates.admit(caller, Activity.PING)
+    later = rates._now() + refused.value.retry_after
+    monkeypatch.setattr(rates, "_now", lambda: later)
+    await rates.admit(caller, Activity.PING)
+
+
+async def test_concurrent_callers(producer: User, settings: Settings) -> None:
+    """Of many at once exactly as many are let in as the rate says."""
+    settings.DASF_USER_RATES = {"ping": "7/m"}
+    attempts = [rates.admit(Caller(producer), Activity.PING) for _ in range(30)]
+    done = await asyncio.gather(*attempts, return_exceptions=True)
+    assert [each is None for each in done].count(True) == 7
+    assert all(each is None or isinstance(each, RateLimitedError) for each in done)
+
+
+@pytest.mark.parametrize("failure", [ConnectionError("gone"), ValueError("odd")], ids=repr)
+async def test_a_cache_that_is_down(
+    failure: Exception,
+    topic: BrokerTopic,
+    producer: User,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody is refused, and the log has one line about it, not one for each request."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise failure
+
+    monkeypatch.setattr(type(caches["default"]), "incr", fail)
+    settings.DASF_USER_RATES = {"publish": "1/m"}
+    for text in ("one", "two", "three"):
+        await WebSocketClient().value(PUBLISH, {"text": text}, as_=producer)
+    lines = [each for each in caplog.records if each.name == rates.__name__]
+    assert [each.levelno for each in lines] == (
+        [logging.WARNING] if isinstance(failure, ConnectionError) else []
+    )
+
+
+async def test_nothing_is_asked_while_off(
+    topic: BrokerTopic, producer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without rates the cache is left alone, and no thread is woken."""
+
+    def never(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(rates, "_counted", never)
+    monkeypatch.setattr(BaseCache, "incr", never)
+    await WebSocketClient().value(PUBLISH, {"text": "x"}, as_=producer)
+    await WebSocketClient().value(PING, as_=producer)
