@@ -7,7 +7,7 @@ SECONDS ?= 600
 SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos bench bench-check bench-peers profile lint format schema requirements clean
+.PHONY: help demo test test-clients chaos bench bench-check bench-peers profile docs audit lint format schema requirements clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -24,14 +24,23 @@ $(BIN)/.dev: requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@ $(BIN)/.server
 
+$(BIN)/.docs: requirements/docs.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
 demo: $(BIN)/.server ## Start a broker with live data on this machine (PORT=8000).
 	@exec $(BIN)/python manage.py quickstart --port $(PORT)
 
 test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
-	$(BIN)/python -m pytest --backend=sqlite -m "not acceptance" --numprocesses=auto
-	$(BIN)/python -m pytest --backend=postgres -m "not acceptance" --numprocesses=auto
-	$(BIN)/python -m pytest --backend=sqlite -m acceptance
-	$(BIN)/python -m pytest --backend=postgres -m acceptance
+	$(BIN)/python -m pytest --backend=sqlite -m "not acceptance and not clients" --numprocesses=auto
+	$(BIN)/python -m pytest --backend=postgres -m "not acceptance and not clients" --numprocesses=auto
+	$(BIN)/python -m pytest --backend=sqlite -m "acceptance and not clients"
+	$(BIN)/python -m pytest --backend=postgres -m "acceptance and not clients"
+
+test-clients: $(BIN)/.dev ## Try real clients and browsers (needs Node.js, npm and Chromium).
+	$(BIN)/python -m pytest --backend=sqlite -m clients
 
 chaos: $(BIN)/.dev ## Kill, stop and cut off everything under load (SECONDS=600 SEEDS="1 2 3").
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seeds $(SEEDS)
@@ -47,6 +56,13 @@ bench-peers: $(BIN)/.dev ## Measure against other servers (needs Node.js and npm
 
 profile: $(BIN)/.dev ## Write flame graphs of fan-out and of publishing.
 	$(BIN)/python -m benchmarks.profiling
+
+docs: $(BIN)/.docs ## Build the documentation site in build/docs.
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet -d build/doctrees docs build/docs
+	@echo "Open build/docs/index.html."
+
+audit: $(BIN)/.dev ## Ask whether anything we install has known weaknesses.
+	$(BIN)/python -m tools.audit
 
 lint: $(BIN)/.dev ## Check style, types, layers, migrations and the exported schema.
 	$(BIN)/ruff check .
@@ -66,6 +82,7 @@ schema: $(BIN)/.dev ## Export the GraphQL schema.
 requirements: ## Compile the pinned requirements anew (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --extra server --extra postgres --extra redis pyproject.toml -o requirements/server.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url --constraint requirements/dev.txt --extra server --extra docs pyproject.toml -o requirements/docs.txt
 
 clean: ## Remove what was built, installed or stored here.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache testproject/var

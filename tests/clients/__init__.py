@@ -1,0 +1,1 @@
+"""Real clients, as themselves, against running servers."""
