@@ -1,0 +1,72 @@
+"""The site is built without a warning, and has what the code has."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dasf_broker import exceptions
+from dasf_broker.app_settings import DEFAULTS
+from dasf_broker.transports.closing import Close
+from tests.docs.pages import DOCS, HOW_TO, ROOT, TUTORIAL, read
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site as `make docs` does, elsewhere."""
+    folder = tmp_path_factory.mktemp("site")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [options] = re.findall(r"-m sphinx (.*) -d build/doctrees docs build/docs\n", makefile)
+    assert "--fail-on-warning" in options
+    command = ["-m", "sphinx", *options.split(), "-d", folder / "doctrees", DOCS, folder / "html"]
+    built = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert (built.returncode, built.stderr) == (0, "")
+    return folder / "html"
+
+
+def test_generated_parts(site: Path) -> None:
+    """Settings, codes, commands and the schema are all there."""
+    commands = (ROOT / "dasf_broker" / "management" / "commands").glob("[a-z]*.py")
+    codes = {kind.code for kind in exceptions.BrokerError.__subclasses__()}
+    expected = {
+        "settings": set(DEFAULTS),
+        "errors": codes | {exceptions.INTERNAL},
+        "closing": {str(close.code) for close in Close},
+        "commands": {path.stem for path in commands},
+        "schema": {"publishMessage", "StoragePolicy", "outstandingMessages", "PublishMany"},
+    }
+    for page, words in expected.items():
+        text = (site / "reference" / f"{page}.html").read_text(encoding="utf-8")
+        assert not {word for word in words if word not in text}, page
+
+
+def test_nothing_from_elsewhere(site: Path) -> None:
+    """The pages load nothing from other hosts."""
+    loads = re.compile(r'<(?:script|img|link)[^>]*(?:src|href)="(https?://[^"]+)"')
+    assert not {url for page in site.rglob("*.html") for url in loads.findall(page.read_text())}
+
+
+def test_javascript_is_tested() -> None:
+    """JavaScript is included from examples, which tests of clients import."""
+    tests = [
+        *(ROOT / "tests" / "clients").rglob("*.py"),
+        *(ROOT / "tests" / "clients").rglob("*.js"),
+    ]
+    tests += [*(ROOT / "tests" / "clients").rglob("*.mjs")]
+    tested = "".join(p.read_text(encoding="utf-8") for p in tests if "node_modules" not in p.parts)
+    for page in map(read, [TUTORIAL, *HOW_TO]):
+        assert not [str(block) for block in page.blocks if block.kind in {"js", "javascript"}]
+        for block in page.blocks:
+            if block.kind == "{literalinclude}" and block.argument.endswith(".js"):
+                path = (DOCS / page.name).parent.joinpath(block.argument).resolve()
+                example = path.relative_to(ROOT / "examples")
+                assert path.is_file()
+                assert example.name in tested or example.parts[0] in tested, str(block)
