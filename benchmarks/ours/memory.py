@@ -58,7 +58,8 @@ def _contestant(
 
     def measure() -> dict[str, float]:
         # What was freed is not given back: each turn needs a server that served nobody yet.
-        with site.server(application=application) as server:
+        settings = "benchmarks.settings"
+        with site.server(application=application, DJANGO_SETTINGS_MODULE=settings) as server:
             return generate("idle", server, **given)
 
     return measure

@@ -12,7 +12,7 @@ from dasf_broker.exceptions import ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.models.statements import Selection
 from dasf_broker.operations.caller import Caller
-from dasf_broker.permissions import TopicRights, rights_of, rights_table
+from dasf_broker.permissions import TopicRights, rights_of, rights_table, search_in_vain
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -97,6 +97,8 @@ class AccessTable:
         # Of the pairs that were named: all users with all topics would be too many.
         pairs = [(user, topic) for topic in topics for user in self._users[topic.slug].values()]
         self._rights.update(rights_of(pairs))
+        if names and not pairs:  # nor does the time tell whether a topic is missing or hidden
+            search_in_vain({user for slug in names for user in self._users[slug].values()})
 
 
 @Selection
@@ -140,6 +142,7 @@ def access_by_id(caller: Caller, topic_id: int) -> Access:
     """Return one topic by primary key, under the same rule."""
     topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
     if topic is None:
+        search_in_vain([caller.user])
         raise NotFoundError("There is no such topic that you may see.")
     table = rights_table([caller.user], [topic])
     rights = table[caller.user.pk, topic.pk]

@@ -48,8 +48,8 @@ def find_or_create(
     """
     with suppress(NotFoundError):
         return table.get(caller, slug), False
-    allowed = app_settings.DASF_CREATE_TOPIC_ON_MESSAGE and not table.exists(slug)
-    if not allowed or not holds_globally(caller.user, Right.ADD):
+    allowed = app_settings.DASF_CREATE_TOPIC_ON_MESSAGE and holds_globally(caller.user, Right.ADD)
+    if not allowed or table.exists(slug):  # in this order: hidden and missing cost the same
         raise NotFoundError.topic(slug)
     try:
         with transaction.atomic():

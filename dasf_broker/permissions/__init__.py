@@ -16,6 +16,7 @@ from dasf_broker.permissions.callers import (
     rights,
     rights_of,
     rights_table,
+    search_in_vain,
 )
 from dasf_broker.permissions.giving import (
     grant,
@@ -56,6 +57,7 @@ __all__ = [
     "rights",
     "rights_of",
     "rights_table",
+    "search_in_vain",
     "topics_visible_to",
     "users_with",
 ]

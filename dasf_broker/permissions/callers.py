@@ -74,6 +74,12 @@ def rights_of(pairs: Collection[tuple[User, BrokerTopic]]) -> RightsTable:
     }
 
 
+def search_in_vain(users: Iterable[User]) -> None:
+    """Ask for rights on no topic: as many queries as :func:`rights_of`, and as long."""
+    if plain := [user.pk for user in users if user.is_active and not user.is_superuser]:
+        _held(plain, {0}, content_type().pk)
+
+
 def holds_globally(user: User, right: Right) -> bool:
     """Tell whether the user holds the right for all topics. One query."""
     if not user.is_active:
