@@ -20,7 +20,7 @@ from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import load_topic, stored_messages, topic_now
+from dasf_broker.operations.hubs import load_topic, stored_messages
 from dasf_broker.operations.presence import present
 from dasf_broker.operations.publish import message_event
 from dasf_broker.operations.vigil import guarded
@@ -100,9 +100,10 @@ async def messages(
         types=_FOR_PEOPLE if types is None else frozenset(types),
         must_be_complete=after is not None,
     )
+    # Known before the mailbox opens: what is published from then on is read, or heard.
+    position = _first_position(found.topic, start, after)
     async with present(found.topic) as (mailbox, live_from):
         with guarded(found, mailbox, "may_consume"):
-            position = await _first_position(backlog.topic_id, start, after)
             # Who is up to date, as most are after a restart, need not read what they have.
             is_behind = position < live_from
             async for received in _follow(mailbox, backlog, position, is_behind):
@@ -168,13 +169,10 @@ class _Backlog:
         return page
 
 
-async def _first_position(topic_id: int, start: StartPosition, after: str | None) -> int:
+def _first_position(topic: BrokerTopic, start: StartPosition, after: str | None) -> int:
     if after is not None:
-        return _position_after(await topic_now(topic_id), after)
-    if start is StartPosition.NEW:
-        # From the database, because the hub may be behind by one look.
-        return (await topic_now(topic_id)).last_sequence
-    return 0
+        return _position_after(topic, after)
+    return topic.last_sequence if start is StartPosition.NEW else 0
 
 
 def _position_after(topic: BrokerTopic, after: str) -> int:

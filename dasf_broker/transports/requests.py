@@ -156,7 +156,7 @@ async def _execute(schema: Schema, request: GraphQLRequest, context: Context) ->
         variable_values=request.variables,
         operation_name=request.operation_name,
         executor_class=schema.execution_context_class,
-        is_awaitable=optimized_is_awaitable,
+        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
         hide_suggestions=True,
     )
     return await done if isawaitable(done) else done

@@ -46,9 +46,13 @@ def test_audits_by_default(node: Node, application: str, tmp_path: Path) -> None
 
 def _audit(node: Node, application: str, folder: Path, **environment: str) -> list[dict[str, Any]]:
     lifespan = "off" if "django" in application else "on"
-    options = {"application": application, **environment}
     # For some ask for types, which not everybody may else.
     debugging = site(folder, DEBUG="1")
-    with debugging as made, made.server("--lifespan", lifespan, **options) as server:
+    with (
+        debugging as made,
+        made.server(
+            "--lifespan", lifespan, application=application, port=None, **environment
+        ) as server,
+    ):
         told: list[dict[str, Any]] = node.run("audits", url=server.graphql)
         return told

@@ -35,7 +35,7 @@ def enduring(made: Site, *options: str, **environment: str) -> Iterator[Server]:
     """Run a server with ``/vitals`` beside the broker; it must have nothing to complain about."""
     settings = {"DJANGO_SETTINGS_MODULE": "tests.endurance.settings", **environment}
     application = "tests.endurance.asgi:application"
-    with made.server(*options, application=application, **settings) as server:
+    with made.server(*options, application=application, port=None, **settings) as server:
         _ask(server, "/warm-up")
         yield server
     log = (made.folder / f"server-{server.port}.log").read_text()

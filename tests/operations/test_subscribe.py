@@ -83,7 +83,6 @@ async def test_what_was_not_acknowledged_comes_again(
     [
         (StartPosition.OUTSTANDING, [1, 3, 4]),
         (StartPosition.EARLIEST, [1, 2, 3, 4]),
-        (StartPosition.NEW, [4]),
     ],
 )
 async def test_start(
@@ -101,6 +100,22 @@ async def test_start(
         await until_open(topic)
         await publish(user, 1)
         assert [(await first).message.sequence, *await take(stream, len(expected) - 1)] == expected
+
+
+async def test_start_with_the_next(topic: BrokerTopic, producer: User, consumer: User) -> None:
+    """Nothing that was there before is sent to who wants new messages only."""
+    await publish(producer, 3)
+    async with messages(consumer, start=StartPosition.NEW) as stream:
+        first = asyncio.ensure_future(anext(stream))
+        await until_open(topic)
+        while not first.done():  # nobody says when the position was read
+            await publish(producer, 1)
+            await asyncio.wait({first}, timeout=0.05)
+        sequence = (await first).message.sequence
+        assert sequence is not None
+        assert sequence > 3
+        await publish(producer, 1)
+        assert await take(stream, 1) == [sequence + 1]
 
 
 @pytest.mark.parametrize("acknowledged_by_others", [True, False])
