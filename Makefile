@@ -37,7 +37,7 @@ test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
 	$(BIN)/python -m pytest --backend=sqlite -m "not acceptance and not clients" --numprocesses=auto
 	$(BIN)/python -m pytest --backend=postgres -m "not acceptance and not clients" --numprocesses=auto
 	$(BIN)/python -m pytest --backend=sqlite -m "acceptance and not clients"
-	$(BIN)/python -m pytest --backend=postgres -m "acceptance and not clients"
+	$(BIN)/python -m pytest --backend=postgres -m "acceptance and not clients and not any_database"
 
 test-clients: $(BIN)/.dev ## Try real clients and browsers (needs Node.js, npm and Chromium).
 	$(BIN)/python -m pytest --backend=sqlite -m clients

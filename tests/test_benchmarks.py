@@ -22,7 +22,7 @@ from benchmarks.load.fanout import Board
 from benchmarks.load.websocket import read_frame
 from tests.acceptance.servers import ROOT
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.any_database]
 
 
 @pytest.fixture(scope="module")

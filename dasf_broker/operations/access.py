@@ -98,7 +98,8 @@ class AccessTable:
         pairs = [(user, topic) for topic in topics for user in self._users[topic.slug].values()]
         self._rights.update(rights_of(pairs))
         if names and not pairs:  # nor does the time tell whether a topic is missing or hidden
-            search_in_vain({user for slug in names for user in self._users[slug].values()})
+            people = {key: user for slug in names for key, user in self._users[slug].items()}
+            search_in_vain(people.values())
 
 
 @Selection

@@ -14,7 +14,7 @@ from dasf_broker.app_settings import DEFAULTS
 from dasf_broker.transports.closing import Close
 from tests.docs.pages import DOCS, HOW_TO, ROOT, TUTORIAL, read
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
