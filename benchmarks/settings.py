@@ -1,6 +1,7 @@
-"""Those of the test project, where one user may be as many as a benchmark needs."""
+"""Those of the test project, without limits that one user of a benchmark reaches."""
 
 from testproject.settings import *  # noqa: F403
 
 DASF_MAX_SOCKETS_PER_USER = 0
 DASF_MAX_SOCKETS_PER_ADDRESS = 0
+DASF_MAX_BACKLOG = 10**8

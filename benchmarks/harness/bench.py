@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,9 @@ TOPIC = "topic"
 
 #: Who may do what.
 PEOPLE = {"producer": ["can_produce"], "consumer": ["can_consume"]}
+
+#: What lets one user be as many as a benchmark needs.
+UNLIMITED = {"DJANGO_SETTINGS_MODULE": "benchmarks.settings"}
 
 
 @dataclass
@@ -55,11 +58,12 @@ class Bench:
 
     @contextmanager
     def site(self, name: str = "site", *topics: str) -> Iterator[tuple[Site, dict[str, str]]]:
-        """Make a site on SQLite with the defaults of the README; yield it with people's keys."""
+        """Make a site on SQLite as in the README; yield it with people's keys."""
         if self._template is None:
             with site_on(self.new_folder("template"), None, None) as template:
                 self._template = template
-        with copy_of(self._template, self.new_folder(name)) as made:
+        with copy_of(self._template, self.new_folder(name)) as copied:
+            made = replace(copied, environment={**copied.environment, **UNLIMITED})
             yield made, made.prepare({slug: {} for slug in topics or [TOPIC]}, PEOPLE)
 
     def in_turns(self, contestants: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:

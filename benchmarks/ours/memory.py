@@ -58,8 +58,7 @@ def _contestant(
 
     def measure() -> dict[str, float]:
         # What was freed is not given back: each turn needs a server that served nobody yet.
-        settings = "benchmarks.settings"
-        with site.server(application=application, DJANGO_SETTINGS_MODULE=settings) as server:
+        with site.server(application=application) as server:
             return generate("idle", server, **given)
 
     return measure

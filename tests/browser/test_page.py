@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ pytestmark = pytest.mark.clients
 
 EXAMPLES = sorted(Path(__file__).parents[2].glob("examples/graphql/*.graphql"))
 
+#: What the page consists of.
+FILES = {"main.js", "main.css", "editor.worker.js", "graphql.worker.js", "json.worker.js"}
+
+#: Seconds for the last of them to be asked for.
+PATIENCE = 20.0
+
 
 def test_it_loads(console: Console, deployment: Deployment) -> None:
     """All that the page needs comes from this host, workers included."""
@@ -23,14 +30,14 @@ def test_it_loads(console: Console, deployment: Deployment) -> None:
     console.shows("errors")
     own = f"127.0.0.1:{deployment.server.port}"
     assert console.hosts == {own}
-    names = {url.rpartition("/")[2] for url in console.addresses if "/static/" in url}
-    assert names == {
-        "main.js",
-        "main.css",
-        "editor.worker.js",
-        "graphql.worker.js",
-        "json.worker.js",
-    }
+    end = time.monotonic() + PATIENCE
+    while _files(console) != FILES and time.monotonic() < end:  # workers come when they are needed
+        console.page.wait_for_timeout(100)
+    assert _files(console) == FILES
+
+
+def _files(console: Console) -> set[str]:
+    return {url.rpartition("/")[2] for url in console.addresses if "/static/" in url}
 
 
 def test_tabs_are_the_examples(console: Console) -> None:
