@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Closing(NamedTuple):
@@ -46,3 +48,13 @@ class Close(Closing, Enum):
         "Too many sockets, wrong credentials or introductions. Close some, or wait; do not come "
         "back at once.",
     )
+
+
+def note_disconnect(message: Mapping[str, Any]) -> None:
+    """Free what clients left behind that were thrown out for sending too much.
+
+    The server keeps their frames, megabytes each, in few objects that refer to each other. Python
+    looks for such circles after many objects were made, and by then there may be dozens of clients.
+    """
+    if message.get("code") == Close.TOO_BIG.code:
+        gc.collect()

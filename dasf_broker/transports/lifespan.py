@@ -14,18 +14,11 @@ from dasf_broker.transports.handshake import Receive, Scope, Send
 logger = logging.getLogger(__name__)
 
 
-#: Objects made, and not freed yet, after which Python looks for garbage.
-GARBAGE = 10_000
-
-
 def _settle() -> None:
     # What is loaded by now stays. To look through all of it for garbage, again and again, would
     # hold up everybody for a tenth of a second each time.
     gc.collect()
     gc.freeze()
-    # Each request makes garbage in circles, some hundred objects. Python's own threshold of 700
-    # has it searched for several times a request, which was a tenth of what a mutation cost.
-    gc.set_threshold(max(gc.get_threshold()[0], GARBAGE), *gc.get_threshold()[1:])
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
