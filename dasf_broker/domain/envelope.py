@@ -231,6 +231,11 @@ def _check_properties(properties: Any) -> Mapping[str, Any]:
     return properties
 
 
+def content_size(content: Mapping[str, Any]) -> int:
+    """Return about how many bytes the body and the properties of a message take."""
+    return len(content["payload"]) + len(str(content["properties"]))
+
+
 def _check_depth(properties: Mapping[str, Any]) -> None:
     """Refuse what is nested so deeply that some part on its way could not copy or print it."""
     level: list[Any] = [properties]

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
-from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType
+from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType, content_size
 
 #: Stands for no single topic but for the list of all: who waits for a topic listens here.
 DIRECTORY = 0
@@ -112,7 +112,7 @@ def weight(event: Event) -> int:
     """Return about how many bytes an event takes, on the wire or in memory."""
     if not isinstance(event, MessagePublished):
         return _FRAME
-    return _FRAME + len(event.content["payload"]) + len(str(event.content["properties"]))
+    return _FRAME + content_size(event.content)
 
 
 def is_lost_without_a_bell(event: Event) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 from django.core.cache import caches
 
 from dasf_broker import app_settings, database
+from dasf_broker.domain.envelope import content_size
 from dasf_broker.domain.rates import Activity, Rate
 from dasf_broker.exceptions import RateLimitedError
 from dasf_broker.operations.caller import Caller
@@ -58,7 +59,7 @@ async def refused_publications(
     if not (publications and _is_limited(Activity.PUBLISH, Activity.PUBLISH_BYTES)):
         return {}
     caller = publications[0].caller
-    sizes = [_size(each) for each in publications]
+    sizes = [content_size(each.envelope.content) for each in publications]
     claims = _claims(caller, Activity.PUBLISH, len(sizes))
     of_bytes = _claims(caller, Activity.PUBLISH_BYTES, sum(sizes))
     counts = iter(await _counted([*claims, *of_bytes]))
@@ -145,10 +146,6 @@ def _claims_of_address(address: str | None, activity: Activity, amount: int = 1)
     if not rate or address is None:
         return []
     return [_Claim(f"address:{address}", activity, Rate.parse(rate), amount, _now())]
-
-
-def _size(publication: Publication) -> int:
-    return len(publication.envelope.payload) + len(str(publication.envelope.properties))
 
 
 def _beyond(weights: Sequence[int], room: int) -> Iterator[int]:

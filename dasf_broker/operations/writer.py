@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from dasf_broker import app_settings, database
+from dasf_broker.domain.envelope import content_size
 from dasf_broker.exceptions import BrokerError, UnavailableError
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
@@ -254,8 +255,7 @@ async def close_writer() -> None:
 
 
 def _weigh_message(publication: Publication) -> int:
-    envelope = publication.envelope
-    return ITEM_BYTES + len(envelope.payload) + len(str(envelope.properties))
+    return ITEM_BYTES + content_size(publication.envelope.content)
 
 
 def _answer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 from dasf_broker.schema import schema
 from tests import readme
+from tests.clients.node import installed
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tests" / "graphql_js"
@@ -26,7 +26,9 @@ pytestmark = pytest.mark.clients
 @pytest.fixture(scope="module")
 def graphql_js(pytestconfig: pytest.Config) -> Path:
     """Install graphql-js, as the lock file has it, once."""
-    return _installed(pytestconfig)
+    folder = installed(PACKAGE, pytestconfig)
+    shutil.copy(PACKAGE / "check.mjs", folder)
+    return folder
 
 
 def test_schema_is_understood(graphql_js: Path) -> None:
@@ -55,17 +57,6 @@ def test_scripts_of_readme_can_be_read(script: str, tmp_path: Path) -> None:
     """The clients' code in README.md is JavaScript."""
     (tmp_path / "client.mjs").write_text(script, encoding="utf-8")
     _run("node", "--check", "client.mjs", cwd=tmp_path)
-
-
-def _installed(config: pytest.Config) -> Path:
-    lock = (PACKAGE / "package-lock.json").read_bytes()
-    folder = config.cache.mkdir(f"graphql-js-{hashlib.sha256(lock).hexdigest()[:12]}")
-    for file in PACKAGE.iterdir():
-        if file.is_file():
-            shutil.copy(file, folder)
-    if not (folder / "node_modules" / "graphql" / "package.json").exists():
-        _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
-    return folder
 
 
 def _check(folder: Path, sdl: str, *documents: str) -> dict[str, Any]:
