@@ -45,7 +45,7 @@ class StartPosition(StrEnum):
     EARLIEST = "EARLIEST"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
     """A message as one subscriber gets it."""
 
@@ -106,33 +106,34 @@ async def messages(
         with guarded(found, mailbox, "may_consume"):
             # Who is up to date, as most are after a restart, need not read what they have.
             is_behind = position < live_from
-            async for received in _follow(mailbox, backlog, position, is_behind):
-                yield received
+            while True:
+                mailbox.catch_up()
+                if is_behind:
+                    async for row in _missed(mailbox, backlog, position):
+                        position = row.sequence or position
+                        yield Received(Delivery(row))
+                while delivery := mailbox.take() or await mailbox.get():
+                    message: Any = delivery.event
+                    if message.sequence is not None:
+                        if message.sequence <= position:
+                            continue
+                        position = message.sequence
+                    if message.message_type in backlog.types:
+                        yield Received(delivery, mailbox.take_dropped())
+                is_behind = True
 
 
-async def _follow(
-    mailbox: Mailbox, backlog: _Backlog, position: int, is_behind: bool
-) -> AsyncIterator[Received]:
+async def _missed(
+    mailbox: Mailbox, backlog: _Backlog, position: int
+) -> AsyncIterator[MessagePublished]:
     pace = Pace(PAGE)
-    while True:
-        mailbox.catch_up()
-        while is_behind and (page := await database.read(backlog.read, position, pace.rows)):
-            pace.note(page)
-            for row in page:
-                assert row.sequence is not None
-                position = row.sequence
-                mailbox.check()
-                yield Received(Delivery(row))
-        while (delivery := await mailbox.get()) is not None:
-            received = Received(delivery)
-            if (sequence := received.message.sequence) is not None:
-                if sequence <= position:
-                    continue
-                position = sequence
-            if received.message.message_type in backlog.types:
-                dropped = mailbox.take_dropped()
-                yield Received(delivery, dropped) if dropped else received
-        is_behind = True
+    while page := await database.read(backlog.read, position, pace.rows):
+        pace.note(page)
+        for row in page:
+            assert row.sequence is not None
+            position = row.sequence
+            mailbox.check()
+            yield row
 
 
 # --- where a subscription begins --------------------------------------------------------------

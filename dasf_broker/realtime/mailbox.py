@@ -34,9 +34,10 @@ class Delivery:
 
     def view(self, make: Callable[[Any], T]) -> T:
         """Return what ``make`` makes of the event, made once for all subscribers."""
-        if make not in self.views:
-            self.views[make] = make(self.event)
-        return cast("T", self.views[make])
+        found = self.views.get(make)
+        if found is None:
+            found = self.views[make] = make(self.event)
+        return cast("T", found)
 
 
 class Mailbox:
@@ -120,6 +121,10 @@ class Mailbox:
         """Return how many deliveries were lost since the last call."""
         dropped, self.dropped = self.dropped, 0
         return dropped
+
+    def take(self) -> Delivery | None:
+        """Return the next delivery if there is one already."""
+        return self._take_oldest() if self._deliveries else None
 
     async def get(self) -> Delivery | None:
         """Wait for the next delivery; ``None`` means that the subscriber lags.

@@ -65,7 +65,9 @@ async def stream(
                 return
             except Exception as error:
                 raise SubscriptionError(present([operation.located(error)])) from error
-            yield event, await _result(operation, event, context, key)
+            result = _result(operation, event, context, key)
+            # Shielded: who rendered first may go while the others still wait.
+            yield event, result if isinstance(result, str) else await asyncio.shield(result)
 
 
 # --- operations -------------------------------------------------------------------------------
@@ -142,20 +144,16 @@ def _operation(schema: Schema, request: GraphQLRequest) -> _Operation:
 # --- results ----------------------------------------------------------------------------------
 
 
-async def _result(operation: _Operation, event: Any, context: Context, key: Any) -> str:
+def _result(
+    operation: _Operation, event: Any, context: Context, key: Any
+) -> str | asyncio.Future[str]:
     """Return the result for an event, from who with the same key needed it first."""
-    renderings: dict[Any, str | asyncio.Future[str]]
-    renderings = getattr(event, "renderings", {})
+    renderings: dict[Any, str | asyncio.Future[str]] = getattr(event, "renderings", {})
     found = renderings.get(key)
     if found is None:
         made = operation.render(event, context)
         found = renderings[key] = made if isinstance(made, str) else asyncio.ensure_future(made)
-    if isinstance(found, str):
-        return found
-    # Shielded: who rendered first may go while the others still wait.
-    text: str = await asyncio.shield(found)
-    renderings[key] = text
-    return text
+    return found
 
 
 async def _text_later(result: Awaitable[ExecutionResult]) -> str:

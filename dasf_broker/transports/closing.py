@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Mapping
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Closing(NamedTuple):
@@ -49,24 +46,3 @@ class Close(Closing, Enum):
         "Too many sockets, wrong credentials or introductions. Close some, or wait; do not come "
         "back at once.",
     )
-
-
-#: Seconds between two such searches, each of which takes some 20 ms.
-PAUSE = 0.25
-
-_searched_at = -PAUSE
-
-
-def note_disconnect(message: Mapping[str, Any]) -> None:
-    """Free what clients left behind that were thrown out for sending too much.
-
-    The server keeps their frames, megabytes each, in few objects that refer to each other. Python
-    looks for such circles after many objects were made, and by then there may be dozens of clients.
-    """
-    global _searched_at  # noqa: PLW0603 - of the process, like what is searched
-    if message.get("code") != Close.TOO_BIG.code:
-        return
-    now = time.monotonic()
-    if now - _searched_at >= PAUSE:  # or whoever sends such frames would keep us busy with it
-        gc.collect()
-        _searched_at = time.monotonic()

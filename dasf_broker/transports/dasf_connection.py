@@ -27,7 +27,7 @@ from dasf_broker.exceptions import (
 from dasf_broker.operations.caller import Caller
 from dasf_broker.transports import origins
 from dasf_broker.transports.admission import Seat, seat
-from dasf_broker.transports.closing import Close, note_disconnect
+from dasf_broker.transports.closing import Close
 from dasf_broker.transports.handshake import Receive, Scope, Send, headers_of, identify_socket
 from dasf_broker.transports.outlets import outlet
 from dasf_broker.transports.wire import read_json, write_json
@@ -168,7 +168,6 @@ class DasfSocket:
                 await waiting.put(text)
                 if len(text) > LARGE:
                     await waiting.join()
-            note_disconnect(message)
             for task in tasks:
                 task.cancel()
             await waiting.put(None)  # what the client sent before it went still counts

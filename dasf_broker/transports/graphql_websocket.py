@@ -32,7 +32,7 @@ from dasf_broker.schema.errors import present
 from dasf_broker.transports import origins
 from dasf_broker.transports.admission import seat
 from dasf_broker.transports.broadcast import SubscriptionError, stream
-from dasf_broker.transports.closing import Close, note_disconnect
+from dasf_broker.transports.closing import Close
 from dasf_broker.transports.handshake import (
     Receive,
     Scope,
@@ -184,7 +184,6 @@ class _Socket:
             await asyncio.sleep(0)
         message = await self._receive()
         if message["type"] != "websocket.receive":
-            note_disconnect(message)
             return None
         text = message.get("text")
         self._check_size(text or "")

@@ -32,8 +32,8 @@ _redis_numbers = itertools.cycle(range(1, 16))
 
 #: Options of uvicorn.
 AS_IN_README = shlex.split(
-    "--lifespan on --ws websockets-sansio --ws-per-message-deflate false --ws-max-size 4194304 "
-    "--timeout-graceful-shutdown 5"
+    "--lifespan on --ws dasf_broker.transports.uvicorn:WebSocketProtocol "
+    "--ws-per-message-deflate false --ws-max-size 4194304 --timeout-graceful-shutdown 5"
 )
 
 #: What a server's process may have come to: it runs, or a test ended it.

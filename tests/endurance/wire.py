@@ -11,7 +11,7 @@ import struct
 from typing import Any, Self
 
 #: Opcodes of frames.
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+CONTINUATION, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
 
 _SIXTEEN_BITS, _SIXTY_FOUR_BITS = 126, 127
 

@@ -13,7 +13,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from tests.endurance.wire import GRAPHQL, TEXT, ClosedError, Wire, initialisation, masked
+from tests.endurance.wire import (
+    CONTINUATION,
+    GRAPHQL,
+    PING,
+    TEXT,
+    ClosedError,
+    Wire,
+    initialisation,
+    masked,
+)
 
 Attack = Callable[[int, str], Awaitable[None]]
 
@@ -101,10 +110,10 @@ async def huge_frames(port: int, key: str) -> None:
 async def huge_messages(port: int, key: str) -> None:
     """Send as much in many frames, of which none is large."""
     wire = await _graphql(port, key)
-    part = masked(TEXT, b"x" * MEGABYTE)
+    first, other = (_part(opcode, b"x" * MEGABYTE) for opcode in (TEXT, CONTINUATION))
     with suppress(ConnectionError):
         for number in range(HUGE // MEGABYTE):
-            wire.write(bytes([0 if number else TEXT]) + part[1:])  # not the last of the message
+            wire.write(other if number else first)
             await wire.drain()
     await _until_closed(wire)
 
@@ -128,16 +137,54 @@ async def flood_of_frames(port: int, key: str) -> None:
         reading.cancel()
 
 
+async def flood_of_tiny_frames(port: int, key: str) -> None:
+    """Send ten thousand frames at once that need no answer, again and again."""
+    await _flood(await _graphql(port, key), masked(TEXT, b'{"type":"pong"}') * 10_000)
+
+
+async def message_of_nothing(port: int, key: str) -> None:
+    """Send a message in any number of parts, of which each is empty."""
+    wire = await _graphql(port, key)
+    wire.write(_part(TEXT, b""))
+    await _flood(wire, _part(CONTINUATION, b"") * 10_000)
+
+
+async def message_in_crumbs(port: int, key: str) -> None:
+    """Send a large message byte by byte."""
+    wire = await _graphql(port, key)
+    wire.write(_part(TEXT, b"x"))
+    reading = asyncio.create_task(_until_closed(wire))
+    await _flood(wire, _part(CONTINUATION, b"x") * 10_000, until=reading)
+
+
 async def never_reads(port: int, key: str) -> None:
     """Ask without end, and take no answer."""
+    await _flood(await _deaf(port, key), masked(TEXT, b'{"type":"ping"}') * 100)
+
+
+async def never_reads_pongs(port: int, key: str) -> None:
+    """Send pings of websockets without end, and take no pong."""
+    await _flood(await _deaf(port, key), masked(PING, b"x" * 125) * 100)
+
+
+async def _deaf(port: int, key: str) -> Wire:
     wire = await Wire.connect(port, receive_buffer=4096)
     await wire.upgrade_to_graphql(key)
     wire.stop_reading()
-    _attacked()
-    ping = masked(TEXT, b'{"type":"ping"}') * 100
-    while True:
-        wire.write(ping)
+    return wire
+
+
+async def _flood(wire: Wire, data: bytes, *, until: asyncio.Task[None] | None = None) -> None:
+    while until is None or not until.done():
+        wire.write(data)
         await wire.drain()
+        _attacked()
+
+
+def _part(opcode: int, data: bytes) -> bytes:
+    """Return a frame that is not the last of its message."""
+    frame = masked(opcode, data)
+    return bytes([frame[0] & 0x7F]) + frame[1:]
 
 
 async def never_begins(port: int, key: str) -> None:
@@ -207,7 +254,11 @@ ATTACKS: dict[str, Attack] = {
             huge_frames,
             huge_messages,
             flood_of_frames,
+            flood_of_tiny_frames,
+            message_of_nothing,
+            message_in_crumbs,
             never_reads,
+            never_reads_pongs,
             never_begins,
             slow_bodies,
             huge_bodies,

@@ -85,7 +85,7 @@ def _config() -> uvicorn.Config:
     application: Any = get_default_application()
     return uvicorn.Config(
         application,
-        ws="websockets-sansio",
+        ws="dasf_broker.transports.uvicorn:WebSocketProtocol",
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=5,
         lifespan="on",

@@ -1,0 +1,254 @@
+"""A websocket protocol for uvicorn, made for fan-out and for strangers.
+
+``uvicorn mysite.asgi:application --ws dasf_broker.transports.uvicorn:WebSocketProtocol``
+
+It is uvicorn's own ``websockets-sansio``, with its options and its behaviour. Only what passes
+between it and the network is arranged in another way, which ASGI applications cannot do
+themselves. The broker works without it, on any ASGI server.
+
+- What is sent to a client in one turn of the event loop goes out in one write. A write costs
+  several times as much as a frame.
+- What a client sends is parsed in slices, between which other clients have their turn.
+- What a client makes the server keep is bounded: pongs that nobody takes, and messages in very
+  many parts.
+"""
+
+from __future__ import annotations
+
+import struct
+from asyncio import AbstractEventLoop, BaseTransport, Transport, get_running_loop
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
+    from websockets.frames import Frame
+
+#: Bytes of frames that are joined to one write, at most.
+JOINED = 64 * 1024
+
+#: Bytes that are parsed at once. A frame takes some ten microseconds, and may have six bytes.
+SLICE = 2 * 1024
+
+#: Seconds of parsing in one turn of the event loop.
+TURN = 0.001
+
+#: The first byte of a text frame that is a message of its own (RFC 6455, section 5.2).
+_TEXT = 0x81
+
+#: From how many bytes on a length takes two bytes, and eight.
+_SIXTEEN_BITS, _SIXTY_FOUR_BITS = 126, 1 << 16
+
+_SHORT, _MEDIUM, _LONG = struct.Struct("!BB"), struct.Struct("!BBH"), struct.Struct("!BBQ")
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """One client's connection, made by uvicorn."""
+
+    _connection: Connection
+    #: The answer to the newest ping, while the client takes nothing.
+    _pong = b""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Begin."""
+        self._connection = Connection(cast("Transport", transport), super().data_received)
+        super().connection_made(cast("Transport", self._connection))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and let go of what came: whatever refers to us may live on for a while."""
+        super().connection_lost(exc)
+        self._connection.forget()
+        self._forget()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, bit by bit."""
+        self._connection.take(data)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send, in the shortest way what is sent most often: text in an open socket."""
+        is_ready = self.writable.is_set() and self.conn.state is State.OPEN
+        text = message.get("text") if is_ready and message["type"] == "websocket.send" else None
+        if text is None or self.conn.extensions or self.close_sent or self.disconnected:
+            await super().send(message)
+        else:
+            self._connection.write(text_frame(text))
+
+    # --- what clients could make us keep ------------------------------------------------------
+
+    def handle_ping(self) -> None:
+        """Answer now; or only the newest one, when the client takes something again.
+
+        RFC 6455, section 5.5.3, allows that.
+        """
+        if self.writable.is_set():
+            super().handle_ping()
+        elif pongs := self.conn.data_to_send():  # of all pings in a slice at once
+            self._pong = pongs[-1]
+
+    def resume_writing(self) -> None:
+        """Go on, with the answer to the newest ping first."""
+        super().resume_writing()
+        if self._pong:
+            pong, self._pong = self._pong, b""
+            self._connection.write(pong)
+
+    def handle_cont(self, event: Frame) -> None:
+        """Join small parts of a message: each by itself costs many times its size."""
+        part = bytes(event.data)
+        if len(self.frames[-1]) < JOINED:
+            self.frames[-1] += part
+        else:
+            self.frames.append(part)
+        if event.fin:
+            self.frames = [b"".join(self.frames)]
+            self.send_receive_event_to_app()
+
+    def handle_parser_exception(self) -> None:
+        """Close, and let go of a message that will never be whole."""
+        super().handle_parser_exception()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.frames = []
+        self.conn.events_received()
+        if self.conn.parser_exc is not None:  # it knows what was being parsed
+            self.conn.parser_exc.__traceback__ = None
+
+
+class Connection:
+    """A transport that joins what is written, and hands on what was read in slices.
+
+    Parameters
+    ----------
+    transport
+        The connection itself. What is not defined here is its own.
+    parse
+        Takes what was read.
+    """
+
+    def __init__(self, transport: Transport, parse: Callable[[bytes], None]) -> None:
+        self._transport = transport
+        self._parse = parse
+        self._unwritten: list[bytes] = []
+        self._size = 0
+        #: What was read, and how much of it was parsed.
+        self._read = b""
+        self._parsed = 0
+        self._is_held = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def forget(self) -> None:
+        """Let go of everything; the connection is gone."""
+        self._unwritten, self._size, self._read, self._parsed = [], 0, b"", 0
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Write at the end of this turn of the event loop, or when there is enough."""
+        if not self._unwritten:
+            get_running_loop().call_soon(self._flush)
+        self._unwritten.append(data)
+        self._size += len(data)
+        if self._size >= JOINED:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._unwritten:
+            data = b"".join(self._unwritten)
+            self._unwritten, self._size = [], 0
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close the connection when everything is written."""
+        self._flush()
+        self._transport.close()
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes the client has not taken."""
+        return self._size + self._transport.get_write_buffer_size()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def take(self, data: bytes) -> None:
+        """Have it parsed: now if it is little, or slice by slice in turn with other clients."""
+        if len(data) <= SLICE and not self._has_more:
+            self._parse(data)
+            return
+        self._read = self._read[self._parsed :] + data
+        self._parsed = 0
+        self._transport.pause_reading()
+        _queue().add(self)
+
+    def pause_reading(self) -> None:
+        """Parse nothing for now: the application has something to do."""
+        self._is_held = True
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on with what was read already, then with the network."""
+        self._is_held = False
+        if self._has_more:
+            _queue().add(self)
+        else:
+            self._transport.resume_reading()
+
+    def parse_for_a_while(self) -> None:
+        """Have one turn."""
+        end = perf_counter() + TURN
+        while self._has_more and not self._is_held and perf_counter() < end:
+            part = self._read[self._parsed : self._parsed + SLICE]
+            self._parsed += SLICE
+            self._parse(part)
+            if self._transport.is_closing():
+                self._read = b""
+        if not self._is_held:
+            self.resume_reading()
+
+    @property
+    def _has_more(self) -> bool:
+        return self._parsed < len(self._read)
+
+
+class Queue:
+    """The connections of an event loop that wait for their turn, of which it has one at a time."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Connection, None] = {}
+
+    def add(self, connection: Connection) -> None:
+        """Let a connection have its turn after those that wait already."""
+        if not self._waiting:
+            get_running_loop().call_soon(self._go_on)
+        self._waiting[connection] = None
+
+    def _go_on(self) -> None:
+        connection = next(iter(self._waiting))
+        del self._waiting[connection]
+        if self._waiting:
+            get_running_loop().call_soon(self._go_on)
+        connection.parse_for_a_while()
+
+
+_queues: WeakKeyDictionary[AbstractEventLoop, Queue] = WeakKeyDictionary()
+
+
+def _queue() -> Queue:
+    return _queues.setdefault(get_running_loop(), Queue())
+
+
+def text_frame(text: str) -> bytes:
+    """Return a whole message of text as a server sends it: in one frame, and not masked."""
+    data = text.encode()
+    size = len(data)
+    if size < _SIXTEEN_BITS:
+        return _SHORT.pack(_TEXT, size) + data
+    if size < _SIXTY_FOUR_BITS:
+        return _MEDIUM.pack(_TEXT, _SIXTEEN_BITS, size) + data
+    return _LONG.pack(_TEXT, _SIXTEEN_BITS + 1, size) + data
