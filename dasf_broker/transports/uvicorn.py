@@ -207,7 +207,8 @@ class Connection:
             self._parsed += SLICE
             self._parse(part)
             if self._transport.is_closing():
-                self._read = b""
+                self._read, self._parsed = b"", 0
+                return
         if not self._is_held:
             self.resume_reading()
 
