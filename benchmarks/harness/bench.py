@@ -16,6 +16,9 @@ T = TypeVar("T")
 #: The topic of most benchmarks, under the default storage rule.
 TOPIC = "topic"
 
+#: The flags of servers that have nothing of ours, after those of the README.
+UVICORNS_OWN = ("--ws", "websockets-sansio")
+
 #: Who may do what.
 PEOPLE = {"producer": ["can_produce"], "consumer": ["can_consume"]}
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from benchmarks.harness.bench import TOPIC, Bench
+from benchmarks.harness.bench import TOPIC, UVICORNS_OWN, Bench
 from benchmarks.harness.generate import generate
 from benchmarks.harness.report import Figure, Report, pairwise
 from benchmarks.harness.trivial import trivial_server
@@ -39,15 +39,14 @@ def run(bench: Bench) -> Report:
             "dasf_broker": contestant(bench, start(site.server()), publish=PUBLISH, **keys),
             BARE: contestant(
                 bench,
-                start(site.server("--ws", "websockets-sansio", application=_BARE_APPLICATION)),
+                start(site.server(*UVICORNS_OWN, application=_BARE_APPLICATION)),
             ),
             BARE_JOINED: contestant(bench, start(site.server(application=_BARE_APPLICATION))),
             STOCK: contestant(
                 bench,
                 start(
                     site.server(
-                        "--ws",
-                        "websockets-sansio",
+                        *UVICORNS_OWN,
                         application="benchmarks.servers.stock:application",
                         DJANGO_SETTINGS_MODULE="",
                         REDIS_URL=redis,

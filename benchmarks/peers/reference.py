@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks.harness.bench import Bench
+from benchmarks.harness.bench import UVICORNS_OWN, Bench
 from benchmarks.harness.checks import check_stored
 from benchmarks.harness.generate import generate
 from benchmarks.harness.report import Figure, Report, pairwise
@@ -85,7 +85,8 @@ def _reference(bench: Bench) -> Iterator[tuple[Server, dict[str, str], Callable[
         return done.stdout
 
     keys: dict[str, str] = json.loads(printed("prepare.py", *TOPICS.values()))
-    flags = ["--port", "PORT", "--log-level", "warning", *AS_IN_README, "--lifespan", "off"]
+    flags = ["--port", "PORT", "--log-level", "warning", *AS_IN_README]
+    flags += [*UVICORNS_OWN, "--lifespan", "off"]
     command: list[str | Path] = [python, "-m", "uvicorn", "site_asgi:application", *flags]
     with peer(command, folder, environment) as server:
         yield server, keys, lambda: int(printed("count.py"))
