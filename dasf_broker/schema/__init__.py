@@ -29,6 +29,7 @@ from strawberry.types.scalar import ScalarDefinition
 from dasf_broker import app_settings
 from dasf_broker.schema.context import Context, Info
 from dasf_broker.schema.documents import DocumentCache
+from dasf_broker.schema.execution import Executor, mark_plain_fields
 from dasf_broker.schema.mutations import Mutation
 from dasf_broker.schema.queries import Query
 from dasf_broker.schema.subscriptions import Subscription
@@ -73,6 +74,7 @@ class Schema(strawberry.Schema):
         types: Iterable[Any] = (),
         extensions: Iterable[Any] = (),
         scalar_overrides: Mapping[Any, Any] | None = None,
+        execution_context_class: type[Executor] = Executor,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -82,8 +84,10 @@ class Schema(strawberry.Schema):
             types=(BrokerTopic, ResponseTopic, *types),
             extensions=(DocumentCache, *extensions),
             scalar_overrides={**_SCALARS, **(scalar_overrides or {})},
+            execution_context_class=execution_context_class,
             **options,
         )
+        mark_plain_fields(self._schema)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Log nothing here: :func:`.errors.present` logs what nobody expected, with its id."""

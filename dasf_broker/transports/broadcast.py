@@ -29,6 +29,7 @@ from dasf_broker.operations.rates import admit
 from dasf_broker.schema.context import Context
 from dasf_broker.schema.documents import InvalidDocumentError, load_document
 from dasf_broker.schema.errors import present
+from dasf_broker.schema.execution import build_executor
 from dasf_broker.schema.sharing import depends_on_viewer
 from dasf_broker.transports.requests import GraphQLRequest
 from dasf_broker.transports.wire import write_json
@@ -77,12 +78,8 @@ class _Operation:
     """A subscription's operation, the same object for all who sent the same request."""
 
     def __init__(self, schema: Schema, document: DocumentNode, request: GraphQLRequest) -> None:
-        executor = schema.execution_context_class.build(
-            schema._schema,
-            document,
-            raw_variable_values=request.variables,
-            operation_name=request.operation_name,
-            hide_suggestions=True,
+        executor = build_executor(
+            schema, document, variables=request.variables, operation_name=request.operation_name
         )
         if isinstance(executor, list):
             raise SubscriptionError(present(executor))

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
-import graphql
-from graphql import DocumentNode, GraphQLError, OperationType
+from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationType
 from strawberry import Schema
-from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from dasf_broker.auth import Identity
@@ -23,6 +21,7 @@ from dasf_broker.schema.documents import (
     read_document,
 )
 from dasf_broker.schema.errors import present
+from dasf_broker.schema.execution import build_executor
 from dasf_broker.schema.visibility import may_introspect
 
 _ANSWERED = (StrawberryOperationType.QUERY, StrawberryOperationType.MUTATION)
@@ -151,14 +150,14 @@ async def _execute(
             allowed_operation_types=_ANSWERED,
         )
     # What strawberry does besides is for extensions, and takes a quarter of a publish.
-    done = graphql.execute(
-        schema._schema,
+    executor = build_executor(
+        schema,
         document,
-        context_value=context,
-        variable_values=request.variables,
+        variables=request.variables,
         operation_name=request.operation_name,
-        executor_class=schema.execution_context_class,
-        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
-        hide_suggestions=True,
+        context=context,
     )
+    if isinstance(executor, list):
+        return ExecutionResult(None, errors=executor)
+    done = executor.execute_operation()
     return await done if isawaitable(done) else done

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from dasf_broker.domain.envelope import Envelope, MessageType
 from dasf_broker.domain.events import MessagePublished
@@ -173,6 +174,7 @@ async def test_sharing_is_not_to_be_seen(
         patch.setattr(subscribe, "messages", lambda *_, **__: _replay(happened))
         shared = [await _shared(request, viewer) for viewer in viewers]
         patch.setattr(subscribe, "messages", lambda *_, **__: _replay(_copies(happened)))
+        patch.setattr(schema, "execution_context_class", StrawberryGraphQLCoreExecutionContext)
         alone = [await _alone(request, viewer) for viewer in viewers]
     event(f"errors: {'errors' in alone[0][0]}")
     event(f"viewers differ: {alone[0] != alone[1]}")

@@ -1,0 +1,126 @@
+"""How operations are executed: by graphql-core, with a short way to plain values.
+
+Most of what is asked for is plain: a text, a number or an enum that an object has, or works out
+by itself, whoever asks and whatever else they ask for. For each of these graphql-core and
+strawberry describe the field, its arguments and the caller to somebody who does not want to know,
+which takes longer than all the rest. Here such values are fetched and coerced, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLField,
+    GraphQLLeafType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_nullable_type,
+    is_leaf_type,
+)
+from strawberry import Schema
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types.field import StrawberryField
+
+_PLAIN = "dasf_broker.plain"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """What is to be known of a plain field."""
+
+    get: Callable[[Any], Any]
+    type: GraphQLLeafType
+
+
+class Executor(StrawberryGraphQLCoreExecutionContext):
+    """Executes one operation, with the same result as graphql-core's own executor."""
+
+    def execute_field(
+        self,
+        parent_type: GraphQLObjectType,
+        source: Any,
+        field_details_list: Any,
+        path: Any,
+        position_context: Any,
+    ) -> Any:
+        """Return the value of a field, or of an awaitable, or nothing where there was an error."""
+        field = parent_type.fields.get(field_details_list[0].node.name.value)
+        plain = field.extensions.get(_PLAIN) if field else None
+        if field is None or plain is None or self.middleware_manager:
+            return super().execute_field(
+                parent_type, source, field_details_list, path, position_context
+            )
+        try:
+            value = plain.get(source)
+            is_awaitable = self.is_awaitable(value)
+            if value is not None and not is_awaitable and not isinstance(value, Exception):
+                return self.complete_leaf_value(plain.type, value)
+            # graphql-core knows what becomes of it, and says what is wrong.
+            nodes = [each.node for each in field_details_list]
+            info = self.build_resolve_info(field, nodes, parent_type, path)
+            complete = self.complete_awaitable_value if is_awaitable else self.complete_value
+            return complete(field.type, field_details_list, info, path, value, position_context)
+        except Exception as error:  # noqa: BLE001 - it becomes the field's error
+            self.handle_field_error(error, field.type, field_details_list, path)
+            return None
+
+
+def mark_plain_fields(schema: GraphQLSchema) -> None:
+    """Find the fields of a schema that are plain, once for all that will be executed."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType):
+            for field in kind.fields.values():
+                if (plain := _plain(field)) is not None:
+                    field.extensions[_PLAIN] = plain
+
+
+def _plain(field: GraphQLField) -> _Plain | None:
+    definition = field.extensions.get("strawberry-definition")
+    leaf = get_nullable_type(field.type)
+    if definition is None or definition.extensions or field.args or not is_leaf_type(leaf):
+        return None
+    get = _getter(definition)
+    return None if get is None else _Plain(get, leaf)
+
+
+def _getter(definition: StrawberryField) -> Callable[[Any], Any] | None:
+    resolver = definition.base_resolver
+    if resolver is None:
+        is_attribute = definition.default_resolver is getattr
+        return attrgetter(definition.python_name) if is_attribute else None
+    needs_only_object = resolver.self_parameter and len(resolver.signature.parameters) == 1
+    if resolver.is_async or not needs_only_object or not callable(resolver.wrapped_func):
+        return None
+    return resolver.wrapped_func
+
+
+def build_executor(
+    schema: Schema,
+    document: DocumentNode,
+    *,
+    variables: dict[str, Any],
+    operation_name: str | None,
+    context: object = None,
+) -> Any:
+    """Return what executes one operation of a valid document.
+
+    Returns
+    -------
+    Executor or list
+        A list of errors where the variables do not fit.
+    """
+    return schema.execution_context_class.build(
+        schema._schema,
+        document,
+        context_value=context,
+        raw_variable_values=variables,
+        operation_name=operation_name,
+        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+        hide_suggestions=True,
+    )
