@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from dasf_broker import app_settings, database
+from dasf_broker.loops import PerLoop
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -38,9 +38,7 @@ class Gathering(Generic[Key, Value]):
 
     def __init__(self, load: Callable[[Collection[Key]], Mapping[Key, Value]]) -> None:
         self._load = load
-        self._rounds: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Round[Key, Value]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._rounds: PerLoop[_Round[Key, Value]] = PerLoop(_Round)
 
     async def get(self, key: Key) -> Value | None:
         """Return the value of a key, or nothing if it has none.
@@ -51,7 +49,7 @@ class Gathering(Generic[Key, Value]):
             The database does not answer.
         """
         loop = asyncio.get_running_loop()
-        current = self._rounds.setdefault(loop, _Round())
+        current = self._rounds.get()
         future = current.waiting.get(key)
         if future is None:
             future = current.waiting[key] = loop.create_future()

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-import weakref
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from django.utils import timezone
 from dasf_broker import app_settings, database
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
+from dasf_broker.loops import PerLoop
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations import housekeeping, memory, retention
 from dasf_broker.operations.heartbeat import ping_topic
@@ -154,26 +154,26 @@ def _pings(now: datetime) -> Iterator[int]:
 
 # --- beside a server --------------------------------------------------------------------------
 
-_tasks: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = (
-    weakref.WeakKeyDictionary()
-)
+
+def _make_task() -> asyncio.Task[None]:
+    task = asyncio.create_task(keep_house(), name="dasf-housekeeper")
+    # The task knows its loop: as long as it is kept here, so is the loop.
+    task.add_done_callback(lambda _: _tasks.take())
+    return task
+
+
+_tasks = PerLoop(_make_task)
 
 
 def start() -> None:
     """Start the housekeeping of the running event loop, unless it runs or is not wanted."""
-    loop = asyncio.get_running_loop()
-    if loop in _tasks or not app_settings.DASF_HOUSEKEEPING:
-        return
-    task = loop.create_task(keep_house(), name="dasf-housekeeper")
-    _tasks[loop] = task
-    # The task knows its loop: as long as it is kept here, so is the loop.
-    task.add_done_callback(lambda _: _tasks.pop(loop, None))
+    if app_settings.DASF_HOUSEKEEPING:
+        _tasks.get()
 
 
 async def stop() -> None:
     """Stop the housekeeping of the running event loop; the work at hand is given back."""
-    task = _tasks.get(asyncio.get_running_loop())
-    if task is not None:
+    if (task := _tasks.peek()) is not None:
         task.cancel()
         await asyncio.wait([task])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,12 +10,21 @@ from channels.layers import get_channel_layer
 from dasf_broker import database
 from dasf_broker.domain.events import DIRECTORY, MessagePublished
 from dasf_broker.exceptions import NotFoundError, UnavailableError
+from dasf_broker.loops import PerLoop
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.gathering import Gathering
 from dasf_broker.operations.publish import message_event
 from dasf_broker.realtime.hub import Hub
 
-_hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
+
+def _make_hub() -> Hub:
+    layer = get_channel_layer()
+    if layer is None:
+        raise UnavailableError("The broker has no channel layer: set CHANNEL_LAYERS.")
+    return Hub(layer, _load_heads, _load_messages)
+
+
+_hubs = PerLoop(_make_hub)
 
 
 def get_hub() -> Hub:
@@ -28,19 +35,12 @@ def get_hub() -> Hub:
     UnavailableError
         No channel layer is configured.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _hubs:
-        layer = get_channel_layer()
-        if layer is None:
-            raise UnavailableError("The broker has no channel layer: set CHANNEL_LAYERS.")
-        _hubs[loop] = Hub(layer, _load_heads, _load_messages)
-    return _hubs[loop]
+    return _hubs.get()
 
 
 async def close_hub() -> None:
     """Close the hub of the running event loop, if it has one."""
-    hub = _hubs.pop(asyncio.get_running_loop(), None)
-    if hub is not None:
+    if (hub := _hubs.take()) is not None:
         await hub.close()
 
 

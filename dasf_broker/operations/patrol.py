@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from dasf_broker.loops import PerLoop
 from dasf_broker.realtime.outages import Outage
 
 logger = logging.getLogger(__name__)
@@ -46,22 +46,20 @@ class Patrol(Generic[T]):
         self._name = name
         self._look = look
         self._outage = Outage(logger, f"A look of {name}")
-        self._beats: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Beat[T]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._beats: PerLoop[_Beat[T]] = PerLoop(_Beat)
 
     def over(self, item: T) -> AbstractContextManager[None]:
         """Return a context: as long as it lasts, the item is looked after."""
         return _Stay(self, item)
 
     def _enter(self, item: T) -> None:
-        beat = self._beats.setdefault(asyncio.get_running_loop(), _Beat())
+        beat = self._beats.get()
         beat.items.add(item)
         if beat.task is None:
             beat.task = asyncio.create_task(self._walk(beat), name=self._name)
 
     def _leave(self, item: T) -> None:
-        beat = self._beats[asyncio.get_running_loop()]
+        beat = self._beats.get()
         beat.items.discard(item)
         if not beat.items and beat.task is not None:
             beat.task.cancel()

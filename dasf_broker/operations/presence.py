@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -24,6 +23,7 @@ from dasf_broker.exceptions import (
     NotFoundError,
     UnavailableError,
 )
+from dasf_broker.loops import PerLoop
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
@@ -45,9 +45,7 @@ PONG_STEP = 5.0
 _leaving: set[asyncio.Task[None]] = set()
 
 #: What was written down lately by each event loop, oldest first: topic, last ping, when.
-_noted: weakref.WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[tuple[str, UUID | None], float]
-] = weakref.WeakKeyDictionary()
+_noted: PerLoop[dict[tuple[str, UUID | None], float]] = PerLoop(dict)
 
 
 @asynccontextmanager
@@ -111,7 +109,7 @@ async def note_sign_of_life(caller: Caller, slug: str, last_ping: UUID | None) -
     last_ping
         The id of the last ping that the consumer was sent.
     """
-    noted, now = _noted.setdefault(asyncio.get_running_loop(), {}), time.monotonic()
+    noted, now = _noted.get(), time.monotonic()
     while noted and noted[oldest := next(iter(noted))] < now - PONG_STEP:
         del noted[oldest]
     if (slug, last_ping) not in noted:

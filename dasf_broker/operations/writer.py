@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Generic, TypeVar
 from dasf_broker import app_settings, database
 from dasf_broker.domain.envelope import content_size
 from dasf_broker.exceptions import BrokerError, UnavailableError
+from dasf_broker.loops import PerLoop
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
     Acknowledging,
@@ -236,21 +236,17 @@ class Writer:
         await asyncio.gather(self.publish.close(), self.acknowledge.close())
 
 
-_writers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Writer] = weakref.WeakKeyDictionary()
+_writers = PerLoop(Writer)
 
 
 def get_writer() -> Writer:
     """Return the writer of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _writers:
-        _writers[loop] = Writer()
-    return _writers[loop]
+    return _writers.get()
 
 
 async def close_writer() -> None:
     """Close the writer of the running event loop, if it has one."""
-    writer = _writers.pop(asyncio.get_running_loop(), None)
-    if writer is not None:
+    if (writer := _writers.take()) is not None:
         await writer.close()
 
 

@@ -16,14 +16,15 @@ themselves. The broker works without it, on any ASGI server.
 from __future__ import annotations
 
 import struct
-from asyncio import AbstractEventLoop, BaseTransport, Transport, get_running_loop
+from asyncio import BaseTransport, Transport, get_running_loop
 from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
+
+from dasf_broker.loops import PerLoop
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
@@ -184,7 +185,7 @@ class Connection:
         self._read = self._read[self._parsed :] + data
         self._parsed = 0
         self._transport.pause_reading()
-        _queue().add(self)
+        _queues.get().add(self)
 
     def pause_reading(self) -> None:
         """Parse nothing for now: the application has something to do."""
@@ -195,7 +196,7 @@ class Connection:
         """Go on with what was read already, then with the network."""
         self._is_held = False
         if self._has_more:
-            _queue().add(self)
+            _queues.get().add(self)
         else:
             self._transport.resume_reading()
 
@@ -237,11 +238,7 @@ class Queue:
         connection.parse_for_a_while()
 
 
-_queues: WeakKeyDictionary[AbstractEventLoop, Queue] = WeakKeyDictionary()
-
-
-def _queue() -> Queue:
-    return _queues.setdefault(get_running_loop(), Queue())
+_queues = PerLoop(Queue)
 
 
 def text_frame(text: str) -> bytes:

@@ -61,7 +61,7 @@ async def test_stuck_client_is_given_up(
     await _ended(socket)
     assert buffer.aborted
     assert not get_hub().topics
-    assert outlets._patrol._beats[asyncio.get_running_loop()].task is None
+    assert outlets._patrol._beats.get().task is None
 
 
 async def test_quiet_client_is_kept(enter: OpenSocket, consumer: User) -> None:

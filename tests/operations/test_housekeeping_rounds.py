@@ -170,7 +170,7 @@ async def test_beside_a_server(
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert asyncio.get_running_loop() not in housekeeper._tasks
+    assert housekeeper._tasks.peek() is None
 
 
 # --- helpers ----------------------------------------------------------------------------------

@@ -1,0 +1,43 @@
+"""What each event loop has one of.
+
+A server has one loop. Tests and scripts have several in a process, one after the other or beside
+each other in threads, and what belongs to a loop must not be used in another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+T = TypeVar("T")
+
+
+class PerLoop(Generic[T]):
+    """Something for each event loop, which goes with it.
+
+    Parameters
+    ----------
+    make
+        Makes it when a loop needs it first.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
+
+    def get(self) -> T:
+        """Return the running loop's own; make it if there is none. Raises what ``make`` does."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._made:
+            self._made[loop] = self._make()
+        return self._made[loop]
+
+    def peek(self) -> T | None:
+        """Return the running loop's own, if it has one."""
+        return self._made.get(asyncio.get_running_loop())
+
+    def take(self) -> T | None:
+        """Return the running loop's own, if it has one, which is then no longer kept."""
+        return self._made.pop(asyncio.get_running_loop(), None)
