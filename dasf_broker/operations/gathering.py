@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dasf_broker import app_settings, database
 from dasf_broker.loops import PerLoop
@@ -21,7 +21,8 @@ BATCH = 500
 class _Round(Generic[Key, Value]):
     """What is asked for in one event loop."""
 
-    waiting: dict[Key, asyncio.Future[Value | None]] = field(default_factory=dict)
+    #: A future for each who asks: who asked first may go while others wait for the same.
+    waiting: dict[Key, list[asyncio.Future[Value | None]]] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
 
@@ -50,32 +51,44 @@ class Gathering(Generic[Key, Value]):
         """
         loop = asyncio.get_running_loop()
         current = self._rounds.get()
-        future = current.waiting.get(key)
-        if future is None:
-            future = current.waiting[key] = loop.create_future()
+        future: asyncio.Future[Value | None] = loop.create_future()
+        current.waiting.setdefault(key, []).append(future)
         if current.task is None:
             current.task = loop.create_task(self._read(current), name="dasf-gathering")
+        # From now on, and not from when the read that runs already is done or given up.
+        timer = loop.call_later(app_settings.DASF_DATABASE_TIMEOUT, _expire, future)
         try:
-            # From now on, and not from when the read that runs already is done or given up.
-            async with asyncio.timeout(app_settings.DASF_DATABASE_TIMEOUT):
-                # Shielded: who asked first may go while others wait for the same.
-                return await asyncio.shield(future)
-        except TimeoutError:
-            raise database.not_done() from None
+            return await future
+        finally:
+            timer.cancel()
 
     async def _read(self, current: _Round[Key, Value]) -> None:
         try:
             while current.waiting:
                 keys = list(current.waiting)[:BATCH]
-                futures = {key: current.waiting.pop(key) for key in keys}
+                asked = {key: current.waiting.pop(key) for key in keys}
                 try:
                     found = await database.read(self._load, keys)
                 except Exception as error:  # noqa: BLE001 - it is told to who asked
-                    for future in futures.values():
-                        future.set_exception(error)
-                        future.exception()  # whoever asked may have gone
+                    for key in keys:
+                        _answer(asked[key], asyncio.Future.set_exception, error)
                 else:
-                    for key, future in futures.items():
-                        future.set_result(found.get(key))
+                    for key in keys:
+                        _answer(asked[key], asyncio.Future.set_result, found.get(key))
         finally:
             current.task = None
+
+
+def _answer(
+    futures: Iterable[asyncio.Future[Any]],
+    settle: Callable[[asyncio.Future[Any], Any], None],
+    outcome: object,
+) -> None:
+    for future in futures:
+        if not future.done():  # its time may be over, or whoever asked may have gone
+            settle(future, outcome)
+
+
+def _expire(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(database.not_done())
