@@ -9,7 +9,9 @@ import os
 import resource
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +45,22 @@ def main() -> None:
     _print(f"{name}: {value}" for name, value in facts.items())
     with tempfile.TemporaryDirectory(prefix="dasf-bench-") as folder:
         bench = Bench(Path(folder), given.runs, given.seconds, given.quick)
-        found: dict[str, Any] = {}
-        for name in given.names:
-            report = importlib.import_module(f"benchmarks.{given.group}.{name}").run(bench)
-            _print(report.lines())
-            found[name] = report.as_json()
-    results = {"facts": facts, "benchmarks": found}
-    _write(given, results)
-    if given.write_baseline:
-        baseline.write_baseline(results)
-    if given.check:
-        _check(results)
+        measure = partial(_measure, given.group, bench)
+        results = {"facts": facts, "benchmarks": measure(given.names)}
+        _write(given, results)
+        if given.write_baseline:
+            baseline.write_baseline(results)
+        if given.check:
+            _check(results, measure)
+
+
+def _measure(group: str, bench: Bench, names: Iterable[str]) -> dict[str, Any]:
+    found = {}
+    for name in names:
+        report = importlib.import_module(f"benchmarks.{group}.{name}").run(bench)
+        _print(report.lines())
+        found[name] = report.as_json()
+    return found
 
 
 def _arguments() -> argparse.Namespace:
@@ -82,11 +89,22 @@ def _allow_many_sockets() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _check(results: dict[str, Any]) -> None:
+def _check(
+    results: dict[str, Any], measure: Callable[[Iterable[str]], dict[str, dict[str, Any]]]
+) -> None:
+    worse = _compare(results)
+    if worse:
+        _print(["", "What is worse is measured once more: a machine has its moods."])
+        names = sorted({each.partition(":")[0] for each in worse})
+        worse &= _compare({"benchmarks": measure(names)})
+    if worse:
+        raise SystemExit(f"{len(worse)} ratios are more than {baseline.TOLERANCE:.0%} worse.")
+
+
+def _compare(results: dict[str, Any]) -> set[str]:
     comparisons = list(baseline.compare(results, baseline.read_baseline()))
     _print(["", "== against the baseline", *(each.line() for each in comparisons)])
-    if worse := sum(each.is_worse for each in comparisons):
-        raise SystemExit(f"{worse} ratios are more than {baseline.TOLERANCE:.0%} worse.")
+    return {each.name for each in comparisons if each.is_worse}
 
 
 def _write(given: argparse.Namespace, results: dict[str, Any]) -> None:

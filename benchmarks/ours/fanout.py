@@ -23,8 +23,17 @@ _BARE_APPLICATION = "benchmarks.servers.bare:application"
 STOCK_FOLLOW = "subscription { messages { messageId publishTime cursor data } }"
 STOCK_PUBLISH = "mutation P($id: String!, $data: JSON!) { publish(id: $id, data: $data) }"
 
+OURS, OURS_PLAIN = "dasf_broker", "dasf_broker without its websocket protocol"
 BARE, BARE_JOINED = "bare ASGI broadcast", "bare ASGI broadcast with our protocol"
 STOCK = "strawberry's own consumer"
+
+#: Who is compared with whom, and the ratio that is wanted.
+PAIRS = [
+    (OURS, BARE, 0.6),
+    (OURS_PLAIN, BARE, 0.6),
+    (OURS, BARE_JOINED, None),
+    (OURS, STOCK, 25),
+]
 
 Run = Callable[[], dict[str, float]]
 
@@ -36,10 +45,12 @@ def run(bench: Bench) -> Report:
         redis = stack.enter_context(services.redis())
         start = stack.enter_context
         contestants = {
-            "dasf_broker": contestant(bench, start(site.server()), publish=PUBLISH, **keys),
+            OURS: contestant(bench, start(site.server()), publish=PUBLISH, **keys),
+            OURS_PLAIN: contestant(
+                bench, start(site.server(*UVICORNS_OWN)), publish=PUBLISH, **keys
+            ),
             BARE: contestant(
-                bench,
-                start(site.server(*UVICORNS_OWN, application=_BARE_APPLICATION)),
+                bench, start(site.server(*UVICORNS_OWN, application=_BARE_APPLICATION))
             ),
             BARE_JOINED: contestant(bench, start(site.server(application=_BARE_APPLICATION))),
             STOCK: contestant(
@@ -90,12 +101,14 @@ def report(bench: Bench, results: dict[str, list[dict[str, float]]]) -> Report:
         )
         busy = Figure(f"{name}: generator busy", "of 1", [each["busy"] for each in runs])
         made.figures += [rates[name], costs[name], busy]
-    for name, budget in {BARE: 0.6, BARE_JOINED: None, STOCK: 25}.items():
-        ours, theirs = rates["dasf_broker"], rates[name]
-        made.ratios.append(pairwise(f"deliveries against {name}", ours, theirs, budget=budget))
-    for name in (BARE, BARE_JOINED):
-        ours, theirs = costs["dasf_broker"], costs[name]
-        made.ratios.append(
-            pairwise(f"processor of a delivery against {name}", ours, theirs, is_cost=True)
-        )
+    for ours, theirs, budget in PAIRS:
+        name = f"{_of(ours)}deliveries against {theirs}"
+        made.ratios.append(pairwise(name, rates[ours], rates[theirs], budget=budget))
+    for ours, theirs, _ in PAIRS[:-1]:
+        name = f"{_of(ours)}processor of a delivery against {theirs}"
+        made.ratios.append(pairwise(name, costs[ours], costs[theirs], is_cost=True))
     return made
+
+
+def _of(name: str) -> str:
+    return "" if name == OURS else f"{name}: "
