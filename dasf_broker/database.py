@@ -25,6 +25,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from dasf_broker import app_settings
 from dasf_broker.exceptions import UnavailableError
+from dasf_broker.futures import answer, fail, in_time
 
 logger = logging.getLogger(__name__)
 
@@ -113,15 +114,12 @@ def close(timeout: float = CLOSE_TIMEOUT) -> None:
 async def _in_time(pool: _Pool, function: Callable[[], T], seconds: float | None = None) -> T:
     call = pool.submit(function)
 
-    def expire() -> None:
-        if not call.future.done():
-            call.future.set_exception(not_done() if pool.withdraw(call) else pool.unsure())
+    def late() -> UnavailableError:
+        return not_done() if pool.withdraw(call) else pool.unsure()
 
-    timer = call.loop.call_later(seconds or app_settings.DASF_DATABASE_TIMEOUT, expire)
     try:
-        return await call.future
+        return await in_time(call.future, seconds or app_settings.DASF_DATABASE_TIMEOUT, late)
     finally:
-        timer.cancel()
         if call.future.cancelled():  # whoever asked has gone
             pool.withdraw(call)
 
@@ -142,13 +140,13 @@ class _Call(Generic[T]):
         try:
             result = _guarded(self._function, self._unsure)
         except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
-            self._tell(self.future.set_exception, error)
+            self._tell(fail, error)
         else:
-            self._tell(self.future.set_result, result)
+            self._tell(answer, result)
 
-    def _tell(self, settle: Callable[[Any], None], value: object) -> None:
+    def _tell(self, settle: Callable[[asyncio.Future[T], Any], None], outcome: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-            self.loop.call_soon_threadsafe(_settle, self.future, settle, value)
+            self.loop.call_soon_threadsafe(settle, self.future, outcome)
 
 
 class _Pool:
@@ -259,11 +257,6 @@ def _writer() -> _Pool:
 
 def _others() -> _Pool:
     return _pools.get("dasf-aside", 1, not_done)
-
-
-def _settle(future: asyncio.Future[Any], settle: Callable[[Any], None], value: object) -> None:
-    if not future.done():  # its time may be over, or whoever asked may have gone
-        settle(value)
 
 
 # --- the database -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ class PerLoop(Generic[T]):
     Parameters
     ----------
     make
-        Makes it when a loop needs it first.
+        Makes it when a loop needs it first; never ``None``.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -30,9 +30,10 @@ class PerLoop(Generic[T]):
     def get(self) -> T:
         """Return the running loop's own; make it if there is none. Raises what ``make`` does."""
         loop = asyncio.get_running_loop()
-        if loop not in self._made:
-            self._made[loop] = self._make()
-        return self._made[loop]
+        made = self._made.get(loop)
+        if made is None:
+            made = self._made[loop] = self._make()
+        return made
 
     def peek(self) -> T | None:
         """Return the running loop's own, if it has one."""

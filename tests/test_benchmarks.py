@@ -10,11 +10,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks import baseline, hotspots
 from benchmarks.__main__ import OURS
 from benchmarks.harness.report import Figure, Ratio, Report, pairwise
@@ -131,6 +134,30 @@ def test_new_ratio() -> None:
     [comparison] = baseline.compare({"benchmarks": {"one": report.as_json()}}, {"ratios": {}})
     assert not comparison.is_worse
     assert "new" in comparison.line()
+
+
+@pytest.mark.parametrize(("again", "is_failure"), [(0.7, True), (0.9, False)])
+def test_what_is_worse_is_measured_again(
+    again: float, is_failure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is worse twice fails, and only that is measured twice."""
+
+    def results(value: float, *names: str) -> dict[str, Any]:
+        report = Report("title", ratios=[Ratio("name", [value])])
+        return {name: report.as_json() for name in names}
+
+    known = {"ratios": {name: {"value": 1.0} for name in ("one: name", "two: name")}}
+    monkeypatch.setattr(baseline, "read_baseline", lambda: known)
+    first = {"benchmarks": results(0.7, "one") | results(1.0, "two")}
+    measured: list[str] = []
+
+    def measure(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+        measured.extend(names)
+        return results(again, *measured)
+
+    with pytest.raises(SystemExit) if is_failure else nullcontext():
+        command._check(first, measure)
+    assert measured == ["one"]
 
 
 def test_pairwise() -> None:

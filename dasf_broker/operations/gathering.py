@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from itertools import chain
+from typing import Generic, TypeVar
 
 from dasf_broker import app_settings, database
+from dasf_broker.futures import answer, fail, in_time
 from dasf_broker.loops import PerLoop
 
 Key = TypeVar("Key")
@@ -56,11 +58,7 @@ class Gathering(Generic[Key, Value]):
         if current.task is None:
             current.task = loop.create_task(self._read(current), name="dasf-gathering")
         # From now on, and not from when the read that runs already is done or given up.
-        timer = loop.call_later(app_settings.DASF_DATABASE_TIMEOUT, _expire, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
+        return await in_time(future, app_settings.DASF_DATABASE_TIMEOUT, database.not_done)
 
     async def _read(self, current: _Round[Key, Value]) -> None:
         try:
@@ -70,25 +68,11 @@ class Gathering(Generic[Key, Value]):
                 try:
                     found = await database.read(self._load, keys)
                 except Exception as error:  # noqa: BLE001 - it is told to who asked
-                    for key in keys:
-                        _answer(asked[key], asyncio.Future.set_exception, error)
+                    for future in chain(*asked.values()):
+                        fail(future, error)
                 else:
-                    for key in keys:
-                        _answer(asked[key], asyncio.Future.set_result, found.get(key))
+                    for key, futures in asked.items():
+                        for future in futures:
+                            answer(future, found.get(key))
         finally:
             current.task = None
-
-
-def _answer(
-    futures: Iterable[asyncio.Future[Any]],
-    settle: Callable[[asyncio.Future[Any], Any], None],
-    outcome: object,
-) -> None:
-    for future in futures:
-        if not future.done():  # its time may be over, or whoever asked may have gone
-            settle(future, outcome)
-
-
-def _expire(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(database.not_done())

@@ -13,11 +13,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from dasf_broker import app_settings, database
 from dasf_broker.domain.envelope import content_size
 from dasf_broker.exceptions import BrokerError, UnavailableError
+from dasf_broker.futures import answer, fail, in_time
 from dasf_broker.loops import PerLoop
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
@@ -92,11 +94,8 @@ class GroupCommit(Generic[Item, Result]):
         self._put(request)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain(), name="dasf-writer")
-        timer = loop.call_later(app_settings.DASF_DATABASE_TIMEOUT, self._expire, request)
-        try:
-            return await request.outcomes
-        finally:
-            timer.cancel()
+        late = partial(self._give_up, request)
+        return await in_time(request.outcomes, app_settings.DASF_DATABASE_TIMEOUT, late)
 
     async def one(self, item: Item) -> Result:
         """Write one item and raise its error, if it has one."""
@@ -142,16 +141,13 @@ class GroupCommit(Generic[Item, Result]):
         self._items -= len(request.items)
         self._bytes -= request.weight
 
-    def _expire(self, request: _Request[Item, Result]) -> None:
-        if request.outcomes.done():
-            return
-        error = database.perhaps_done()
+    def _give_up(self, request: _Request[Item, Result]) -> UnavailableError:
         with self._lock:
-            if request in self._waiting:
-                self._waiting.remove(request)
-                self._forget(request)
-                error = database.not_done()
-        request.outcomes.set_exception(error)
+            if request not in self._waiting:
+                return database.perhaps_done()
+            self._waiting.remove(request)
+            self._forget(request)
+        return database.not_done()
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -259,12 +255,9 @@ def _answer(
 ) -> None:
     following = iter(outcomes)
     for request in batch:
-        own = [next(following) for _ in request.items]
-        if not request.outcomes.done():  # its time may be over, or whoever asked may have gone
-            request.outcomes.set_result(own)
+        answer(request.outcomes, [next(following) for _ in request.items])
 
 
 def _fail(batch: Sequence[_Request[Item, Result]], error: Exception) -> None:
     for request in batch:
-        if not request.outcomes.done():
-            request.outcomes.set_exception(error)
+        fail(request.outcomes, error)

@@ -5,8 +5,8 @@ Specification: https://graphql.github.io/graphql-over-http/draft/
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache, wraps
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from io import BytesIO
 from typing import Any, TypeVar, cast
 
@@ -14,7 +14,6 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
-from django.http.request import MediaType
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
@@ -251,15 +250,9 @@ def _accepts_graphql_json(request: HttpRequest) -> bool:
     return 0 < quality.get(GRAPHQL_JSON, 0) >= quality.get(JSON, 0)
 
 
-def _qualities(request: HttpRequest) -> Mapping[str, float]:
-    return _qualities_in(request.headers.get("accept", ""))
-
-
-@lru_cache(maxsize=64)  # clients send few different ones, and each of them with every request
-def _qualities_in(accept: str) -> Mapping[str, float]:
+def _qualities(request: HttpRequest) -> dict[str, float]:
     # Not with `get_preferred_type`, for which `;charset=utf-8` makes another type.
-    types = [MediaType(each) for each in accept.split(",") if each.strip()]
-    return {f"{each.main_type}/{each.sub_type}": each.quality for each in types}
+    return {f"{each.main_type}/{each.sub_type}": each.quality for each in request.accepted_types}
 
 
 def _is_fine(request: HttpRequest, result: Result) -> bool:
