@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 SECONDS ?= 600
 SEEDS ?= 1 2 3
+# Tests of one file share servers; and the files with the longest tests are not the last ones.
+BY_FILE := --dist=loadfile --no-loadscope-reorder
+# What starts real servers waits more than it works.
+WAITING := --numprocesses=3 $(BY_FILE)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-clients chaos bench bench-check bench-peers profile docs audit lint format schema requirements clean
@@ -36,11 +40,13 @@ demo: $(BIN)/.server ## Start a broker with live data on this machine (PORT=8000
 test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
 	$(BIN)/python -m pytest --backend=sqlite -m "not acceptance and not clients" --numprocesses=auto
 	$(BIN)/python -m pytest --backend=postgres -m "not acceptance and not clients" --numprocesses=auto
-	$(BIN)/python -m pytest --backend=sqlite -m "acceptance and not clients"
-	$(BIN)/python -m pytest --backend=postgres -m "acceptance and not clients and not any_database"
+	$(BIN)/python -m pytest --backend=sqlite -m "acceptance and not clients and not quiet" $(WAITING)
+	$(BIN)/python -m pytest --backend=postgres -m "acceptance and not clients and not quiet and not any_database" $(WAITING)
+	$(BIN)/python -m pytest --backend=sqlite -m "quiet"
+	$(BIN)/python -m pytest --backend=postgres -m "quiet and not any_database"
 
 test-clients: $(BIN)/.dev ## Try real clients and browsers (needs Node.js, npm and Chromium).
-	$(BIN)/python -m pytest --backend=sqlite -m clients
+	$(BIN)/python -m pytest --backend=sqlite -m clients --numprocesses=2 $(BY_FILE)
 
 chaos: $(BIN)/.dev ## Kill, stop and cut off everything under load (SECONDS=600 SEEDS="1 2 3").
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seeds $(SEEDS)

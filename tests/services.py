@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -194,11 +195,22 @@ def wait_for_port(port: int, *, seconds: float = 30) -> None:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port that nobody listens on, and that no client will be given meanwhile.
+
+    A port that the system picks may become some client's end of a connection before a server
+    listens there, or while it is restarted. These are below those that systems pick from, and
+    processes that test side by side begin at places of their own.
+    """
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+#: Linux picks from 32768 on, other systems from 49152 on.
+_PORTS = range(10_000, 32_000)
+_ports = itertools.islice(itertools.cycle(_PORTS), os.getpid() * 1009 % len(_PORTS), None)
 
 
 def _be_quick(uri: str) -> None:

@@ -25,7 +25,7 @@ from benchmarks.load.fanout import Board
 from benchmarks.load.websocket import read_frame
 from tests.acceptance.servers import ROOT
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database]
+pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.quiet]
 
 
 @pytest.fixture(scope="module")

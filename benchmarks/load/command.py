@@ -84,6 +84,8 @@ def _profiler(task: Task) -> subprocess.Popen[bytes] | None:
 
 def quantiles(durations: list[float]) -> dict[str, float]:
     """Return median and 99th percentile of durations, in milliseconds."""
+    if not durations:
+        raise ValueError("Nothing was answered while it was measured: measure for longer.")
     ordered = sorted(durations)
     last = len(ordered) - 1
     return {

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -28,13 +29,15 @@ def installed(package: Path, config: pytest.Config) -> Path:
     files = [package / name for name in ("package.json", "package-lock.json", ".npmrc")]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     folder = config.cache.mkdir(f"node-{package.name}-{digest}")
-    if not (folder / ".installed").exists():
-        for file in files:
-            shutil.copy(file, folder)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        (folder / ".installed").touch()
+    with (folder / ".lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # others who test side by side may want the same
+        if not (folder / ".installed").exists():
+            for file in files:
+                shutil.copy(file, folder)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            (folder / ".installed").touch()
     return folder
 
 

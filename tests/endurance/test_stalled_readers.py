@@ -22,7 +22,7 @@ from tests.endurance.conftest import enduring, until
 from tests.endurance.vitals import resident_memory
 from tests.endurance.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.quiet, pytest.mark.timeout(300)]
 
 STALLED, READERS = 10, 5
 TOPICS = ("stored", "unstored")

@@ -22,7 +22,12 @@ from tests.acceptance.servers import ROOT, Server, site
 from tests.endurance.vitals import resident_memory
 from tests.security.attackers import ATTACKS
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.any_database,
+    pytest.mark.quiet,
+    pytest.mark.timeout(120),
+]
 
 MEGABYTE = 1024 * 1024
 VIEWER = "{ viewer { username } }"
