@@ -1,9 +1,8 @@
-"""From which address somebody calls, on doors of either kind."""
+"""From which address somebody calls."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dasf_broker import app_settings
 from dasf_broker.domain.addresses import client_address
@@ -13,17 +12,6 @@ if TYPE_CHECKING:
 
 
 def address_of_request(request: HttpRequest) -> str | None:
-    """Return the address behind a request of Django's."""
+    """Return the address behind a request, be it for an answer or for a websocket."""
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
     return client_address(request.META.get("REMOTE_ADDR"), forwarded, app_settings.DASF_NUM_PROXIES)
-
-
-def address_of_scope(scope: Mapping[str, Any]) -> str | None:
-    """Return the address behind a connection of ASGI's."""
-    forwarded = ",".join(  # a proxy may add a line of its own
-        value.decode("latin-1")
-        for name, value in scope.get("headers", ())
-        if name.lower() == b"x-forwarded-for"
-    )
-    peer = scope.get("client")
-    return client_address(peer[0] if peer else None, forwarded, app_settings.DASF_NUM_PROXIES)

@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Any, TypeAlias, TypedDict
 
 from dasf_broker import app_settings
-from dasf_broker.auth.addresses import address_of_scope
 from dasf_broker.auth.credentials import Credential
 from dasf_broker.auth.live import while_valid
 from dasf_broker.exceptions import (
@@ -28,7 +27,7 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.transports import origins
 from dasf_broker.transports.admission import Seat, seat
 from dasf_broker.transports.closing import Close
-from dasf_broker.transports.handshake import Receive, Scope, Send, headers_of, identify_socket
+from dasf_broker.transports.handshake import Handshake, Receive, Scope, Send, identify_socket
 from dasf_broker.transports.outlets import outlet
 from dasf_broker.transports.wire import read_json, write_json
 
@@ -63,8 +62,7 @@ class DasfSocket:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self._headers = headers_of(scope)
-        self._address = address_of_scope(scope)
+        self._scope = scope
         self.slug: str = scope["url_route"]["kwargs"].get("slug", "")
         self._caller: Caller | None = None
         self._refusal: BrokerError | None = None
@@ -96,12 +94,14 @@ class DasfSocket:
         """Serve the connection until the client goes."""
         await self._receive()  # websocket.connect
         await self._send({"type": "websocket.accept"})
-        if not origins.is_allowed(self._headers):
+        handshake = Handshake(self._scope)
+        if not origins.is_allowed(handshake):
             await self._close(Close.FORBIDDEN)
             return
         try:
-            with seat(self._address) as taken:
-                credential = await self._identify(taken)
+            with seat(handshake.address) as taken:
+                credential = await self._identify(handshake, taken)
+                del handshake  # with its credential
                 async with while_valid(credential):
                     await self._work_safely()
         except UnauthenticatedError:
@@ -136,16 +136,13 @@ class DasfSocket:
             It was done too often.
         """
 
-    async def _identify(self, taken: Seat) -> Credential | None:
+    async def _identify(self, handshake: Handshake, taken: Seat) -> Credential | None:
         """Find out who it is; a wrong credential is told in the answers to frames."""
         try:
-            identity = await identify_socket(self._headers, address=self._address)
+            identity = await identify_socket(handshake)
         except UnauthenticatedError as error:
             self._refusal = error
             return None
-        finally:
-            for secret in ("authorization", "cookie"):
-                self._headers.pop(secret, None)
         self._caller = identity.caller
         taken.give_to(identity.caller)
         await self.admit()

@@ -19,7 +19,7 @@ from django.http import HttpResponse
 
 from dasf_broker import database
 from dasf_broker.auth import session_store
-from dasf_broker.auth.addresses import address_of_scope
+from dasf_broker.auth.addresses import address_of_request
 from dasf_broker.exceptions import BrokerError, RateLimitedError
 from dasf_broker.schema import served_schema
 from dasf_broker.transports.admission import seat
@@ -106,7 +106,7 @@ class GraphQLDoor(BodyGuard):
     ) -> HttpResponse | None:
         """Answer with events, which keep a place for as long as a socket would."""
         try:
-            with seat(address_of_scope(request.scope)) as taken:
+            with seat(address_of_request(request)) as taken:
                 taken.give_to(call.identity.caller)
                 await serve_events(served_schema(), call, receive, send)
         except RateLimitedError as error:

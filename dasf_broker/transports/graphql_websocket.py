@@ -16,7 +16,6 @@ from strawberry import Schema
 
 from dasf_broker import app_settings
 from dasf_broker.auth import Identity
-from dasf_broker.auth.addresses import address_of_scope
 from dasf_broker.auth.live import while_valid
 from dasf_broker.exceptions import (
     BadInputError,
@@ -33,14 +32,7 @@ from dasf_broker.transports import origins
 from dasf_broker.transports.admission import seat
 from dasf_broker.transports.broadcast import SubscriptionError, stream
 from dasf_broker.transports.closing import Close
-from dasf_broker.transports.handshake import (
-    Receive,
-    Scope,
-    Send,
-    headers_of,
-    identify_socket,
-    root_url_of,
-)
+from dasf_broker.transports.handshake import Handshake, Receive, Scope, Send, identify_socket
 from dasf_broker.transports.outlets import outlet
 from dasf_broker.transports.requests import (
     GraphQLRequest,
@@ -95,9 +87,12 @@ class _Socket:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._headers = headers_of(scope)
-        self._root_url = root_url_of(scope, self._headers)
-        self._address = address_of_scope(scope)
+        handshake = Handshake(scope)
+        #: Until it is known who it is: it holds their credential.
+        self._handshake: Handshake | None = handshake
+        self._is_allowed = origins.is_allowed(handshake)
+        self._root_url = handshake.root_url
+        self._address = handshake.address
         self._frames = 0
         self._identity: Identity | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
@@ -140,7 +135,7 @@ class _Socket:
     def _check_handshake(self, is_spoken: bool) -> None:
         if not is_spoken:
             raise _CloseError(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {PROTOCOL} is spoken here")
-        if not origins.is_allowed(self._headers):
+        if not self._is_allowed:
             raise _CloseError(Close.FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
 
     async def _initialise(self) -> Identity | None:
@@ -159,17 +154,17 @@ class _Socket:
         return self._identity
 
     async def _identify(self, payload: Any) -> None:
-        if self._identity is not None:
+        if self._handshake is None:
             raise _CloseError(Close.TOO_MANY, "Too many initialisation requests")
         if payload is not None and not isinstance(payload, dict):
             raise _CloseError(Close.BAD_REQUEST, "The payload of connection_init is an object")
         try:
-            self._identity = await identify_socket(self._headers, payload, address=self._address)
+            self._identity = await identify_socket(self._handshake, payload)
         except UnauthenticatedError as error:
             raise _CloseError(Close.UNAUTHORIZED, str(error)) from None
         except UnavailableError as error:
             raise _CloseError(Close.TRY_AGAIN_LATER, str(error)) from None
-        self._headers = {}  # with its credential
+        self._handshake = None
 
     # --- frames -------------------------------------------------------------------------------
 

@@ -1,12 +1,14 @@
-"""Who opens a websocket: read from the ASGI scope, the same way for all sockets."""
+"""Who opens a websocket: the handshake read as Django reads requests, the same for all sockets."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from io import BytesIO
 from typing import Any, TypeAlias
 
 from django.conf import settings
-from django.http import parse_cookie
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
 
 from dasf_broker import database
 from dasf_broker.auth import (
@@ -16,6 +18,7 @@ from dasf_broker.auth import (
     identify_token,
     session_user,
 )
+from dasf_broker.auth.addresses import address_of_request
 
 # ASGI's own names.
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -23,37 +26,40 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def headers_of(scope: Scope) -> dict[str, str]:
-    """Return the headers, their names in lower case."""
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1")
-        for name, value in scope.get("headers", ())
-    }
+class Handshake(ASGIRequest):
+    """The request that opens a websocket, under the settings for hosts and proxies."""
 
+    def __init__(self, scope: Scope) -> None:
+        scheme = "https" if scope.get("scheme") == "wss" else "http"
+        super().__init__({**scope, "method": "GET", "scheme": scheme}, BytesIO())
 
-def root_url_of(scope: Scope, headers: Mapping[str, str]) -> str:
-    """Return scheme and host under which the client reached the server."""
-    scheme = "https" if scope.get("scheme") == "wss" else "http"
-    return f"{scheme}://{headers.get('host', 'localhost')}"
+    @property
+    def address(self) -> str | None:
+        """Where the client calls from, if that is known."""
+        return address_of_request(self)
+
+    @property
+    def root_url(self) -> str:
+        """Scheme and host under which the client reached the server."""
+        try:
+            host = self.get_host()
+        except DisallowedHost:  # no reason to refuse a program: only who said it is told
+            host = self.headers.get("host", "localhost")
+        return f"{self.scheme}://{host}"
 
 
 async def identify_socket(
-    headers: Mapping[str, str],
-    payload: Mapping[str, Any] | None = None,
-    *,
-    address: str | None = None,
+    handshake: Handshake, payload: Mapping[str, Any] | None = None
 ) -> Identity:
     """Return who opens a socket.
 
     Parameters
     ----------
-    headers
-        Of the handshake. A session cookie counts only beside an ``Origin``: browsers always send
-        one, and :mod:`.origins` has judged it.
+    handshake
+        A session cookie counts only beside an ``Origin``: browsers always send one, and
+        :mod:`.origins` has judged it.
     payload
         Of ``connection_init``, in protocols that have one. Its token goes before the header's.
-    address
-        Where the client calls from.
 
     Raises
     ------
@@ -64,13 +70,13 @@ async def identify_socket(
     UnavailableError
         The database does not answer.
     """
-    authorization = authorization_in(payload)
+    authorization, address = authorization_in(payload), handshake.address
     if authorization is None:  # an empty one is wrong, and not taken for none
-        authorization = headers.get("authorization")
+        authorization = handshake.headers.get("authorization")
     if authorization is not None:
         return await identify_token(authorization, address=address)
-    cookies = headers.get("cookie", "") if "origin" in headers else ""
-    session_key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME)
+    cookies = handshake.COOKIES if "origin" in handshake.headers else {}
+    session_key = cookies.get(settings.SESSION_COOKIE_NAME)
     return await database.read(
         lambda: identify(None, session_user(session_key), session_key, address=address)
     )

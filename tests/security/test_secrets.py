@@ -20,7 +20,7 @@ from dasf_broker.auth import Credential, CredentialKind, create_token
 from dasf_broker.auth import tokens as token_module
 from dasf_broker.models import ApiToken, BrokerTopic
 from dasf_broker.transports import graphql_websocket
-from dasf_broker.transports.handshake import headers_of
+from dasf_broker.transports.handshake import Handshake
 from dasf_broker.transports.wire import read_json
 from tests.doors.clients import GraphQLClient, key_of
 from tests.doors.conftest import OpenSocket
@@ -165,8 +165,8 @@ def test_constant_time(producer: User, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_introduction_is_dropped(
     open_socket: OpenSocket, producer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it brought is not kept for as long as the socket lives, nor are the headers."""
-    held: list[weakref.ref[_Held]] = []
+    """What it brought is not kept for as long as the socket lives, nor is the handshake."""
+    held: list[weakref.ref[Any]] = []
 
     def hold(value: Mapping[str, Any]) -> _Held:
         made = _Held(value)
@@ -177,8 +177,13 @@ async def test_the_introduction_is_dropped(
         frame = read_json(text)
         return {**frame, "payload": hold(frame["payload"])}
 
+    def shake(scope: Any) -> Handshake:
+        made = Handshake(scope)
+        held.append(weakref.ref(made))
+        return made
+
     monkeypatch.setattr(graphql_websocket, "read_json", read)
-    monkeypatch.setattr(graphql_websocket, "headers_of", lambda scope: hold(headers_of(scope)))
+    monkeypatch.setattr(graphql_websocket, "Handshake", shake)
     key = f"Bearer {await key_of(producer)}"
     socket = await open_socket(headers={"authorization": key, "cookie": f"sessionid={CANARY}"})
     await socket.initialise({"Authorization": key})

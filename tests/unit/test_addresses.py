@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dasf_broker.auth.addresses import address_of_scope
 from dasf_broker.domain.addresses import client_address
 
 
@@ -53,11 +52,3 @@ def test_any_header_is_taken(peer: str, forwarded: str, proxies: int) -> None:
     """Nonsense is nobody's address, and no error."""
     found = client_address(peer, forwarded, proxies)
     assert found is None or len(found) < 64
-
-
-def test_headers_of_several_proxies() -> None:
-    """Each may have added a line of its own."""
-    lines = [(b"x-forwarded-for", b"203.0.113.9"), (b"X-Forwarded-For", b"198.51.100.1")]
-    scope = {"client": ("192.0.2.1", 1), "headers": lines}
-    assert address_of_scope(scope) == "192.0.2.1"
-    assert address_of_scope({"headers": lines}) is None
