@@ -85,6 +85,14 @@ class BrokerMessage(models.Model):
                 fields=("topic", "sequence"), name="dasf_broker_one_sequence_per_topic"
             ),
         )
+        # Answers are found by their context; what has none is published without the cost of it.
+        indexes = (
+            models.Index(
+                fields=("topic", "context", "sequence"),
+                condition=models.Q(context__isnull=False),
+                name="dasf_broker_by_context",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.message_id} ({self.message_type})"

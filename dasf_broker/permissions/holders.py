@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from dasf_broker.models import (
     BrokerTopic,
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
 def users_with(topic: BrokerTopic, right: Right) -> QuerySet[User]:
     """Return the active users who hold the right on the topic, superusers not counted."""
-    holders = _holders([topic.pk], right)
-    if right is Right.PRODUCE and topic.source_topic_id is not None:
-        holders |= _holders([topic.source_topic_id], Right.CONSUME)
-    return _people().filter(holders)
+    ways = [way.order_by() for given in _given_by(topic, right) for way in _ways(*given)]
+    # A union and no alternatives, for which a database looks at every user there is.
+    return _people().filter(pk__in=ways[0].union(*ways[1:]))
 
 
 def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
@@ -112,17 +111,13 @@ def _people() -> QuerySet[User]:
     return people.filter(is_active=True, is_superuser=False)
 
 
-def _holders(topics: Collection[int], right: Right) -> Q:
-    on_topic = {"content_object__in": topics, "permission__codename": right}
-    own = BrokerTopicUserPermission.objects.filter(**on_topic).values("user")
-    groups = BrokerTopicGroupPermission.objects.filter(**on_topic).values("group")
-    in_groups = get_user_model()._default_manager.filter(groups__in=groups).values("pk")
-    return Q(pk__in=own) | Q(pk__in=in_groups) | Q(pk__in=_global_holders([right]))
-
-
-def _global_holders(rights: Collection[Right]) -> QuerySet[Any]:
-    permissions = Permission.objects.filter(content_type=content_type(), codename__in=rights)
+def _ways(topic_id: int, right: Right) -> Iterator[QuerySet[Any, Any]]:
+    """Yield the primary keys of who holds a right, for each way in which one can."""
     people = get_user_model()._default_manager
-    own = people.filter(user_permissions__in=permissions).values("pk")
-    in_groups = people.filter(groups__permissions__in=permissions).values("pk")
-    return people.filter(Q(pk__in=own) | Q(pk__in=in_groups)).values("pk")
+    on_topic = {"content_object": topic_id, "permission__codename": right}
+    groups = BrokerTopicGroupPermission.objects.filter(**on_topic).values("group")
+    for_all = Permission.objects.filter(content_type=content_type(), codename=right)
+    yield BrokerTopicUserPermission.objects.filter(**on_topic).values("user")
+    yield people.filter(groups__in=groups).values("pk")
+    yield people.filter(user_permissions__in=for_all).values("pk")
+    yield people.filter(groups__permissions__in=for_all).values("pk")

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.utils import timezone
 
-from dasf_broker.auth import create_token
+from dasf_broker.auth import Credential, CredentialKind, create_token
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.models import (
     Acknowledgement,
@@ -42,6 +42,8 @@ class Crowd:
     reader: User
     #: The key of one of many tokens.
     key: str
+    #: Some of the tokens, as sockets keep them.
+    credentials: set[Credential]
     #: A topic with half of all messages, all users for consumers, and a response topic.
     busy: BrokerTopic
     #: Topics with few messages and few people.
@@ -65,7 +67,7 @@ def create_crowd() -> Crowd:
     _add_messages(topics, users)
     _add_memories(topics)
     _add_rights(topics, users)
-    ApiToken.objects.bulk_create(
+    tokens = ApiToken.objects.bulk_create(
         ApiToken(user=user, prefix=f"p{user.pk}", digest="-") for user in users
     )
     if connection.vendor == "postgresql":
@@ -79,7 +81,8 @@ def create_crowd() -> Crowd:
     answers = [loaded[each.pk] for each in topics[ANSWERS][:40]]
     message_ids = list(busy.brokermessage_set.values_list("message_id", flat=True)[:3])
     last_ids = list(others[0].brokermessage_set.values_list("message_id", flat=True))
-    return Crowd(users[0], key, busy, others[:40], answers, message_ids, last_ids)
+    credentials = {Credential(CredentialKind.TOKEN, token.pk) for token in tokens[:20]}
+    return Crowd(users[0], key, credentials, busy, others[:40], answers, message_ids, last_ids)
 
 
 def _topic(number: int) -> BrokerTopic:
@@ -122,6 +125,7 @@ def _add_messages(topics: list[BrokerTopic], users: list[User]) -> None:
             message_type="request",
             content={"properties": {}, "payload": "x" * 200},
             user=users[index % USERS],
+            context=index % 100 or None,
         )
         for index, (topic, sequence) in enumerate(owners[:MESSAGES])
     )

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from dasf_broker import auth
+from dasf_broker.auth import live
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.models import BrokerMessage
 from dasf_broker.operations import housekeeper, housekeeping, hubs, memory, presence, retention
@@ -19,7 +20,9 @@ from dasf_broker.operations.access import access
 from dasf_broker.operations.acknowledge import Acknowledging, acknowledge_batch, outstanding_up_to
 from dasf_broker.operations.browse import (
     MessageOrder,
+    Restrict,
     TopicOrder,
+    everything,
     find_message,
     list_messages,
     list_topics,
@@ -34,7 +37,13 @@ from dasf_broker.operations.nested import (
 from dasf_broker.operations.paging import PageRequest
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.subscribe import _Backlog
-from dasf_broker.permissions import Right, holder_names, holds_globally, rights_table
+from dasf_broker.permissions import (
+    Right,
+    consumers_by_topic,
+    holder_names,
+    holds_globally,
+    rights_table,
+)
 from dasf_broker.permissions import topics as visible_topics
 from tests.operations.crowd import Crowd, create_crowd
 from tests.operations.helpers import publication
@@ -70,6 +79,9 @@ ORDERED: dict[str, Operation] = {
     ),
     "messages, oldest": lambda crowd: _messages(crowd, MessageOrder.OLDEST),
     "messages, newest": lambda crowd: _messages(crowd, MessageOrder.NEWEST),
+    "messages by context": lambda crowd: _messages(
+        crowd, MessageOrder.NEWEST, lambda rows: rows.filter(context=7)
+    ),
     "backlog": lambda crowd: _backlog(crowd).read(0, 200),
     "backlog, later": lambda crowd: _backlog(crowd).read(9_500, 200),
     "catch up": lambda crowd: list(hubs.stored_messages(crowd.busy.pk).after(9_500)[:200]),
@@ -100,6 +112,13 @@ SHORT: dict[str, Operation] = {
     "deliveries": lambda crowd: delivered_to(
         [(topic.pk, sequence) for topic in crowd.quiet for sequence in (1, 2)]
     ),
+    "delivered to all": lambda crowd: (
+        delivered_to([(topic.pk, 1) for topic in crowd.quiet]),
+        consumers_by_topic(crowd.quiet),
+    ),
+    "consumers": lambda crowd: list(crowd.quiet[0].consumers),
+    "producers": lambda crowd: list(crowd.quiet[0].producers),
+    "credentials of sockets": lambda crowd: live._valid(crowd.credentials),
     "holders": lambda crowd: holder_names([(topic, Right.PRODUCE) for topic in crowd.quiet]),
     "holders of answers": lambda crowd: holder_names(
         [(topic, Right.CONSUME) for topic in crowd.answers]
@@ -149,9 +168,9 @@ def test_who_sees_many_topics_walks(
 def test_what_is_bad_is_seen(crowd: Crowd) -> None:
     """These tests would notice."""
     messages = crowd.busy.brokermessage_set
-    [whole] = plans_of(lambda: BrokerMessage.objects.filter(context=1).first())
+    [whole] = plans_of(lambda: BrokerMessage.objects.filter(fingerprint="-").first())
     assert whole.scanned == {"dasf_broker_brokermessage"}
-    [long] = plans_of(lambda: list(messages.filter(context=1).order_by("sequence")))
+    [long] = plans_of(lambda: list(messages.filter(fingerprint="-").order_by("sequence")))
     assert long.read > PAGE
     [unordered] = plans_of(lambda: list(messages.order_by("date_created")[:20]))
     assert unordered.sorts
@@ -166,8 +185,9 @@ def _publication(crowd: Crowd, **parts: Any) -> Any:
     return publication(crowd.reader, "topic-00000", data=1, **parts)
 
 
-def _messages(crowd: Crowd, order: MessageOrder) -> Any:
-    return list_messages(access(Caller(crowd.reader), "topic-00000"), REQUEST, order=order)
+def _messages(crowd: Crowd, order: MessageOrder, restrict: Restrict = everything) -> Any:
+    found = access(Caller(crowd.reader), "topic-00000")
+    return list_messages(found, REQUEST, order=order, restrict=restrict)
 
 
 def _backlog(crowd: Crowd) -> _Backlog:
