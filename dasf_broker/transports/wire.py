@@ -24,4 +24,7 @@ def read_json(text: str | bytes) -> Any:
 
 def write_json(value: Any) -> str:
     """Return a value as JSON; ASCII only, so that half a surrogate pair breaks no frame."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encoder.encode(value)
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"))
