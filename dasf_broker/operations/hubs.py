@@ -8,20 +8,13 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from dasf_broker import database
-from dasf_broker.domain.events import DIRECTORY, MessagePublished, weight
+from dasf_broker.domain.events import DIRECTORY, MessagePublished
 from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.loops import PerLoop
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.gathering import Gathering
 from dasf_broker.operations.publish import message_event
 from dasf_broker.realtime.hub import Hub
-
-#: Messages of one page, and about how many bytes of them.
-PAGE = 200
-PAGE_BYTES = 512 * 1024
-
-#: Messages that come from the database at a time. More of them take fewer steps with PostgreSQL.
-FETCH = 32
 
 
 def _make_hub() -> Hub:
@@ -101,25 +94,12 @@ def stored_messages(topic_id: int) -> Any:
     return rows.select_related("topic__responsetopic")
 
 
-def read_page(rows: Any) -> list[MessagePublished]:
-    """Return the first of some stored messages: as many as one reader should hold at a time.
-
-    How large they are shows only when they are here, so they come from the database a few at a
-    time, and no more of them than are kept. There is always one, if there are any.
-    """
-    page: list[MessagePublished] = []
-    size = 0
-    for row in rows[:PAGE].iterator(chunk_size=FETCH):
-        page.append(message_event(row))
-        size += weight(page[-1])
-        if size >= PAGE_BYTES:
-            break
-    return page
-
-
 async def _load_heads(topic_ids: Collection[int]) -> Mapping[int, int]:
     return await database.read(heads, topic_ids)
 
 
-async def _load_messages(topic_id: int, position: int) -> Sequence[MessagePublished]:
-    return await database.read(lambda: read_page(stored_messages(topic_id).after(position)))
+async def _load_messages(topic_id: int, position: int, limit: int) -> Sequence[MessagePublished]:
+    def load() -> list[MessagePublished]:
+        return [message_event(row) for row in stored_messages(topic_id).after(position)[:limit]]
+
+    return await database.read(load)

@@ -20,10 +20,15 @@ from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import load_topic, read_page, stored_messages
+from dasf_broker.operations.hubs import load_topic, stored_messages
 from dasf_broker.operations.presence import present
+from dasf_broker.operations.publish import message_event
 from dasf_broker.operations.vigil import guarded
 from dasf_broker.realtime.mailbox import Delivery, Mailbox
+from dasf_broker.realtime.pacing import Pace
+
+#: Rows of a backlog read at a time, at most.
+PAGE = 200
 
 #: What a subscriber gets who does not say.
 _FOR_PEOPLE = frozenset(MessageType) - MACHINE_TYPES
@@ -121,7 +126,9 @@ async def messages(
 async def _missed(
     mailbox: Mailbox, backlog: _Backlog, position: int
 ) -> AsyncIterator[MessagePublished]:
-    while page := await database.read(backlog.read, position):
+    pace = Pace(PAGE)
+    while page := await database.read(backlog.read, position, pace.rows):
+        pace.note(page)
         for row in page:
             assert row.sequence is not None
             position = row.sequence
@@ -143,7 +150,7 @@ class _Backlog:
     #: Whether what is gone from the backlog is an error: whoever resumes counts on all of it.
     must_be_complete: bool
 
-    def read(self, position: int) -> list[MessagePublished]:
+    def read(self, position: int, limit: int) -> list[MessagePublished]:
         """Return the next page behind a sequence, in order.
 
         Raises
@@ -154,7 +161,7 @@ class _Backlog:
         rows = stored_messages(self.topic_id).after(position).of_types(self.types)
         if self.reader_id is not None:
             rows = rows.not_acknowledged_by(self.reader_id)
-        page = read_page(rows)
+        page = [message_event(row) for row in rows[:limit]]
         # Looked at after the page was read: what was removed before is marked by now.
         if self.must_be_complete and load_topic(self.topic_id).expired_sequence > position:
             raise CursorExpiredError(

@@ -29,17 +29,21 @@ from dasf_broker.realtime.mailbox import Mailbox
 from dasf_broker.realtime.membership import Membership
 from dasf_broker.realtime.numbering import Serial
 from dasf_broker.realtime.outages import Outage
+from dasf_broker.realtime.pacing import Pace
 from dasf_broker.realtime.room import Room
 
 logger = logging.getLogger(__name__)
+
+#: Rows read at a time when the hub catches up.
+PAGE = 200
 
 #: Seconds to wait before reading from a channel layer that failed.
 RETRY = 1.0
 
 #: Loads the newest sequence of each topic; a topic that is gone is missing.
 LoadHeads = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
-#: Loads the next page of a topic's stored messages behind a sequence; nothing at their end.
-LoadMessages = Callable[[int, int], Awaitable[Sequence[MessagePublished]]]
+#: Loads the stored messages of a topic behind a sequence, at most so many.
+LoadMessages = Callable[[int, int, int], Awaitable[Sequence[MessagePublished]]]
 
 
 class Hub:
@@ -231,13 +235,15 @@ class Hub:
 
     async def _read_missing(self, room: Room) -> None:
         assert room.position is not None
+        pace = Pace(PAGE)
         try:
             while room.position < room.target:
-                target = room.target
-                page = await self._load_messages(room.topic_id, room.position)
+                target, rows = room.target, pace.rows
+                page = await self._load_messages(room.topic_id, room.position, rows)
+                pace.note(page)
                 for message in page:
                     room.advance(message)
-                if not page:
+                if len(page) < rows:
                     # What is not there up to the target was acknowledged and removed.
                     room.position = max(room.position, target)
         except Exception:  # noqa: BLE001 - the next look tries again

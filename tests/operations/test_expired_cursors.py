@@ -14,7 +14,7 @@ from dasf_broker import database
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import hubs, removal
+from dasf_broker.operations import removal, subscribe
 from dasf_broker.operations.purge import purge_messages
 from dasf_broker.operations.retention import retiring
 from tests.operations.streams import messages, publish, take, until_listening
@@ -75,7 +75,7 @@ async def test_removed_while_a_backlog_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever resumes is told between two pages; whoever wants what is outstanding is not."""
-    monkeypatch.setattr(hubs, "PAGE", 2)
+    monkeypatch.setattr(subscribe, "PAGE", 2)
     await publish(producer, 5)
     after = message_cursor(topic.pk, 0) if resumes else None
     async with messages(consumer, after=after) as stream:

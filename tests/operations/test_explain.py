@@ -82,9 +82,9 @@ ORDERED: dict[str, Operation] = {
     "messages by context": lambda crowd: _messages(
         crowd, MessageOrder.NEWEST, lambda rows: rows.filter(context=7)
     ),
-    "backlog": lambda crowd: _backlog(crowd).read(0),
-    "backlog, later": lambda crowd: _backlog(crowd).read(9_500),
-    "catch up": lambda crowd: hubs.read_page(hubs.stored_messages(crowd.busy.pk).after(9_500)),
+    "backlog": lambda crowd: _backlog(crowd).read(0, 200),
+    "backlog, later": lambda crowd: _backlog(crowd).read(9_500, 200),
+    "catch up": lambda crowd: list(hubs.stored_messages(crowd.busy.pk).after(9_500)[:200]),
     "heads": lambda crowd: hubs.heads([topic.pk for topic in crowd.quiet]),
     "left": lambda crowd: presence.left(crowd.answers[0].pk),
 }

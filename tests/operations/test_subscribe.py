@@ -17,8 +17,8 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations import subscribe
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import PAGE, get_hub
-from dasf_broker.operations.subscribe import StartPosition
+from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscribe import PAGE, StartPosition
 from dasf_broker.operations.writer import get_writer
 from dasf_broker.permissions import Right
 from tests.conftest import MakeTopic, MakeUser

@@ -21,9 +21,6 @@ from dasf_broker.realtime.mailbox import Mailbox
 #: Seconds after which something that should happen is not going to.
 DEADLINE = 10.0
 
-#: Rows that the table gives at a time.
-PAGE = 200
-
 
 class FakeLayer:
     """A channel layer in which nothing arrives unless the test rings the bell."""
@@ -117,13 +114,15 @@ class FakeTable:
         self._check()
         return {each: self.heads[each] for each in topic_ids if each in self.heads}
 
-    async def load_messages(self, topic_id: int, position: int) -> Sequence[MessagePublished]:
+    async def load_messages(
+        self, topic_id: int, position: int, limit: int
+    ) -> Sequence[MessagePublished]:
         """Return a page behind a position."""
         self.reads.append((topic_id, position))
         await asyncio.sleep(0)
         self._check()
         behind = sorted(each for each in self.rows[topic_id] if each > position)
-        return [self.rows[topic_id][each] for each in behind[:PAGE]]
+        return [self.rows[topic_id][each] for each in behind[:limit]]
 
     def _check(self) -> None:
         if self.is_broken:
