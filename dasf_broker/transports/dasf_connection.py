@@ -62,10 +62,11 @@ class DasfSocket:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self._scope = scope
         self.slug: str = scope["url_route"]["kwargs"].get("slug", "")
         self._caller: Caller | None = None
-        self._refusal: BrokerError | None = None
+        #: What is wrong with their credential. Not the error itself: raised again and again, it
+        #: would hold every frame that met it.
+        self._refusal: str | None = None
 
     @classmethod
     def as_asgi(cls) -> Any:
@@ -73,7 +74,7 @@ class DasfSocket:
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             async with outlet(send) as watched:
-                await cls(scope, receive, watched).serve()
+                await cls(scope, receive, watched).serve(Handshake(scope))
 
         return application
 
@@ -86,15 +87,16 @@ class DasfSocket:
         BrokerError
             Their credential was refused.
         """
+        if self._refusal is not None:
+            raise UnauthenticatedError(self._refusal)
         if self._caller is None:
-            raise self._refusal or UnavailableError("The socket is not ready yet.")
+            raise UnavailableError("The socket is not ready yet.")
         return self._caller
 
-    async def serve(self) -> None:
+    async def serve(self, handshake: Handshake) -> None:
         """Serve the connection until the client goes."""
         await self._receive()  # websocket.connect
         await self._send({"type": "websocket.accept"})
-        handshake = Handshake(self._scope)
         if not origins.is_allowed(handshake):
             await self._close(Close.FORBIDDEN)
             return
@@ -141,7 +143,7 @@ class DasfSocket:
         try:
             identity = await identify_socket(handshake)
         except UnauthenticatedError as error:
-            self._refusal = error
+            self._refusal = str(error)
             return None
         self._caller = identity.caller
         taken.give_to(identity.caller)

@@ -25,13 +25,22 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+#: The schemes of websockets, and those of HTTP that they stand for.
+_OF_HTTP = {"ws": "http", "wss": "https"}
+
 
 class Handshake(ASGIRequest):
     """The request that opens a websocket, under the settings for hosts and proxies."""
 
     def __init__(self, scope: Scope) -> None:
-        scheme = "https" if scope.get("scheme") == "wss" else "http"
-        super().__init__({**scope, "method": "GET", "scheme": scheme}, BytesIO())
+        scheme = _OF_HTTP.get(scope.get("scheme", ""), "http")
+        # Nobody reads what Django would stumble over: a query that is no text, an odd charset.
+        headers = [each for each in scope.get("headers", ()) if each[0].lower() != b"content-type"]
+        of_http = {"method": "GET", "scheme": scheme, "headers": headers, "query_string": b""}
+        super().__init__({**scope, **of_http}, BytesIO())
+        name, _ = settings.SECURE_PROXY_SSL_HEADER or ("", "")
+        if (forwarded := self.META.get(name)) in _OF_HTTP:  # so does Traefik
+            self.META[name] = _OF_HTTP[forwarded]
 
     @property
     def address(self) -> str | None:

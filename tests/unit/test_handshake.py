@@ -19,12 +19,16 @@ BELIEVED = {
 
 
 def shake(
-    *lines: tuple[str, str], scheme: str = "ws", peer: str | None = "192.0.2.1", **named: str
+    *lines: tuple[str, str],
+    scheme: str = "ws",
+    peer: str | None = "192.0.2.1",
+    query: bytes = b"",
+    **named: str,
 ) -> Handshake:
     """Return a handshake with these headers."""
     headers = [(name.encode(), value.encode()) for name, value in (*lines, *named.items())]
-    client = (peer, 4711) if peer else None
-    return Handshake({"scheme": scheme, "path": "/graphql/", "headers": headers, "client": client})
+    scope = {"path": "/graphql/", "query_string": query, "client": (peer, 4711) if peer else None}
+    return Handshake({**scope, "scheme": scheme, "headers": headers})
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,8 @@ def shake(
         ({}, {"host": "testserver"}, "wss", "https://testserver"),
         ({}, BEHIND, "ws", "http://inside:8000"),
         (BELIEVED, BEHIND, "ws", "https://broker.example"),
+        (BELIEVED, BEHIND | {"x-forwarded-proto": "wss"}, "wss", "https://broker.example"),
+        (BELIEVED, BEHIND | {"x-forwarded-proto": "ws"}, "ws", "http://broker.example"),
         # Not in ALLOWED_HOSTS, or none at all: nobody else is told.
         ({}, {"host": "elsewhere"}, "ws", "http://elsewhere"),
         ({}, {}, "ws", "http://localhost"),
@@ -64,6 +70,13 @@ def test_foreign_pages(origin: str, settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     assert not origins.is_allowed(shake(host="testserver", origin=origin))
     assert not origins.is_allowed(shake(host="elsewhere", origin=origin))
+
+
+@pytest.mark.parametrize("kind", ["text/plain; charset*=nope'en'%41", "a; charset=\0", "\xff"])
+def test_what_nobody_reads_is_no_trouble(kind: str) -> None:
+    """Django would refuse such a request; a socket has no body."""
+    handshake = shake(("host", "testserver"), ("Content-Type", kind), query=b"\xff")
+    assert handshake.root_url == "http://testserver"
 
 
 def test_address_behind_several_proxies(settings: Settings) -> None:
