@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from channels.layers import get_channel_layer
 from django.contrib.auth import get_user_model
@@ -18,6 +19,11 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.hubs import close_hub
 from dasf_broker.permissions import Right, grant
+
+# How long an example takes depends on the machine, and says nothing about the broker. Here, because
+# a test takes what is in force when it is read.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 MakeUser = Callable[..., User]
 MakeTopic = Callable[..., BrokerTopic]

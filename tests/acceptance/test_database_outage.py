@@ -21,7 +21,7 @@ from tests.acceptance.outages import frozen, locked
 from tests.acceptance.servers import site
 from tests.acceptance.test_shutdown import PROMISED, TOPICS
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.quiet, pytest.mark.timeout(240)]
 
 PEOPLE = {
     "producer": ["can_produce"],

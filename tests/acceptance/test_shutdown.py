@@ -18,7 +18,7 @@ from tests.acceptance.load import FAILURES, PUBLISH, load
 from tests.acceptance.outages import frozen, locked, stalled_reader
 from tests.acceptance.servers import Server, Site, site
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.quiet]
 
 #: The promise, in seconds.
 PROMISED = 10.0

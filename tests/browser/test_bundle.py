@@ -68,6 +68,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 def run(*command: str, cwd: Path) -> None:
     """Run a command that must succeed."""
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=110
+        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr

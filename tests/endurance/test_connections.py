@@ -16,7 +16,7 @@ from tests.acceptance.servers import ROOT, Server, Site, site
 from tests.endurance.conftest import enduring, is_back_at, until, vitals_of
 from tests.endurance.wanderers import WAYS
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 VISITS = 10_000
 AT_ONCE = 50

@@ -16,7 +16,7 @@ from tests.endurance.conftest import enduring
 from tests.endurance.vitals import resident_memory
 from tests.endurance.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 MEGABYTE = 1024 * 1024
 SIZES = {"long": 200_000, "dasf": 30_000}

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.dispatch import Signal
-from hypothesis import settings
 
 from dasf_broker.domain.events import Event
 from dasf_broker.permissions import Right
@@ -19,10 +18,6 @@ from dasf_broker.signals import (
     topic_pinged,
     topic_ponged,
 )
-
-# How long an example takes depends on the machine, and says nothing about the broker.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 GrantGlobally = Callable[[User | Group, Right], User]
 Signalled = list[tuple[str, dict[str, Any]]]

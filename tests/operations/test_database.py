@@ -20,7 +20,7 @@ from tests.acceptance.servers import ROOT
 from tests.operations.streams import DEADLINE, until
 
 #: So short that nothing else happens while it lasts; the threads are held up for longer.
-SOON = 0.05
+SOON = 0.5
 
 UNCHANGED, UNSURE = "Nothing was changed", "may or may not"
 

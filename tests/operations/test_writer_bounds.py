@@ -18,7 +18,7 @@ from tests.operations.recorder import Recorder, asked, held_up
 from tests.operations.streams import publication, until
 
 #: So short that nothing else happens while it lasts; the thread is held up for longer.
-SOON = 0.05
+SOON = 0.5
 
 
 @pytest.fixture

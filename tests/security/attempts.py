@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,9 @@ from tests.doors.sockets import Socket, connect
 from tests.doors.waiting import until
 
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000000")
+
+#: Seconds in which a message comes that may come.
+PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +147,12 @@ async def acknowledge(place: Place) -> str:
 async def receive(place: Place) -> str:
     """Wait for the stored message on a DASF socket."""
     async with _dasf(f"{place.topic.slug}/me", place) as socket:
-        if await socket.hears_nothing():
+        try:
+            async with asyncio.timeout(PATIENCE):
+                frame = await socket.receive()
+        except TimeoutError:
             return "none"
-        assert (await socket.receive())["messageId"] == str(MESSAGE_ID)
+        assert frame["messageId"] == str(MESSAGE_ID)
     return "ok"
 
 

@@ -33,6 +33,7 @@ from tests.doors.dasf.frames import (
     until_true,
 )
 from tests.doors.waiting import until, until_heard
+from tests.endurance.vitals import warm_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,9 +155,15 @@ async def test_topic_is_pinged(
 
 
 async def test_acknowledgements_are_pongs(
-    dasf: OpenDasf, topic: BrokerTopic, producer: User, consumer: User, ponged: list[Any]
+    dasf: OpenDasf,
+    topic: BrokerTopic,
+    producer: User,
+    consumer: User,
+    ponged: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who acknowledges is alive: one pong for the acknowledgements of three consumers."""
+    monkeypatch.setattr(presence, "PONG_STEP", 3600)  # however long they take here
     sockets = [await dasf(f"topic/{name}", consumer) for name in "abc"]
     await until_heard(topic, by=3)
     await database.write(ping, Caller(producer), "topic")
@@ -193,7 +200,7 @@ async def test_idle_consumers_cost_nothing(
     """An idle socket has no thread and no row, and asks the database nothing of its own."""
     await publish(await dasf("topic", producer), "1")
     await texts(await dasf("topic/first", consumer), 1)
-    await asyncio.gather(*(database.read(int) for _ in range(20)))  # all threads are there
+    await warm_up()  # all threads are there
     threads, rows = threading.active_count(), await database.read(_rows)
     sockets = [await dasf(f"topic/{number}", consumer) for number in range(50)]
     for socket in sockets:
