@@ -46,7 +46,7 @@ test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
 	$(BIN)/python -m pytest --backend=postgres -m "quiet and not any_database"
 
 test-clients: $(BIN)/.dev ## Try real clients and browsers (needs Node.js, npm and Chromium).
-	$(BIN)/python -m pytest --backend=sqlite -m clients --numprocesses=2 $(BY_FILE)
+	$(BIN)/python -m pytest --backend=sqlite -m clients --timeout=400 --numprocesses=2 $(BY_FILE)
 
 chaos: $(BIN)/.dev ## Kill, stop and cut off everything under load (SECONDS=600 SEEDS="1 2 3").
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seeds $(SEEDS)

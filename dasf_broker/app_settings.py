@@ -1,7 +1,7 @@
-"""The settings of the broker: typed, documented, and read live from Django's settings.
+"""The settings of the broker: typed, documented, and read from Django's at their first use.
 
-Read them as attributes of this module (``app_settings.DASF_MAX_MESSAGE_SIZE``), so that a
-changed setting counts at once; ``from dasf_broker.app_settings import DASF_...`` freezes a value.
+Read them as attributes of this module (``app_settings.DASF_MAX_MESSAGE_SIZE``), so that what a
+test changes counts at once; ``from dasf_broker.app_settings import DASF_...`` freezes a value.
 """
 
 from __future__ import annotations
@@ -156,7 +156,9 @@ DEFAULTS: dict[str, Setting] = {
         "Dotted path of the strawberry schema that the doors serve.",
     ),
     "DASF_MAX_MESSAGE_SIZE": Setting(
-        1024 * 1024, _positive(int), "Most bytes of one message, its properties included."
+        1024 * 1024,
+        _positive(int),
+        "Most bytes of one message, its body in base64 and its properties included.",
     ),
     "DASF_PAGE_SIZE": Setting(
         100, _positive(int), "Items in a page when the query does not say how many."
@@ -245,7 +247,8 @@ DEFAULTS: dict[str, Setting] = {
     "DASF_PONG_GRACE": Setting(
         5.0,
         _positive(float),
-        "Seconds a consumer has to answer a ping before `availability` reports it offline.",
+        "Seconds a consumer has to answer a ping before the subscription `availability` reports it "
+        "offline.",
     ),
     "DASF_WRITER_QUEUE": Setting(
         10_000,

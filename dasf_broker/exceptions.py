@@ -9,7 +9,7 @@
     ├── ForbiddenError         FORBIDDEN           the caller may see it, but not do this
     ├── ConflictError          CONFLICT            the name or message id is taken by something else
     ├── TopicFullError         TOPIC_FULL          the topic holds as many messages as it may
-    ├── PayloadTooLargeError   PAYLOAD_TOO_LARGE   the message is larger than the broker takes
+    ├── PayloadTooLargeError   PAYLOAD_TOO_LARGE   the message, or what it came in, is too large
     ├── RateLimitedError       RATE_LIMITED        too much at once; ``retryAfter`` in seconds
     ├── QueryTooComplexError   QUERY_TOO_COMPLEX   the document asks for more than allowed
     ├── CursorExpiredError     CURSOR_EXPIRED      what is behind the cursor is incomplete
@@ -103,7 +103,10 @@ class TopicFullError(BrokerError):
 
 
 class PayloadTooLargeError(BrokerError):
-    """The message is larger than ``DASF_MAX_MESSAGE_SIZE``."""
+    """The message, or the request or frame that it came in, is larger than a limit.
+
+    The text names the limit.
+    """
 
     code = "PAYLOAD_TOO_LARGE"
 

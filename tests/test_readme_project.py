@@ -42,8 +42,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     migrate, check, serve = (shlex.split(line)[1:] for line in readme.commands("manage.py migrate"))
     _run(folder, *migrate)
     _run(folder, *check, "--fail-level", "WARNING")
-    _run(folder, "manage.py", "createsuperuser", "--noinput", "--username=ada", "--email=a@b.de")
-    key = _run(folder, "manage.py", "dasf_token", "ada").strip()
+    create, export = readme.commands("dasf_topic weather")
+    _run(folder, *shlex.split(create)[1:])
+    key = _run(folder, *shlex.split(export.removeprefix("export KEY=$(").removesuffix(")"))[1:])
     port = free_port()
     serve[serve.index("--port") + 1] = str(port)
     with subprocess.Popen(
@@ -51,7 +52,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     ) as server:
         try:
             wait_for_port(port)
-            yield Host(port, key)
+            yield Host(port, key.strip())
         finally:
             server.terminate()
 

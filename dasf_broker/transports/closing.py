@@ -22,7 +22,11 @@ class Close(Closing, Enum):
     they end.
     """
 
-    TOO_BIG = Closing(1009, False, "A frame is larger than `DASF_MAX_FRAME_SIZE`.")
+    TOO_BIG = Closing(
+        1009,
+        False,
+        "A frame is larger than `DASF_MAX_FRAME_SIZE`, or than 64 KiB before `connection_init`.",
+    )
     INTERNAL_ERROR = Closing(1011, False, "The broker failed; its log says how.")
     RESTART = Closing(1012, True, "The server ends or restarts; nothing is lost.")
     TRY_AGAIN_LATER = Closing(1013, True, "The database does not answer now.")

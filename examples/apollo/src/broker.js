@@ -15,9 +15,10 @@ export function connect({ http, websocket, key, ...options }) {
     url: websocket,
     connectionParams: { Authorization: authorization },
     // A restarted server comes back; so does one that refuses connections for a while, which
-    // graphql-ws takes for final otherwise. A key that is refused is not tried again.
+    // graphql-ws takes for final otherwise. A key that is refused is not tried again,
+    // nor is a page that may not come here (4403).
     retryAttempts: Infinity,
-    shouldRetry: () => true,
+    shouldRetry: (event) => event?.code !== 4403,
     ...options,
   });
   const client = new ApolloClient({
