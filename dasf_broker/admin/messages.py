@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from dasf_broker.admin import payloads
 from dasf_broker.admin.counts import with_acknowledgements
 from dasf_broker.admin.filters import AgeFilter, DeliveredFilter, ResponseFilter
-from dasf_broker.models import BrokerMessage, BrokerTopic
+from dasf_broker.models import BrokerMessage, BrokerMessageQuerySet, BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topic
 from dasf_broker.operations.publish import deliver_again
@@ -69,7 +69,8 @@ class BrokerMessageAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BrokerMessage]:
         """Return the messages without their content, which a list does not show."""
-        rows = super().get_queryset(request).select_related("topic__responsetopic", "user")
+        rows: BrokerMessageQuerySet = super().get_queryset(request)  # type: ignore[assignment]
+        rows = rows.with_topic().select_related("user")
         return with_acknowledgements(rows).defer("content")
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002
@@ -148,7 +149,7 @@ class BrokerMessageAdmin(ModelAdmin):
     def deliver(self, request: HttpRequest, queryset: QuerySet[BrokerMessage]) -> None:
         """Send the messages once more to who is listening now, oldest first."""
         keys = list(queryset.order_by("pk").values_list("pk", flat=True))
-        rows = BrokerMessage.objects.select_related("topic__responsetopic").order_by("pk")
+        rows = BrokerMessage.objects.with_topic().order_by("pk")
         for start in range(0, len(keys), STEP):
             deliver_again(rows.filter(pk__in=keys[start : start + STEP]))
         text = ngettext("%d message was sent again.", "%d messages were sent again.", len(keys))

@@ -23,6 +23,13 @@ class BrokerMessageQuerySet(models.QuerySet["BrokerMessage"]):
         acknowledged = Acknowledgement.objects.filter(message=models.OuterRef("pk"), user=user_id)
         return self.filter(~models.Exists(acknowledged))
 
+    def with_topic(self) -> BrokerMessageQuerySet:
+        """Load each message's topic, and for which one it answers; not its ``api_info``.
+
+        That may be long, and it would be read for each message.
+        """
+        return self.select_related("topic__responsetopic").defer("topic__api_info")
+
     def after(self, sequence: int) -> BrokerMessageQuerySet:
         """Keep what was published later than the message with this sequence."""
         return self.filter(sequence__gt=sequence)

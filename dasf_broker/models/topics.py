@@ -52,8 +52,11 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
         return self.filter(unknown, *args, **kwargs)
 
     def with_response_info(self) -> BrokerTopicQuerySet:
-        """Load beside each topic whether it is a response topic, and for which one."""
-        return self.select_related("responsetopic")
+        """Load beside each topic whether it is a response topic, and for which one.
+
+        Not how its module describes itself: ``api_info`` may be long, and few want to know.
+        """
+        return self.select_related("responsetopic").defer("api_info")
 
     def _with_known_availability(self) -> BrokerTopicQuerySet:
         known_since = availability.known_since(timezone.now())

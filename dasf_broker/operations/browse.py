@@ -118,7 +118,7 @@ def find_message_in(found: Access, message_id: UUID) -> MessagePublished | None:
     may_read = found.rights.may_consume or found.rights.may_produce
     found.require(may_read, to="consume from")
     mine = Q() if found.rights.may_consume else Q(user=found.caller.user)
-    rows = _with_topic(found.topic.brokermessage_set.filter(mine, message_id=message_id))
+    rows = found.topic.brokermessage_set.filter(mine, message_id=message_id).with_topic()
     # Not `first`, which sorts: a database may then read the topic in its order.
     row = next(iter(rows.order_by()), None)
     return None if row is None else message_event(row)
@@ -165,8 +165,4 @@ def _message_page(
     rows: Any, topic_id: int, order: MessageOrder, request: PageRequest
 ) -> Page[MessagePublished]:
     cut = Cut.of(order.value, request, message_decoder(topic_id))
-    return paginate(_with_topic(rows), cut, encode_message).map(message_event)
-
-
-def _with_topic(rows: Any) -> Any:
-    return rows.select_related("topic__responsetopic")
+    return paginate(rows.with_topic(), cut, encode_message).map(message_event)

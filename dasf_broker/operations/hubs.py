@@ -91,7 +91,7 @@ def heads(topic_ids: Collection[int]) -> Mapping[int, int]:
 def stored_messages(topic_id: int) -> Any:
     """Return the stored messages of a topic in order, ready to become events."""
     rows = BrokerMessage.objects.filter(topic=topic_id).order_by("sequence")
-    return rows.select_related("topic__responsetopic")
+    return rows.with_topic()
 
 
 async def _load_heads(topic_ids: Collection[int]) -> Mapping[int, int]:

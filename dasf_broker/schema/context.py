@@ -75,6 +75,16 @@ class Context:
         return loader(load)
 
     @cached_property
+    def api_infos(self) -> DataLoader[int, Any]:
+        """How the modules behind topics describe themselves."""
+
+        def load(ids: Sequence[int]) -> Mapping[int, Any]:
+            topics = BrokerTopic.objects.filter(pk__in=ids, api_info__isnull=False)
+            return dict(topics.order_by().values_list("pk", "api_info"))
+
+        return loader(load)
+
+    @cached_property
     def users(self) -> DataLoader[str, Any]:
         """Users by primary key as text, as events carry it."""
 

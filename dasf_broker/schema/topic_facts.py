@@ -10,6 +10,7 @@ from strawberry.scalars import JSON
 from dasf_broker import models
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.schema.availability import Availability
+from dasf_broker.schema.context import Info
 from dasf_broker.schema.sharing import shared
 
 
@@ -70,9 +71,10 @@ class TopicFacts:
         return self.row.garbage_collect_on
 
     @shared("How the backend module behind the topic describes its functions.")
-    def api_info(self) -> JSON | None:
+    async def api_info(self, info: Info) -> JSON | None:
         """Return the module's API description."""
-        return self.row.api_info
+        described: JSON | None = await info.context.api_infos.load(self.row.pk)
+        return described
 
     @shared("Whether the topic carries answers to the requests of another one.")
     def is_response_topic(self) -> bool:

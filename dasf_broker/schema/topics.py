@@ -194,9 +194,9 @@ class ResponseTopic(Topic):
         """Return a page of requests."""
         request = page_request(first, after, last, before)
         source = await self._source(info)
-        if source is None:
+        rights = None if source is None else await info.context.rights.load(source)
+        if source is None or rights is None or not rights.is_visible:
             return connect(Page.empty(), Message.of)
-        rights = await info.context.rights.load(source)
         wanted = SourceMessages(request, may_consume_source=rights.may_consume)
         page = await info.context.pages.source_messages.load(((self.row, source), wanted))
         return connect(page, Message.of)

@@ -36,8 +36,8 @@ logger = logging.getLogger(__name__)
 #: Frames of one client that wait, and that are written together.
 BATCH = 100
 
-#: Characters of a frame after which the next is not read before this one is done with, so that
-#: what one client makes us hold is bounded.
+#: Characters of frames after which no more are read before these are done with, nor dealt with
+#: together, so that what one client makes us hold is bounded.
 LARGE = 64 * 1024
 
 Frame: TypeAlias = dict[str, Any]
@@ -162,11 +162,15 @@ class DasfSocket:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(job) for job in self.jobs()]
             group.create_task(self._answer_all(waiting))
+            size = 0
             while (message := await self._receive())["type"] == "websocket.receive":
                 text = message.get("text") or ""
+                size += len(text)
                 await waiting.put(text)
-                if len(text) > LARGE:
+                if size > LARGE:
+                    del message, text
                     await waiting.join()
+                    size = 0
             for task in tasks:
                 task.cancel()
             await waiting.put(None)  # what the client sent before it went still counts
@@ -183,6 +187,12 @@ class DasfSocket:
                 waiting.task_done()
 
     async def _answer(self, frames: Sequence[Frame | BrokerError]) -> None:
+        results = await self._results(frames)
+        del frames  # however long the client takes to read the answers
+        for result in results:
+            await self.send_text(write_json(result))
+
+    async def _results(self, frames: Sequence[Frame | BrokerError]) -> list[Result]:
         readable = [frame for frame in frames if not isinstance(frame, BrokerError)]
         try:
             outcomes = iter(await self.handle(readable))
@@ -191,11 +201,13 @@ class DasfSocket:
         except Exception:
             logger.exception("The frames of a DASF websocket could not be dealt with.")
             outcomes = iter([BrokerError("The broker failed; its log says how.")] * len(readable))
+        results = []
         for frame in frames:
             if isinstance(frame, BrokerError):
-                await self.send_text(write_json(_result({}, frame)))
+                results.append(_result({}, frame))
             elif (outcome := next(outcomes)) is not None or self.confirms:
-                await self.send_text(write_json(_result(frame, outcome)))
+                results.append(_result(frame, outcome))
+        return results
 
     async def _close(self, close: Close) -> None:
         with suppress(OSError):

@@ -8,6 +8,7 @@ that a request with a cookie was not made by another site.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,12 +23,13 @@ from dasf_broker.auth import session_store
 from dasf_broker.auth.addresses import address_of_request
 from dasf_broker.exceptions import BrokerError, RateLimitedError
 from dasf_broker.schema import served_schema
+from dasf_broker.schema.documents import InvalidDocumentError
 from dasf_broker.transports.admission import seat
 from dasf_broker.transports.bodies import GoneError, LateError, read_body, repeated
 from dasf_broker.transports.graphql_http import GraphQLView, prefers_events, refuse
 from dasf_broker.transports.graphql_sse import serve_events
 from dasf_broker.transports.handshake import Receive, Scope, Send
-from dasf_broker.transports.requests import Call
+from dasf_broker.transports.requests import Call, examine
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -71,7 +73,9 @@ class BodyGuard:
                 response["Connection"] = "close"  # what else is sent is of no use
             await _send(response, send)
         else:
-            await self._serve(request, body, receive, send)
+            serving = self._serve(request, body, receive, send)
+            del body  # an answer that is a stream of events may last for days
+            await serving
 
     async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
         await self._otherwise(request.scope, repeated(body, receive), send)
@@ -86,6 +90,7 @@ class GraphQLDoor(BodyGuard):
 
     async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
         request.take(body)
+        del body
         answer = await self._answer(request)
         if isinstance(answer, HttpResponse):
             response = answer
@@ -99,12 +104,16 @@ class GraphQLDoor(BodyGuard):
         """Return the answer, or the call that is to be answered with events."""
         view = GraphQLView()
         view.setup(request)
-        return await (view.read if prefers_events(request) else view.post)(request)
+        if not prefers_events(request):
+            return await view.post(request)
+        call = await view.read(request)
+        return call if isinstance(call, HttpResponse) else _lean(call)
 
     async def _stream(
         self, request: _Request, call: Call, receive: Receive, send: Send
     ) -> HttpResponse | None:
         """Answer with events, which keep a place for as long as a socket would."""
+        request.take(b"")
         try:
             with seat(address_of_request(request)) as taken:
                 taken.give_to(call.identity.caller)
@@ -132,6 +141,15 @@ class _Request(ASGIRequest):
             return AnonymousUser()
         self.session = session_store(key)
         return await database.read(get_user, self)
+
+
+def _lean(call: Call) -> Call:
+    """Keep nothing of a call, for as long as it lasts, that nobody reads."""
+    try:
+        _, request = examine(served_schema(), call.request)
+    except InvalidDocumentError:
+        return call  # that is told, and over
+    return replace(call, request=request)
 
 
 async def _send(response: HttpResponse, send: Send) -> None:

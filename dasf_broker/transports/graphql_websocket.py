@@ -36,8 +36,8 @@ from dasf_broker.transports.handshake import Handshake, Receive, Scope, Send, id
 from dasf_broker.transports.outlets import outlet
 from dasf_broker.transports.requests import (
     GraphQLRequest,
+    examine,
     execute,
-    operation_type,
 )
 from dasf_broker.transports.wire import read_json, write_json
 
@@ -51,6 +51,9 @@ INTRODUCTION = 64 * 1024
 #: Frames that are dealt with before other sockets have their turn: those of one client that came
 #: together are there at once, and reading them waits for nothing.
 TURN = 16
+
+#: Characters of an operation's id: each of its results has it, and it lives as long.
+LONGEST_ID = 256
 
 
 class GraphQLWebSocket:
@@ -171,6 +174,7 @@ class _Socket:
     async def _handle_all(self) -> None:
         while (frame := await self._next_frame()) is not None:
             await self._handle(frame)
+            del frame  # before the next one, which may take its time
 
     async def _next_frame(self) -> dict[str, Any] | None:
         """Return the next frame, or nothing when the client has gone."""
@@ -245,7 +249,8 @@ class _Socket:
     async def _run(self, operation_id: str, request: GraphQLRequest, caller: Caller) -> None:
         context = Context(caller, root_url=self._root_url)
         try:
-            if operation_type(self._schema, request) is OperationType.SUBSCRIPTION:
+            kind, request = examine(self._schema, request)
+            if kind is OperationType.SUBSCRIPTION:
                 await self._stream(operation_id, request, context)
             else:
                 await self._answer(operation_id, request, context)
@@ -314,4 +319,6 @@ def _operation_id(frame: Mapping[str, Any]) -> str:
     operation_id = frame.get("id")
     if not isinstance(operation_id, str) or not operation_id:
         raise _CloseError(Close.BAD_REQUEST, "An operation has a text `id`")
+    if len(operation_id) > LONGEST_ID:
+        raise _CloseError(Close.BAD_REQUEST, f"An `id` has at most {LONGEST_ID} characters")
     return operation_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any
 
@@ -100,7 +100,17 @@ def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
     InvalidDocumentError
         The document is not valid, or the operation asks for too much.
     """
-    return _operation(read_document(schema._schema, request.query), request).type
+    kind, _ = examine(schema, request)
+    return kind
+
+
+def examine(schema: Schema, request: GraphQLRequest) -> tuple[OperationType, GraphQLRequest]:
+    """Return the kind of operation, and the request without variables that nobody declared.
+
+    A subscription keeps its request for as long as it lasts. Raises as :func:`operation_type`.
+    """
+    operation = _operation(read_document(schema._schema, request.query), request)
+    return operation.type, replace(request, variables=operation.declared(request.variables))
 
 
 def _operation(document: Document, request: GraphQLRequest) -> Operation:

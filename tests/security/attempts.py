@@ -27,7 +27,7 @@ from tests.doors.waiting import until
 MESSAGE_ID = UUID("00000000-0000-4000-8000-000000000000")
 
 #: Seconds in which a message comes that may come.
-PATIENCE = 1.0
+PATIENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Place:
     topic: BrokerTopic
     consumer: Caller
     key: str | None
+    patience: float = PATIENCE
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -148,7 +149,7 @@ async def receive(place: Place) -> str:
     """Wait for the stored message on a DASF socket."""
     async with _dasf(f"{place.topic.slug}/me", place) as socket:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(place.patience):
                 frame = await socket.receive()
         except TimeoutError:
             return "none"

@@ -11,11 +11,12 @@ from tests.doors.conftest import (
     django_thread,
     enter,
     open_socket,
+    open_stream,
     publish_text,
 )
 from tests.doors.dasf.conftest import dasf
 
-__all__ = ["client", "dasf", "django_thread", "enter", "open_socket", "publish_text"]
+__all__ = ["client", "dasf", "django_thread", "enter", "open_socket", "open_stream", "publish_text"]
 
 
 @pytest.fixture

@@ -87,6 +87,19 @@ async def test_subscription(enter: OpenSocket, topic: BrokerTopic, consumer: Use
     assert await socket.receive() == {"type": "pong"}
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ topics(first: %s) { edges { cursor } } }",
+        "query ($n: Int = %s) { topics(first: $n) { edges { cursor } } }",
+    ],
+)
+async def test_long_numbers(client: GraphQLClient, document: str) -> None:
+    """Python refuses to read them; that is no failure of the server."""
+    error = await client.refusal(document % ("9" * 5000))
+    assert is_refusal(error, "BAD_INPUT")
+
+
 async def test_limits_may_be_raised(client: GraphQLClient, settings: Settings) -> None:
     """A host that trusts its clients sets other limits, and they count at once."""
     assert is_refusal(await client.refusal(DEEP), "QUERY_TOO_COMPLEX")

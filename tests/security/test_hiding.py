@@ -17,7 +17,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.acknowledge import Acknowledging, acknowledge
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import pong
-from dasf_broker.permissions import Right
+from dasf_broker.permissions import Right, revoke
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.clients import GraphQLClient, is_refusal, key_of
 from tests.doors.conftest import OpenSocket, Publish
@@ -48,6 +48,23 @@ async def test_same_answer(
     hidden = Place(topic, Caller(consumer), key)
     missing = replace(hidden, topic=BrokerTopic(pk=topic.pk + 1000, slug="nowhere"))
     assert await ATTEMPTS[row](hidden) == await ATTEMPTS[row](missing)
+
+
+async def test_a_topic_that_is_hidden_now(
+    client: GraphQLClient, topic: BrokerTopic, producer: User
+) -> None:
+    """Not even one's own requests of then tell of it, though one goes on reading the answers."""
+    query = """{ topic(slug: "answers") { ... on ResponseTopic {
+      sourceMessages { edges { node { topic { slug } } } } } } }"""
+
+    async def seen() -> list[Any]:
+        found = await client.value(query, as_=producer)
+        return [each["node"]["topic"]["slug"] for each in found["sourceMessages"]["edges"]]
+
+    await client.value(REQUEST, {"answers": "answers"}, as_=producer)
+    assert await seen() == ["topic"]
+    await database.write(revoke, producer, topic, Right.PRODUCE)
+    assert await seen() == []
 
 
 @pytest.mark.parametrize("field", SUBSCRIPTIONS.values())

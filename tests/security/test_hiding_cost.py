@@ -11,6 +11,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from tests.doors.clients import key_of
 from tests.doors.dasf.frames import queries_of_all_threads
+from tests.doors.sockets import QUIET
 from tests.security.attempts import ATTEMPTS, Place
 
 pytestmark = [
@@ -30,7 +31,7 @@ async def test_it_costs_the_same(
 ) -> None:
     """As many queries are made for a hidden topic as for none, by every operation."""
     key = None if is_anonymous else await key_of(stranger)
-    hidden = Place(topic, Caller(consumer), key)
+    hidden = Place(topic, Caller(consumer), key, patience=QUIET)  # nobody looks again so soon
     missing = replace(hidden, topic=BrokerTopic(pk=topic.pk + 1000, slug="nowhere"))
     counts = []
     for place in (missing, hidden) * 2:

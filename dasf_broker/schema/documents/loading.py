@@ -59,6 +59,11 @@ class Operation:
     _defaults: Mapping[str, Any]
     _lists: ListVariables | None
 
+    def declared(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the variables without those that nobody reads."""
+        names = {each.variable.name.value for each in self._node.variable_definitions or ()}
+        return {name: value for name, value in variables.items() if name in names}
+
     def check_variables(self, variables: Mapping[str, Any]) -> None:
         """Refuse variables that ask for too much: large pages in large pages, long lists.
 
@@ -128,6 +133,10 @@ def read_document(schema: GraphQLSchema, query: str) -> Document:
         operations = _measure(schema, document)
     except RecursionError:
         raise InvalidDocumentError([GraphQLError("The document is nested too deeply.")]) from None
+    except ValueError:  # of more digits than Python makes a number of
+        raise InvalidDocumentError(
+            [GraphQLError("A number in the document is too long.")]
+        ) from None
     if errors := validate(schema, document, _RULES, hide_suggestions=True):
         raise InvalidDocumentError(errors)
     made = Document(document, operations)
