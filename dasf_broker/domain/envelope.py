@@ -26,8 +26,9 @@ MAX_DEPTH = 64
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
-#: Seven characters may stand for 308 digits, which is how PostgreSQL gives them back.
-_EXPONENT = re.compile(rb"\d[eE][+-]?(\d{1,3})")
+#: A number as we write it, of which seven characters may stand for 308 digits: that is how
+#: PostgreSQL gives them back.
+_EXPONENT = re.compile(rb"[\[:,]-?\d(?:\.\d+)?e[+-](\d+)(?=[\],}])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 #: PostgreSQL cannot keep a NUL character in JSON. An even number of backslashes before the
@@ -180,10 +181,9 @@ class Envelope:
         _check_payload(payload, max_size, is_fragment="num_fragments" in properties)
         envelope = cls(message_id, properties, payload, _read_context(context))
         text = _dump(envelope.content, field="properties")
-        size = len(text)
-        if _EXPONENT.search(text):
-            size += sum(map(int, _EXPONENT.findall(_dump(properties, field="properties"))))
-        if size > max_size:
+        # Looked for before the payload, which comes last.
+        digits = sum(map(int, _EXPONENT.findall(text, 0, len(text) - len(payload))))
+        if (size := len(text) + digits) > max_size:
             raise _too_large(size, max_size)
         return envelope
 

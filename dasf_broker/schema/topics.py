@@ -177,9 +177,7 @@ class ResponseTopic(Topic):
     async def is_response_for(self, info: Info) -> BrokerTopic | None:
         """Return the source topic, if the viewer may see it."""
         source = await self._source(info)
-        if source is None or not (await info.context.rights.load(source)).is_visible:
-            return None
-        topic = topic_type(source)
+        topic = None if source is None else topic_type(source)
         return topic if isinstance(topic, BrokerTopic) else None
 
     @strawberry.field(description="The stored requests that are answered here, as you may read.")
@@ -194,16 +192,20 @@ class ResponseTopic(Topic):
         """Return a page of requests."""
         request = page_request(first, after, last, before)
         source = await self._source(info)
-        rights = None if source is None else await info.context.rights.load(source)
-        if source is None or rights is None or not rights.is_visible:
+        if source is None:
             return connect(Page.empty(), Message.of)
+        rights = await info.context.rights.load(source)
         wanted = SourceMessages(request, may_consume_source=rights.may_consume)
         page = await info.context.pages.source_messages.load(((self.row, source), wanted))
         return connect(page, Message.of)
 
     async def _source(self, info: Info) -> models.BrokerTopic | None:
+        """Return the source topic, if the viewer may see it."""
         source_id = self.row.source_topic_id
-        return None if source_id is None else await info.context.topics.load(source_id)
+        source = None if source_id is None else await info.context.topics.load(source_id)
+        if source is None or not (await info.context.rights.load(source)).is_visible:
+            return None
+        return source
 
 
 TopicConnection = Connection[Topic]

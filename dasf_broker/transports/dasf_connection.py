@@ -185,6 +185,7 @@ class DasfSocket:
                 return
             for _ in texts:
                 waiting.task_done()
+            del texts  # before the next one, which may take its time
 
     async def _answer(self, frames: Sequence[Frame | BrokerError]) -> None:
         results = await self._results(frames)

@@ -113,7 +113,7 @@ class GraphQLDoor(BodyGuard):
         self, request: _Request, call: Call, receive: Receive, send: Send
     ) -> HttpResponse | None:
         """Answer with events, which keep a place for as long as a socket would."""
-        request.take(b"")
+        request.take(b"")  # it holds the body, too
         try:
             with seat(address_of_request(request)) as taken:
                 taken.give_to(call.identity.caller)

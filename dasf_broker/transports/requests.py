@@ -100,8 +100,7 @@ def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
     InvalidDocumentError
         The document is not valid, or the operation asks for too much.
     """
-    kind, _ = examine(schema, request)
-    return kind
+    return examine(schema, request)[0]
 
 
 def examine(schema: Schema, request: GraphQLRequest) -> tuple[OperationType, GraphQLRequest]:

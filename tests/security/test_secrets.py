@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import weakref
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,12 +18,9 @@ from dasf_broker import auth
 from dasf_broker.auth import Credential, CredentialKind, create_token
 from dasf_broker.auth import tokens as token_module
 from dasf_broker.models import ApiToken, BrokerTopic
-from dasf_broker.transports import dasf_connection, graphql_websocket
-from dasf_broker.transports.handshake import Handshake
-from dasf_broker.transports.wire import read_json
 from tests.doors.clients import GraphQLClient, key_of
 from tests.doors.conftest import OpenSocket
-from tests.doors.dasf.frames import ask, message, to
+from tests.doors.dasf.frames import ask, message
 from tests.doors.sockets import ClosedError
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -160,63 +156,3 @@ def test_constant_time(producer: User, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not token_module.owners([KEYS["wrong"]])
     assert len(compared) == 2
     assert all(len(each) == 64 for pair in compared for each in pair)
-
-
-async def test_the_introduction_is_dropped(
-    open_socket: OpenSocket, producer: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What it brought is not kept for as long as the socket lives, nor is the handshake."""
-    held: list[weakref.ref[Any]] = []
-
-    def hold(value: Mapping[str, Any]) -> _Held:
-        made = _Held(value)
-        held.append(weakref.ref(made))
-        return made
-
-    def read(text: str) -> Any:
-        frame = read_json(text)
-        return {**frame, "payload": hold(frame["payload"])}
-
-    def shake(scope: Any) -> Handshake:
-        made = Handshake(scope)
-        held.append(weakref.ref(made))
-        return made
-
-    monkeypatch.setattr(graphql_websocket, "read_json", read)
-    monkeypatch.setattr(graphql_websocket, "Handshake", shake)
-    key = f"Bearer {await key_of(producer)}"
-    socket = await open_socket(headers={"authorization": key, "cookie": f"sessionid={CANARY}"})
-    await socket.initialise({"Authorization": key})
-    gc.collect()
-    assert len(held) == 2
-    assert not [each() for each in held if each() is not None]
-
-
-async def test_a_refused_introduction_is_dropped(
-    open_socket: OpenSocket, topic: BrokerTopic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The sockets of DASF stay open then: they keep neither the handshake nor what is sent."""
-    held: list[weakref.ref[Any]] = []
-
-    def shake(scope: Any) -> Handshake:
-        made = Handshake(scope)
-        held.append(weakref.ref(made))
-        return made
-
-    def read(text: str) -> Any:
-        made = _Held(read_json(text))
-        held.append(weakref.ref(made))
-        return made
-
-    monkeypatch.setattr(dasf_connection, "Handshake", shake)
-    monkeypatch.setattr(dasf_connection, "read_json", read)
-    socket = await open_socket(**await to("topic", authorization=f"Token {KEYS['wrong']}"))
-    for _ in range(3):
-        assert "token is wrong" in (await ask(socket, message()))["result"]
-    gc.collect()
-    assert len(held) == 4
-    assert not [each() for each in held if each() is not None]
-
-
-class _Held(dict[str, Any]):
-    """A mapping of which one can tell whether it is still there."""

@@ -18,10 +18,11 @@ from dasf_broker.operations.hubs import stored_messages
 from dasf_broker.schema import served_schema
 from dasf_broker.transports import dasf_connection, graphql_http, graphql_websocket
 from dasf_broker.transports.dasf_connection import LARGE, DasfSocket
+from dasf_broker.transports.handshake import Handshake
 from dasf_broker.transports.requests import GraphQLRequest, examine
-from tests.doors.clients import GraphQLClient
+from tests.doors.clients import GraphQLClient, key_of
 from tests.doors.conftest import OpenSocket, OpenStream, Publish
-from tests.doors.dasf.frames import message, to
+from tests.doors.dasf.frames import ask, message, to
 from tests.doors.sockets import ClosedError, Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +38,7 @@ class Memory:
     """Reads JSON, and knows what is left of it."""
 
     def __init__(self) -> None:
-        self.read: list[weakref.ref[Held]] = []
+        self.read: list[weakref.ref[Any]] = []
 
     def __call__(self, text: str) -> Any:
         """Do as ``read_json``, and remember each object."""
@@ -48,10 +49,44 @@ class Memory:
         self.read.append(weakref.ref(held))
         return held
 
+    def shake(self, scope: Any) -> Handshake:
+        """Make a handshake, and remember it, too."""
+        made = Handshake(scope)
+        self.read.append(weakref.ref(made))
+        return made
+
     def left(self) -> int:
-        """Return how many of the objects are still there."""
+        """Return how many of them are still there."""
         gc.collect()
         return sum(each() is not None for each in self.read)
+
+
+async def test_introduction(
+    open_socket: OpenSocket, producer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it brought is dropped, and so is the handshake: both have a credential."""
+    memory = Memory()
+    monkeypatch.setattr(graphql_websocket, "read_json", memory)
+    monkeypatch.setattr(graphql_websocket, "Handshake", memory.shake)
+    key = f"Bearer {await key_of(producer)}"
+    socket = await open_socket(headers={"authorization": key, "cookie": "sessionid=secret"})
+    await socket.initialise({"Authorization": key})
+    assert len(memory.read) == 3  # with the frame and its payload
+    assert memory.left() == 0
+
+
+async def test_refused_introduction(
+    open_socket: OpenSocket, topic: BrokerTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sockets of DASF stay open then: they keep neither the handshake nor what is sent."""
+    memory = Memory()
+    monkeypatch.setattr(dasf_connection, "read_json", memory)
+    monkeypatch.setattr(dasf_connection, "Handshake", memory.shake)
+    socket = await open_socket(**await to("topic", authorization="Token wrong"))
+    for _ in range(3):
+        assert "token is wrong" in (await ask(socket, message()))["result"]
+    assert len(memory.read) == 7  # with the properties of each frame
+    assert memory.left() == 0
 
 
 async def test_frames_of_dasf(
@@ -145,4 +180,6 @@ def test_numbers_that_grow() -> None:
         Envelope.parse({"properties": {"a": numbers}}, max_size=30_000)
     with pytest.raises(PayloadTooLargeError):
         Envelope.parse({"properties": {"a": [1e-300] * 100}}, max_size=30_000)
-    Envelope.parse({"properties": {"a": ["x"] * 100}, "payload": "1e+9" * 100}, max_size=2_000)
+    # What only looks like one: a text, part of an id, a payload.
+    texts = ["3e+300", "0000003e-3000-0000-0000-000000000000"] * 10
+    Envelope.parse({"properties": {"a": texts}, "payload": "1e+9" * 100}, max_size=1_200)
