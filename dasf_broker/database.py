@@ -24,8 +24,8 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from django.db import InterfaceError, OperationalError, connections
 
 from dasf_broker import app_settings
+from dasf_broker.concurrency.futures import answer, fail, in_time
 from dasf_broker.exceptions import UnavailableError
-from dasf_broker.futures import answer, fail, in_time
 
 logger = logging.getLogger(__name__)
 

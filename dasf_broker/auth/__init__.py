@@ -14,9 +14,9 @@ from dasf_broker.auth import failures
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.auth.sessions import session_store, session_user
 from dasf_broker.auth.tokens import KEY_MARK, Owner, create_token, key_in, owners
+from dasf_broker.concurrency.batching import Gathering
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.gathering import Gathering
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User

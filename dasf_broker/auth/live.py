@@ -22,9 +22,9 @@ from django.utils import timezone
 
 from dasf_broker import database
 from dasf_broker.auth.credentials import Credential, CredentialKind
+from dasf_broker.concurrency.sweeper import Patrol
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
-from dasf_broker.operations.patrol import Patrol
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
+from dasf_broker.concurrency.batching import Gathering
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.exceptions import NotFoundError
 from dasf_broker.operations.access import Access, AccessTable
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.gathering import Gathering
 
 #: A listener and the slug that they name.
 Wanted: TypeAlias = tuple[Caller, str]

@@ -15,9 +15,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from dasf_broker import app_settings, database
+from dasf_broker.concurrency.loop_local import PerLoop
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
-from dasf_broker.loops import PerLoop
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations import housekeeping, memory, retention
 from dasf_broker.operations.heartbeat import ping_topic

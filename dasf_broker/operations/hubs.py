@@ -8,11 +8,11 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from dasf_broker import database
+from dasf_broker.concurrency.batching import Gathering
+from dasf_broker.concurrency.loop_local import PerLoop
 from dasf_broker.domain.events import DIRECTORY, MessagePublished
 from dasf_broker.exceptions import NotFoundError, UnavailableError
-from dasf_broker.loops import PerLoop
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
-from dasf_broker.operations.gathering import Gathering
 from dasf_broker.operations.publish import message_event
 from dasf_broker.realtime.hub import Hub
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from dasf_broker import database
+from dasf_broker.concurrency.loop_local import PerLoop
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
 from dasf_broker.exceptions import (
     BrokerError,
@@ -23,7 +24,6 @@ from dasf_broker.exceptions import (
     NotFoundError,
     UnavailableError,
 )
-from dasf_broker.loops import PerLoop
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller

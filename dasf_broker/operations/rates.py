@@ -20,12 +20,12 @@ from typing import Any
 from django.core.cache import caches
 
 from dasf_broker import app_settings, database
+from dasf_broker.concurrency.outage_log import Outage
 from dasf_broker.domain.envelope import content_size
 from dasf_broker.domain.rates import Activity, Rate
 from dasf_broker.exceptions import RateLimitedError
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publications import Publication
-from dasf_broker.realtime.outages import Outage
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeAlias
 from django.contrib.auth import get_user_model
 
 from dasf_broker import database
+from dasf_broker.concurrency.sweeper import Patrol
 from dasf_broker.exceptions import ForbiddenError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
-from dasf_broker.operations.patrol import Patrol
 from dasf_broker.permissions import rights_of
 from dasf_broker.realtime.mailbox import Mailbox
 

@@ -17,10 +17,10 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from dasf_broker import app_settings, database
+from dasf_broker.concurrency.futures import answer, fail, in_time
+from dasf_broker.concurrency.loop_local import PerLoop
 from dasf_broker.domain.envelope import content_size
 from dasf_broker.exceptions import BrokerError, UnavailableError
-from dasf_broker.futures import answer, fail, in_time
-from dasf_broker.loops import PerLoop
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
     Acknowledging,

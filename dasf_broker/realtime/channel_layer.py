@@ -18,6 +18,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
+from dasf_broker.concurrency.outage_log import Outage
 from dasf_broker.domain.events import (
     Event,
     MessagePublished,
@@ -28,7 +29,6 @@ from dasf_broker.domain.events import (
     weight,
 )
 from dasf_broker.realtime.numbering import Numbering
-from dasf_broker.realtime.outages import Outage
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from dasf_broker import app_settings
+from dasf_broker.concurrency.outage_log import Outage
 from dasf_broker.domain.events import (
     Event,
     MessagePublished,
@@ -28,7 +29,6 @@ from dasf_broker.realtime.channel_layer import at_home
 from dasf_broker.realtime.mailbox import Mailbox
 from dasf_broker.realtime.membership import Membership
 from dasf_broker.realtime.numbering import Serial
-from dasf_broker.realtime.outages import Outage
 from dasf_broker.realtime.pacing import Pace
 from dasf_broker.realtime.room import Room
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
+from dasf_broker.concurrency.outage_log import Outage
 from dasf_broker.realtime.channel_layer import SEND_TIMEOUT, group_name
-from dasf_broker.realtime.outages import Outage
 from dasf_broker.realtime.probe import Probe
 from dasf_broker.realtime.room import Room
 

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from dasf_broker import app_settings
-from dasf_broker.operations.patrol import Patrol
+from dasf_broker.concurrency.sweeper import Patrol
 from dasf_broker.transports.handshake import Send
 
 logger = logging.getLogger(__name__)

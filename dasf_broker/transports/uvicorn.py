@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-from dasf_broker.loops import PerLoop
+from dasf_broker.concurrency.loop_local import PerLoop
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent

@@ -7,8 +7,8 @@ from typing import Never
 
 import pytest
 
+from dasf_broker.concurrency.futures import answer, fail, in_time
 from dasf_broker.exceptions import UnavailableError
-from dasf_broker.futures import answer, fail, in_time
 
 
 def _never() -> Never:

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from dasf_broker.loops import PerLoop
-from dasf_broker.realtime.outages import Outage
+from dasf_broker.concurrency.loop_local import PerLoop
+from dasf_broker.concurrency.outage_log import Outage
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from dasf_broker import app_settings, database
-from dasf_broker.futures import answer, fail, in_time
-from dasf_broker.loops import PerLoop
+from dasf_broker.concurrency.futures import answer, fail, in_time
+from dasf_broker.concurrency.loop_local import PerLoop
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import weakref
 
-from dasf_broker.loops import PerLoop
+from dasf_broker.concurrency.loop_local import PerLoop
 
 
 class Thing:

@@ -8,9 +8,9 @@ from collections.abc import Collection
 
 import pytest
 
+from dasf_broker.concurrency import batching
+from dasf_broker.concurrency.batching import Gathering
 from dasf_broker.exceptions import UnavailableError
-from dasf_broker.operations import gathering
-from dasf_broker.operations.gathering import Gathering
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,7 +69,7 @@ async def test_nothing_is_remembered(shelf: Shelf) -> None:
 
 async def test_reads_are_bounded(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many ask, one read takes so many."""
-    monkeypatch.setattr(gathering, "BATCH", 10)
+    monkeypatch.setattr(batching, "BATCH", 10)
     shared = Gathering(shelf.load)
     found = await asyncio.gather(*map(shared.get, range(1, 26)))
     assert found == [str(key) for key in range(1, 26)]

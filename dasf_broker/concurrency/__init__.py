@@ -1,0 +1,1 @@
+"""Threads, batches and periodic work: the ground floor. Knows no topics."""
