@@ -16,7 +16,7 @@ from django.utils import timezone
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
-from dasf_broker.models.statements import Selection
+from dasf_broker.sql.compiled import Selection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from dasf_broker.domain.slugs import check_slug, is_slug
 from dasf_broker.exceptions import ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.models.statements import Selection
 from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import TopicRights, rights_of, rights_table, search_in_vain
+from dasf_broker.sql.compiled import Selection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -20,14 +20,14 @@ from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
-from dasf_broker.models.insertion import Insertion
-from dasf_broker.models.statements import Selection
 from dasf_broker.operations.access import Access, AccessTable, consumable
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.housekeeping import delete_settled, delivered_by_message
 from dasf_broker.operations.locks import lock_topic
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.signals import message_acknowledged, send_on_commit
+from dasf_broker.sql.bulk_insert import Insertion
+from dasf_broker.sql.compiled import Selection
 
 #: Messages acknowledged in one transaction by :func:`acknowledge_up_to`.
 STEP = 500

@@ -11,7 +11,7 @@ from django.db.models import Count, OuterRef, Subquery
 from dasf_broker import app_settings
 from dasf_broker.exceptions import NotFoundError, TopicFullError
 from dasf_broker.models import BrokerMessage, BrokerTopic
-from dasf_broker.models.statements import Selection
+from dasf_broker.sql.compiled import Selection
 
 
 class Backlogs:

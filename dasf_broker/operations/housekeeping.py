@@ -21,12 +21,12 @@ from dasf_broker.models import (
     BrokerTopic,
     BrokerTopicQuerySet,
 )
-from dasf_broker.models.statements import Selection
 from dasf_broker.operations.creation import ANSWERS_KEPT
 from dasf_broker.operations.locks import lock_topic
 from dasf_broker.operations.removal import remove
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.realtime.channel_layer import announce_on_commit
+from dasf_broker.sql.compiled import Selection
 
 #: Rows looked at in one transaction.
 STEP = 500

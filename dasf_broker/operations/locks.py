@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.models.statements import Selection
+from dasf_broker.sql.compiled import Selection
 
 
 def lock_topic(topic: BrokerTopic) -> bool:

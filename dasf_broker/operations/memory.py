@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.fingerprints import fingerprint
 from dasf_broker.models import BrokerMessage, RememberedMessage
-from dasf_broker.models.statements import Selection
+from dasf_broker.sql.compiled import Selection
 
 #: Message ids forgotten in one transaction.
 STEP = 500

@@ -17,8 +17,6 @@ from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import BrokerError, ConflictError
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
-from dasf_broker.models.insertion import Insertion
-from dasf_broker.models.statements import Update
 from dasf_broker.operations.access import AccessTable
 from dasf_broker.operations.backlog import Backlogs
 from dasf_broker.operations.caller import Caller
@@ -38,6 +36,8 @@ from dasf_broker.operations.publications import (
 )
 from dasf_broker.realtime.channel_layer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
+from dasf_broker.sql.bulk_insert import Insertion
+from dasf_broker.sql.compiled import Update
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

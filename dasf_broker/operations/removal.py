@@ -24,9 +24,9 @@ from dasf_broker.models import (
     RememberedMessage,
     ResponseTopic,
 )
-from dasf_broker.models.insertion import Insertion
-from dasf_broker.models.statements import Deletion
 from dasf_broker.operations.locks import lock_topic
+from dasf_broker.sql.bulk_insert import Insertion
+from dasf_broker.sql.compiled import Deletion
 
 #: Messages removed in one transaction.
 STEP = 500

@@ -13,9 +13,9 @@ from django.db.models import QuerySet
 from guardian.utils import get_anonymous_user
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.models.statements import Selection
 from dasf_broker.permissions.right import Right, RightsTable, TopicRights
 from dasf_broker.permissions.rows import content_type, held_rights
+from dasf_broker.sql.compiled import Selection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -15,9 +15,9 @@ from dasf_broker.models import (
     BrokerTopicGroupPermission,
     BrokerTopicUserPermission,
 )
-from dasf_broker.models.statements import Selection
 from dasf_broker.permissions.right import Right
 from dasf_broker.permissions.rows import content_type, held_rights
+from dasf_broker.sql.compiled import Selection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from dasf_broker.models import BrokerMessage, BrokerTopic, RememberedMessage
-from dasf_broker.models.insertion import Insertion
+from dasf_broker.sql.bulk_insert import Insertion
 from tests.operations.helpers import queries
 
 pytestmark = pytest.mark.django_db

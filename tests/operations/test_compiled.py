@@ -13,8 +13,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from dasf_broker import database
-from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic, statements
-from dasf_broker.models.statements import Deletion, Selection, Update
+from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
+from dasf_broker.sql import compiled
+from dasf_broker.sql.compiled import Deletion, Selection, Update
 from tests.conftest import MakeTopic
 from tests.operations.helpers import queries
 
@@ -29,7 +30,7 @@ def test_lists_of_any_length(
     count: int, kind: Callable[..., Any], topics: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also none, and more than a statement is kept for."""
-    monkeypatch.setattr(statements, "LONGEST", 6)
+    monkeypatch.setattr(compiled, "LONGEST", 6)
     wanted = kind(topics[:count])
     select = Selection(_by_slug)
     for _ in range(2):

@@ -1,0 +1,1 @@
+"""SQL that the ORM builds once and that runs many times."""
