@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dasf_broker import app_settings
-from dasf_broker.domain.addresses import client_address
+from dasf_broker.domain.client_address import client_address
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

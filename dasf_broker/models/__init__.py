@@ -4,10 +4,9 @@ What a model offers beyond its columns are names that the reference API promises
 those calls the module that holds the rule.
 """
 
-from dasf_broker.models.addresses import websocket_url
 from dasf_broker.models.leases import Lease
-from dasf_broker.models.memory import RememberedMessage
 from dasf_broker.models.messages import Acknowledgement, BrokerMessage, BrokerMessageQuerySet
+from dasf_broker.models.removed_messages import RememberedMessage
 from dasf_broker.models.response_topics import ResponseTopic
 from dasf_broker.models.rights import BrokerTopicGroupPermission, BrokerTopicUserPermission
 from dasf_broker.models.tokens import ApiToken
@@ -16,6 +15,7 @@ from dasf_broker.models.topics import (
     BrokerTopicManager,
     BrokerTopicQuerySet,
 )
+from dasf_broker.models.websocket_urls import websocket_url
 
 __all__ = [
     "Acknowledgement",

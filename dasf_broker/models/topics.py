@@ -15,7 +15,7 @@ from dasf_broker import app_settings
 from dasf_broker.domain import availability, storage
 from dasf_broker.domain.retention import MAX_RETENTION
 from dasf_broker.domain.slugs import MAX_SLUG_LENGTH
-from dasf_broker.models.addresses import websocket_url
+from dasf_broker.models.websocket_urls import websocket_url
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dasf_broker.domain.addresses import client_address
+from dasf_broker.domain.client_address import client_address
 
 
 @pytest.mark.parametrize(
