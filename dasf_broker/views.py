@@ -16,7 +16,7 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from dasf_broker.auth import identify
-from dasf_broker.auth.addresses import address_of_request
+from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import (
     BadInputError,

@@ -1,6 +1,6 @@
 """Who may do what with which topic.
 
-Three questions are answered: may this user (:func:`rights`, :func:`rights_table`), which topics
+Three questions are answered: may this user (:func:`rights_on`, :func:`rights_table`), which topics
 (:func:`topics_visible_to`), which users (:func:`users_with`). A right is held on a topic or for
 all topics, by a user or by a group. Produce on a response topic is also held, without a row of
 its own, by who may consume the topic whose requests are answered there.
@@ -10,15 +10,7 @@ The codenames live on ``BrokerTopic``, for response topics too.
 
 from __future__ import annotations
 
-from dasf_broker.permissions.callers import (
-    holds_globally,
-    known_user,
-    rights,
-    rights_of,
-    rights_table,
-    search_in_vain,
-)
-from dasf_broker.permissions.giving import (
+from dasf_broker.permissions.grants import (
     grant,
     revoke,
 )
@@ -28,14 +20,22 @@ from dasf_broker.permissions.holders import (
     producers_by_topic,
     users_with,
 )
-from dasf_broker.permissions.right import (
+from dasf_broker.permissions.lookup import (
+    holds_globally,
+    known_user,
+    rights_of,
+    rights_on,
+    rights_table,
+    search_in_vain,
+)
+from dasf_broker.permissions.rights import (
     CREATOR_RIGHTS,
     SEEING,
     Right,
     RightsTable,
     TopicRights,
 )
-from dasf_broker.permissions.topics import (
+from dasf_broker.permissions.visible_topics import (
     few_visible_to,
     topics_visible_to,
 )
@@ -54,8 +54,8 @@ __all__ = [
     "known_user",
     "producers_by_topic",
     "revoke",
-    "rights",
     "rights_of",
+    "rights_on",
     "rights_table",
     "search_in_vain",
     "topics_visible_to",

@@ -14,7 +14,7 @@ from dasf_broker.models import (
     BrokerTopicGroupPermission,
     BrokerTopicUserPermission,
 )
-from dasf_broker.permissions.right import Right
+from dasf_broker.permissions.rights import Right
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

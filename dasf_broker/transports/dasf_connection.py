@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypedDict
 
 from dasf_broker import app_settings
 from dasf_broker.auth.credentials import Credential
-from dasf_broker.auth.live import while_valid
+from dasf_broker.auth.revocation import while_valid
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,

@@ -20,7 +20,7 @@ from django.http import HttpResponse
 
 from dasf_broker import database
 from dasf_broker.auth import session_store
-from dasf_broker.auth.addresses import address_of_request
+from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.exceptions import BrokerError, RateLimitedError
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.documents import InvalidDocumentError

@@ -24,7 +24,7 @@ from strawberry import Schema
 
 from dasf_broker import app_settings, database
 from dasf_broker.auth import Identity, identify, identify_token
-from dasf_broker.auth.addresses import address_of_request
+from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,

@@ -15,7 +15,7 @@ from graphql import GraphQLError, OperationType
 from strawberry import Schema
 
 from dasf_broker import app_settings
-from dasf_broker.auth.live import while_valid
+from dasf_broker.auth.revocation import while_valid
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.schema.documents import InvalidDocumentError

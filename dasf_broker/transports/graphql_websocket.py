@@ -16,7 +16,7 @@ from strawberry import Schema
 
 from dasf_broker import app_settings
 from dasf_broker.auth import Identity
-from dasf_broker.auth.live import while_valid
+from dasf_broker.auth.revocation import while_valid
 from dasf_broker.exceptions import (
     BadInputError,
     RateLimitedError,

@@ -18,7 +18,7 @@ from dasf_broker.auth import (
     identify_token,
     session_user,
 )
-from dasf_broker.auth.addresses import address_of_request
+from dasf_broker.auth.client_address import address_of_request
 
 # ASGI's own names.
 Scope: TypeAlias = MutableMapping[str, Any]

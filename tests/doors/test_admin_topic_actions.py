@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic, ResponseTopic
-from dasf_broker.permissions import Right, rights
+from dasf_broker.permissions import Right, rights_on
 from tests.conftest import MakeUser
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +85,7 @@ def test_creator_gets_rights(admin_client: Client, make_user: MakeUser) -> None:
     values = {"slug": "new", "is_public": "on", "store_messages": ""}
     _sign_in(staff).post(reverse("admin:dasf_broker_brokertopic_add"), values)
     topic = BrokerTopic.objects.get(slug="new", is_public=True, store_messages=None)
-    assert rights(staff, topic).may_delete
+    assert rights_on(staff, topic).may_delete
     page = admin_client.post(reverse("admin:dasf_broker_brokertopic_add"), values)
     assert "already exists" in page.content.decode()
 

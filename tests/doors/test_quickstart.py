@@ -24,7 +24,7 @@ from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.management.demo import machine
 from dasf_broker.management.demo.seed import TOPICS
 from dasf_broker.models import ApiToken, BrokerTopic
-from dasf_broker.permissions import rights
+from dasf_broker.permissions import rights_on
 from tests.conftest import MakeTopic, MakeUser
 
 Quickstart = Callable[..., str]
@@ -60,7 +60,7 @@ def quickstart(db: None, settings: Settings) -> Quickstart:
 def test_rights(quickstart: Quickstart, username: str, slug: str, allowed: set[str]) -> None:
     """Everybody holds the rights that the demo needs, and no other."""
     quickstart()
-    held = rights(user(username), BrokerTopic.objects.get(slug=slug))
+    held = rights_on(user(username), BrokerTopic.objects.get(slug=slug))
     questions = ("may_produce", "may_consume", "may_change", "may_delete")
     assert {name for name in questions if getattr(held, name)} == allowed
 
@@ -113,7 +113,7 @@ def test_again_mends(quickstart: Quickstart) -> None:
     BrokerTopic.objects.filter(slug="inbox").update(store_messages="store")
     quickstart()
     echo = BrokerTopic.objects.get(slug="echo")
-    assert rights(user("echo"), echo).may_consume
+    assert rights_on(user("echo"), echo).may_consume
     assert BrokerTopic.objects.get(slug="inbox").storage_policy is StoragePolicy.STORE
 
 

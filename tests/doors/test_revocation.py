@@ -20,8 +20,8 @@ from pytest_django import Settings
 from rest_framework.authtoken.models import Token
 
 from dasf_broker import database
-from dasf_broker.auth import Credential, CredentialKind, live
-from dasf_broker.auth.live import _valid
+from dasf_broker.auth import Credential, CredentialKind, revocation
+from dasf_broker.auth.revocation import _valid
 from dasf_broker.models import ApiToken, BrokerTopic, BrokerTopicUserPermission
 from dasf_broker.operations import vigil
 from dasf_broker.operations.hubs import get_hub
@@ -48,9 +48,9 @@ Way = Callable[[User, BrokerTopic], object]
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often, and know that it is often enough where nobody changes that."""
     assert vigil.INTERVAL < 4
-    assert live.INTERVAL < 4
+    assert revocation.INTERVAL < 4
     monkeypatch.setattr(vigil._patrol, "interval", 0.05)
-    monkeypatch.setattr(live._patrol, "interval", 0.05)
+    monkeypatch.setattr(revocation._patrol, "interval", 0.05)
 
 
 def _leave_group(user: User, topic: BrokerTopic) -> None:

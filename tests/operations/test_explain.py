@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from dasf_broker import auth
-from dasf_broker.auth import live
+from dasf_broker.auth import revocation
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.models import BrokerMessage
 from dasf_broker.operations import housekeeper, housekeeping, hubs, memory, presence, retention
@@ -43,8 +43,8 @@ from dasf_broker.permissions import (
     holder_names,
     holds_globally,
     rights_table,
+    visible_topics,
 )
-from dasf_broker.permissions import topics as visible_topics
 from tests.operations.crowd import Crowd, create_crowd
 from tests.operations.helpers import publication
 from tests.operations.plans import PAGE, Plan, plans_of
@@ -118,7 +118,7 @@ SHORT: dict[str, Operation] = {
     ),
     "consumers": lambda crowd: list(crowd.quiet[0].consumers),
     "producers": lambda crowd: list(crowd.quiet[0].producers),
-    "credentials of sockets": lambda crowd: live._valid(crowd.credentials),
+    "credentials of sockets": lambda crowd: revocation._valid(crowd.credentials),
     "holders": lambda crowd: holder_names([(topic, Right.PRODUCE) for topic in crowd.quiet]),
     "holders of answers": lambda crowd: holder_names(
         [(topic, Right.CONSUME) for topic in crowd.answers]

@@ -19,7 +19,7 @@ from dasf_broker.permissions import (
     holder_names,
     holds_globally,
     revoke,
-    rights,
+    rights_on,
     rights_table,
     topics_visible_to,
     users_with,
@@ -104,7 +104,7 @@ def test_all_questions_have_the_same_answer(held: frozenset[tuple[str, str, Righ
         for name, slug in product(PEOPLE, TOPICS):
             user, topic = world.users[name], world.topics[slug]
             answer = table[user.pk, topic.pk]
-            assert rights(user, topic) == answer
+            assert rights_on(user, topic) == answer
             if name == "root":
                 assert all(answer.has(right) for right in Right)
             else:
@@ -179,7 +179,7 @@ def test_granting_twice_and_revoking_twice(
         grant(holder, topic, Right.CONSUME, Right.PRODUCE)
     for _ in range(2):
         revoke(holder, topic, Right.CONSUME)
-    assert rights(stranger, topic).held == {Right.PRODUCE}
+    assert rights_on(stranger, topic).held == {Right.PRODUCE}
 
 
 def test_django_sees_the_same(

@@ -20,7 +20,7 @@ from dasf_broker.models import (
 )
 from dasf_broker.operations.creation import ANSWERS_KEPT
 from dasf_broker.operations.publish import publish_batch
-from dasf_broker.permissions import Right, grant, rights
+from dasf_broker.permissions import Right, grant, rights_on
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.helpers import codes, publication, send, stored
 
@@ -31,10 +31,10 @@ def test_the_first_request_creates_it(topic: BrokerTopic, producer: User, consum
     assert outcome.response_topic == "answers"
     answers = ResponseTopic.objects.get(slug="answers")
     assert answers.is_response_for == topic
-    assert rights(producer, answers).may_consume
-    assert not rights(producer, answers).may_produce
-    assert rights(consumer, answers).may_produce
-    assert not rights(consumer, answers).may_consume
+    assert rights_on(producer, answers).may_consume
+    assert not rights_on(producer, answers).may_produce
+    assert rights_on(consumer, answers).may_produce
+    assert not rights_on(consumer, answers).may_consume
     assert send(consumer, "answers", message_type=MessageType.RESPONSE).message.is_response
 
 

@@ -10,7 +10,7 @@ from dasf_broker.exceptions import ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import publish_batch
-from dasf_broker.permissions import CREATOR_RIGHTS, Right, grant, rights
+from dasf_broker.permissions import CREATOR_RIGHTS, Right, grant, rights_on
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.conftest import GrantGlobally
 from tests.operations.helpers import codes, publication, send
@@ -80,7 +80,7 @@ def test_who_may_add_topics_creates_one(stranger: User, grant_globally: GrantGlo
     outcomes = publish_batch(batch)
     assert codes(outcomes) == ["STORED", "STORED"]
     assert [outcome.topic_created for outcome in outcomes] == [True, False]  # type: ignore[union-attr]
-    held = rights(author, BrokerTopic.objects.get(slug="fresh"))
+    held = rights_on(author, BrokerTopic.objects.get(slug="fresh"))
     assert held.held >= set(CREATOR_RIGHTS)
     assert not held.may_consume
 

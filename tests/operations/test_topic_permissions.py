@@ -14,7 +14,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations import housekeeping
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.topics import GRANTABLE, grant_permission, revoke_permission
-from dasf_broker.permissions import Right, grant, rights
+from dasf_broker.permissions import Right, grant, rights_on
 from tests.conftest import MakeUser
 from tests.operations.helpers import ack, send_many, stored
 
@@ -29,10 +29,10 @@ def test_a_right_comes_and_goes(
     caller, who = Caller(manager), {"username": "stranger", "group": None}
     for _ in range(2):
         grant_permission(caller, "topic", right, **who)
-        assert rights(stranger, topic).held == {right}
+        assert rights_on(stranger, topic).held == {right}
     for _ in range(2):
         revoke_permission(caller, "topic", right, **who)
-        assert rights(stranger, topic).held == set()
+        assert rights_on(stranger, topic).held == set()
 
 
 def test_groups_hold_rights_too(topic: BrokerTopic, manager: User, stranger: User) -> None:
@@ -41,9 +41,9 @@ def test_groups_hold_rights_too(topic: BrokerTopic, manager: User, stranger: Use
     stranger.groups.add(group)
     who = {"username": None, "group": "modules"}
     grant_permission(Caller(manager), "topic", Right.CONSUME, **who)
-    assert rights(stranger, topic).may_consume
+    assert rights_on(stranger, topic).may_consume
     revoke_permission(Caller(manager), "topic", Right.CONSUME, **who)
-    assert not rights(stranger, topic).is_visible
+    assert not rights_on(stranger, topic).is_visible
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicUserPermission
-from dasf_broker.permissions import Right, rights
+from dasf_broker.permissions import Right, rights_on
 from dasf_broker.routing import broker_application
 from dasf_broker.transports import dasf_connection, dasf_websocket
 from tests.conftest import MakeTopic, MakeUser
@@ -167,7 +167,7 @@ async def test_response_topic(
 
     def facts() -> list[Any]:
         [answers] = topic.responsetopics.all()
-        held = [rights(user, answers) for user in (producer, consumer, stranger)]
+        held = [rights_on(user, answers) for user in (producer, consumer, stranger)]
         assert answers.source_messages.get().message_id == UUID(answer["messageId"])
         return [answers.slug, *((each.may_consume, each.may_produce) for each in held)]
 

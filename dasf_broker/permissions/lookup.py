@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from guardian.utils import get_anonymous_user
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.permissions.right import Right, RightsTable, TopicRights
+from dasf_broker.permissions.rights import Right, RightsTable, TopicRights
 from dasf_broker.permissions.rows import content_type, held_rights
 from dasf_broker.sql.compiled import Selection
 
@@ -29,7 +29,7 @@ def known_user(user: User | AnonymousUser | None) -> User:
     return user
 
 
-def rights(user: User, topic: BrokerTopic) -> TopicRights:
+def rights_on(user: User, topic: BrokerTopic) -> TopicRights:
     """Return what the user may do with the topic. One query."""
     return rights_table([user], [topic])[user.pk, topic.pk]
 

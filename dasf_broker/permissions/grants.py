@@ -11,7 +11,7 @@ from dasf_broker.models import (
     BrokerTopicGroupPermission,
     BrokerTopicUserPermission,
 )
-from dasf_broker.permissions.right import Right
+from dasf_broker.permissions.rights import Right
 from dasf_broker.permissions.rows import content_type
 
 if TYPE_CHECKING:

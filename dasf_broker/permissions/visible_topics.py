@@ -10,8 +10,8 @@ from django.db.models import BigIntegerField, Q, QuerySet, Value
 from django.db.models.functions import Cast
 
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet, ResponseTopic
-from dasf_broker.permissions.callers import holds_any_globally
-from dasf_broker.permissions.right import SEEING, Right
+from dasf_broker.permissions.lookup import holds_any_globally
+from dasf_broker.permissions.rights import SEEING, Right
 from dasf_broker.permissions.rows import content_type, rights_on_topics
 
 if TYPE_CHECKING:
