@@ -18,7 +18,7 @@ from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.operations.access import Access, AccessTable
 from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import CREATOR_RIGHTS, Right, grant, holds_globally
-from dasf_broker.realtime.channel_layer import announce_on_commit
+from dasf_broker.realtime.announcer import announce_on_commit
 
 #: How long a response topic waits for somebody to listen, from the last request that named it.
 ANSWERS_KEPT = timedelta(hours=24)

@@ -17,7 +17,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import unstored_event
-from dasf_broker.realtime.channel_layer import announce_on_commit
+from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import send_on_commit, topic_pinged, topic_ponged
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from dasf_broker.operations import housekeeping, memory, retention
 from dasf_broker.operations.heartbeat import ping_topic
 from dasf_broker.operations.hubs import get_hub
 from dasf_broker.operations.leases import release_lease, take_lease
-from dasf_broker.realtime.channel_layer import at_home
+from dasf_broker.realtime.announcer import at_home
 
 logger = logging.getLogger(__name__)
 

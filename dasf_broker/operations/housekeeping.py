@@ -25,7 +25,7 @@ from dasf_broker.operations.creation import ANSWERS_KEPT
 from dasf_broker.operations.locks import lock_topic
 from dasf_broker.operations.removal import remove
 from dasf_broker.permissions import consumers_by_topic
-from dasf_broker.realtime.channel_layer import announce_on_commit
+from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.sql.compiled import Selection
 
 #: Rows looked at in one transaction.

@@ -14,7 +14,7 @@ from dasf_broker import database
 from dasf_broker.operations import housekeeper
 from dasf_broker.operations.hubs import close_hub
 from dasf_broker.operations.writer import close_writer
-from dasf_broker.realtime.channel_layer import flush
+from dasf_broker.realtime.announcer import flush
 
 logger = logging.getLogger(__name__)
 

@@ -34,7 +34,7 @@ from dasf_broker.operations.publications import (
     new_event,
     unstored_event,
 )
-from dasf_broker.realtime.channel_layer import announce_on_commit
+from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
 from dasf_broker.sql.bulk_insert import Insertion
 from dasf_broker.sql.compiled import Update

@@ -25,7 +25,7 @@ from dasf_broker.operations.presence import present
 from dasf_broker.operations.publish import message_event
 from dasf_broker.operations.vigil import guarded
 from dasf_broker.realtime.mailbox import Delivery, Mailbox
-from dasf_broker.realtime.pacing import Pace
+from dasf_broker.realtime.page_size import Pace
 
 #: Rows of a backlog read at a time, at most.
 PAGE = 200

@@ -29,7 +29,7 @@ from dasf_broker.permissions import (
     revoke,
     rights_table,
 )
-from dasf_broker.realtime.channel_layer import announce_on_commit
+from dasf_broker.realtime.announcer import announce_on_commit
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -25,12 +25,12 @@ from dasf_broker.domain.events import (
     from_wire,
 )
 from dasf_broker.exceptions import NotFoundError, UnavailableError
-from dasf_broker.realtime.channel_layer import at_home
+from dasf_broker.realtime.announcer import at_home
+from dasf_broker.realtime.group_membership import Membership
+from dasf_broker.realtime.loss_count import Serial
 from dasf_broker.realtime.mailbox import Mailbox
-from dasf_broker.realtime.membership import Membership
-from dasf_broker.realtime.numbering import Serial
-from dasf_broker.realtime.pacing import Pace
-from dasf_broker.realtime.room import Room
+from dasf_broker.realtime.page_size import Pace
+from dasf_broker.realtime.topic_subscribers import Room
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from django.dispatch import Signal
 
 from dasf_broker.domain.events import Event
 from dasf_broker.permissions import Right
-from dasf_broker.realtime import channel_layer
+from dasf_broker.realtime import announcer
 from dasf_broker.signals import (
     message_acknowledged,
     message_published,
@@ -31,7 +31,7 @@ def announced(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
     def announce(batch: Sequence[Event]) -> None:
         events.extend(batch)
 
-    monkeypatch.setattr(channel_layer, "announce", announce)
+    monkeypatch.setattr(announcer, "announce", announce)
     return events
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import MessagePublished, TopicPonged, to_wire
-from dasf_broker.realtime import channel_layer
-from dasf_broker.realtime.channel_layer import announce, at_home, flush
+from dasf_broker.realtime import announcer
+from dasf_broker.realtime.announcer import announce, at_home, flush
 from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.mailbox import Mailbox
 from tests.realtime.conftest import FakeLayer, message
@@ -34,8 +34,8 @@ class LossyLayer(FakeLayer):
 async def layer(monkeypatch: pytest.MonkeyPatch) -> LossyLayer:
     """Return the channel layer of the hub and of who announces."""
     layer = LossyLayer()
-    monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(channel_layer, "_home", channel_layer._Home())
+    monkeypatch.setattr(announcer, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(announcer, "_home", announcer._Home())
     at_home()
     return layer
 
@@ -60,7 +60,7 @@ async def test_overrun_announcer_is_counted(
     hub: Hub, layer: LossyLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is not announced, because too much waits already, is lost like what is dropped."""
-    monkeypatch.setattr(channel_layer, "SEND_QUEUE", 5)
+    monkeypatch.setattr(announcer, "SEND_QUEUE", 5)
     async with hub.subscription(1, MESSAGES) as (mailbox, _):
         await _announce(layer, 1)
         await _announce(layer, 6)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 from dasf_broker.concurrency.outage_log import Outage
-from dasf_broker.realtime.channel_layer import SEND_TIMEOUT, group_name
+from dasf_broker.realtime.announcer import SEND_TIMEOUT, group_name
 from dasf_broker.realtime.probe import Probe
-from dasf_broker.realtime.room import Room
+from dasf_broker.realtime.topic_subscribers import Room
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 
 from dasf_broker.domain.events import Event, MessagePublished
+from dasf_broker.realtime.loss_count import Reckoning, Serial
 from dasf_broker.realtime.mailbox import Delivery, Mailbox
-from dasf_broker.realtime.numbering import Reckoning, Serial
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from dasf_broker.domain.events import (
     to_wire,
     weight,
 )
-from dasf_broker.realtime.numbering import Numbering
+from dasf_broker.realtime.loss_count import Numbering
 
 logger = logging.getLogger(__name__)
 

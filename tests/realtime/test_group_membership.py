@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from dasf_broker.domain.events import MessagePublished
+from dasf_broker.realtime import group_membership, probe
 from dasf_broker.realtime import hub as hub_module
-from dasf_broker.realtime import membership, probe
-from dasf_broker.realtime.channel_layer import group_name
+from dasf_broker.realtime.announcer import group_name
 from dasf_broker.realtime.hub import Hub
 from tests.realtime.conftest import DEADLINE, FakeLayer, FakeTable, message, new_hub, take, until
 
@@ -200,7 +200,7 @@ async def test_memberships_are_renewed(
     hub: Hub, layer: FakeLayer, monkeypatch: pytest.MonkeyPatch, renewal: float, joins: int
 ) -> None:
     """A membership is renewed before it expires, and not with every look."""
-    monkeypatch.setattr(membership, "RENEWAL", renewal)
+    monkeypatch.setattr(group_membership, "RENEWAL", renewal)
     async with hub.subscription(1, MESSAGES):
         await hub.look()
         await layer.settled()
@@ -211,7 +211,7 @@ async def test_hanging_layer_does_not_hold_up_the_looks(
     hub: Hub, layer: FakeLayer, table: FakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While joining hangs, every look still finds what is new in every topic."""
-    monkeypatch.setattr(membership, "SEND_TIMEOUT", 3600)
+    monkeypatch.setattr(group_membership, "SEND_TIMEOUT", 3600)
     async with hub.subscription(1, MESSAGES) as (one, _), hub.subscription(2, MESSAGES) as (two, _):
         layer.may_join.clear()
         for sequence in (1, 2):

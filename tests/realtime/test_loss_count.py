@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dasf_broker.realtime import numbering
-from dasf_broker.realtime.numbering import Numbering, Reckoning, Serial
+from dasf_broker.realtime import loss_count
+from dasf_broker.realtime.loss_count import Numbering, Reckoning, Serial
 
 
 @given(sent=st.integers(1, 40), data=st.data())
@@ -50,8 +50,8 @@ def test_topics_are_counted_apart() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgotten topics begin a new stream, and forgotten streams count anew: no false alarm."""
-    monkeypatch.setattr(numbering, "TOPICS", 2)
-    monkeypatch.setattr(numbering, "STREAMS", 2)
+    monkeypatch.setattr(loss_count, "TOPICS", 2)
+    monkeypatch.setattr(loss_count, "STREAMS", 2)
     sender, reckoning = Numbering(), Reckoning()
     first = sender.next(1)
     sender.next(2)

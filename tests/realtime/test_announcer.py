@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dasf_broker.domain.events import Event, MessagePublished, MessageStored, from_wire, weight
-from dasf_broker.realtime import channel_layer
-from dasf_broker.realtime.channel_layer import (
+from dasf_broker.realtime import announcer
+from dasf_broker.realtime.announcer import (
     INLINE_LIMIT,
     announce,
     announce_on_commit,
@@ -53,9 +53,9 @@ class RecordingLayer:
 def layer(monkeypatch: pytest.MonkeyPatch) -> RecordingLayer:
     """Return the channel layer that announcements go to, in a process without a server."""
     layer = RecordingLayer()
-    monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(channel_layer, "_home", channel_layer._Home())
-    monkeypatch.setattr(channel_layer, "_threads", channel_layer._Threads())
+    monkeypatch.setattr(announcer, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(announcer, "_home", announcer._Home())
+    monkeypatch.setattr(announcer, "_threads", announcer._Threads())
     return layer
 
 
@@ -71,7 +71,7 @@ def test_group_names_are_valid(topic_id: int) -> None:
 def test_batches_stay_under_the_limit(sizes: list[int]) -> None:
     """Batches are in order, complete and small; what is too large goes without content."""
     events = [message(index, payload="x" * size) for index, size in enumerate(sizes, 1)]
-    batches = [batch for _, batch in channel_layer._batches(events)]
+    batches = [batch for _, batch in announcer._batches(events)]
     found = [event for batch in batches for event in batch]
     assert [event.sequence for event in found] == [  # type: ignore[attr-defined]
         event.sequence for event in events
@@ -106,7 +106,7 @@ def test_nothing_to_announce(layer: RecordingLayer) -> None:
 
 def test_no_channel_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host without a channel layer publishes all the same."""
-    monkeypatch.setattr(channel_layer, "get_channel_layer", lambda: None)
+    monkeypatch.setattr(announcer, "get_channel_layer", lambda: None)
     announce([message(1)])
 
 
@@ -131,7 +131,7 @@ def test_hanging_layer_is_given_up(
     layer: RecordingLayer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A channel layer that never answers holds nobody for ever."""
-    monkeypatch.setattr(channel_layer, "SEND_TIMEOUT", 0.01)
+    monkeypatch.setattr(announcer, "SEND_TIMEOUT", 0.01)
     layer.before_sending = lambda: asyncio.Event().wait()
     announce([message(1)])
     assert layer.sent == []
@@ -170,7 +170,7 @@ async def test_slow_layer_has_a_bounded_queue(
     layer: RecordingLayer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a stuck channel layer cannot take is not announced, and later events are."""
-    monkeypatch.setattr(channel_layer, "SEND_QUEUE", 3)
+    monkeypatch.setattr(announcer, "SEND_QUEUE", 3)
     at_home()
     gate = asyncio.Event()
     layer.before_sending = gate.wait

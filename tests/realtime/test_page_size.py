@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dasf_broker.domain.events import weight
-from dasf_broker.realtime.pacing import TARGET, Pace
+from dasf_broker.realtime.page_size import TARGET, Pace
 from tests.realtime.conftest import message
 
 
