@@ -17,7 +17,7 @@ from django.conf import settings
 from django.urls import get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings
-from dasf_broker.operations import housekeeper
+from dasf_broker.operations.upkeep import schedule
 from dasf_broker.transports.dasf_websocket import (
     ConsumerSocket,
     ProducerSocket,
@@ -51,7 +51,7 @@ def broker_application(
     not speak the ASGI lifespan protocol. At the end of the server it finishes what is being
     written. A lifespan of ``http`` itself is not called, because Django has none; a host that
     answers the protocol by itself calls ``start_up`` and ``shut_down`` of
-    :mod:`dasf_broker.operations.lifetime`.
+    :mod:`dasf_broker.runtime`.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def broker_application(
         if scope["type"] == "lifespan":
             await lifespan(scope, receive, send)
             return
-        housekeeper.start()
+        schedule.start()
         if scope["type"] == "websocket":
             await sockets(_below_script_name(scope), receive, send)
         else:

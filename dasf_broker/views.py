@@ -30,7 +30,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping
-from dasf_broker.operations.rates import admit_now
+from dasf_broker.operations.rate_limits import admit_now
 
 _STATUS: dict[type[BrokerError], int] = {
     BadInputError: 404,  # what cannot be a slug cannot be a topic

@@ -17,7 +17,7 @@ from dasf_broker import database
 from dasf_broker.auth import failures
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import close_hub
+from dasf_broker.operations.subscriptions.hub_access import close_hub
 from dasf_broker.permissions import Right, grant
 
 # How long an example takes depends on the machine, and says nothing about the broker. Here, because

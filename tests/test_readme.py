@@ -96,7 +96,7 @@ def test_operations(ada: User) -> None:
     assert names["pinged"].access.topic.slug == "weather"
 
     async def run() -> Any:
-        from dasf_broker.operations.hubs import close_hub
+        from dasf_broker.operations.subscriptions.hub_access import close_hub
 
         again = Envelope.compose(max_size=1000, data={"celsius": 7})
         try:

@@ -24,8 +24,8 @@ from dasf_broker.exceptions import BrokerError, NotFoundError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topic
-from dasf_broker.operations.housekeeping import collect_garbage
-from dasf_broker.operations.purge import purge_messages
+from dasf_broker.operations.storage.purge import purge_messages
+from dasf_broker.operations.storage.settlement import collect_garbage
 from dasf_broker.operations.topics import TopicOptions, create_topic, delete_topic, update_topic
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 
 from dasf_broker.exceptions import RateLimitedError, UnauthenticatedError
-from dasf_broker.operations import rates
+from dasf_broker.operations import rate_limits
 
 #: Addresses and keys that one process remembers. Beyond, it begins anew.
 MOST = 10_000
@@ -48,12 +48,12 @@ def was_right(key: str) -> None:
 
 async def was_wrong(address: str | None) -> UnauthenticatedError | RateLimitedError:
     """Count a wrong key; return what to answer."""
-    return _answer(address, await rates.count_failure(address))
+    return _answer(address, await rate_limits.count_failure(address))
 
 
 def was_wrong_now(address: str | None) -> UnauthenticatedError | RateLimitedError:
     """Do as :func:`was_wrong` where no event loop runs."""
-    return _answer(address, rates.count_failure_now(address))
+    return _answer(address, rate_limits.count_failure_now(address))
 
 
 def forget() -> None:

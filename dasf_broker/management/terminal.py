@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 
 from dasf_broker import database
-from dasf_broker.operations.hubs import close_hub
+from dasf_broker.operations.subscriptions.hub_access import close_hub
 
 #: Characters of a progress bar.
 BAR = 30

@@ -22,8 +22,8 @@ from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
 from dasf_broker.operations.access import Access, AccessTable, consumable
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeping import delete_settled, delivered_by_message
-from dasf_broker.operations.locks import lock_topic
+from dasf_broker.operations.storage.lock import lock_topic
+from dasf_broker.operations.storage.settlement import delete_settled, delivered_by_message
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.signals import message_acknowledged, send_on_commit
 from dasf_broker.sql.bulk_insert import Insertion

@@ -18,14 +18,12 @@ from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import BrokerError, ConflictError
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
 from dasf_broker.operations.access import AccessTable
-from dasf_broker.operations.backlog import Backlogs
-from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.creation import (
+from dasf_broker.operations.auto_create import (
     check_response_topic,
     ensure_response_topic,
     find_or_create,
 )
-from dasf_broker.operations.memory import Key, Known, known_messages, message_keys
+from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publications import (
     Publication,
     Published,
@@ -34,6 +32,8 @@ from dasf_broker.operations.publications import (
     new_event,
     unstored_event,
 )
+from dasf_broker.operations.storage.capacity import Backlogs
+from dasf_broker.operations.storage.deduplication import Key, Known, known_messages, message_keys
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
 from dasf_broker.sql.bulk_insert import Insertion

@@ -18,10 +18,10 @@ from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BadInputError, ForbiddenError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
+from dasf_broker.operations.auto_create import insert_topic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.creation import insert_topic
-from dasf_broker.operations.housekeeping import delete_with_answers, remove_settled
-from dasf_broker.operations.locks import lock_topic
+from dasf_broker.operations.storage.lock import lock_topic
+from dasf_broker.operations.storage.settlement import delete_with_answers, remove_settled
 from dasf_broker.permissions import (
     Right,
     grant,

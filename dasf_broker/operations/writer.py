@@ -30,7 +30,7 @@ from dasf_broker.operations.acknowledge import (
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import Publication, Published, publish_batch
-from dasf_broker.operations.rates import refused_publications
+from dasf_broker.operations.rate_limits import refused_publications
 from dasf_broker.realtime.announcer import at_home
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import strawberry
 from strawberry.relay import PageInfo
 
-from dasf_broker.operations.paging import Page, PageRequest
+from dasf_broker.operations.lists.paging import Page, PageRequest
 
 Node = TypeVar("Node")
 

@@ -16,7 +16,11 @@ from strawberry.dataloader import DataLoader
 
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.deliveries import MessageKey, count_outstanding, delivered_to
+from dasf_broker.operations.lists.acknowledgements import (
+    MessageKey,
+    count_outstanding,
+    delivered_to,
+)
 from dasf_broker.permissions import Right, consumers_by_topic, holder_names, rights_table
 from dasf_broker.schema.loaders import PageLoaders, loader
 

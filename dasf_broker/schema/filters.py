@@ -20,7 +20,7 @@ from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import Acknowledgement, BrokerTopic
-from dasf_broker.operations.browse import Restrict, everything
+from dasf_broker.operations.lists.browse import Restrict, everything
 from dasf_broker.schema.context import Info
 from dasf_broker.schema.enums import AvailabilityStatus
 

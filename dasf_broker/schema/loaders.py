@@ -13,16 +13,16 @@ from strawberry.dataloader import DataLoader
 from dasf_broker import database
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.browse import Restrict, everything
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.nested import (
+from dasf_broker.operations.lists.browse import Restrict, everything
+from dasf_broker.operations.lists.paging import Page, PageRequest
+from dasf_broker.operations.lists.per_topic import (
     Pages,
     WithSource,
     list_messages_of_each,
     list_response_topics,
     list_source_messages,
 )
-from dasf_broker.operations.paging import Page, PageRequest
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

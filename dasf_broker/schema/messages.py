@@ -18,7 +18,7 @@ from dasf_broker.domain.envelope import MessageType, check_uuid, decode_data, de
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.access import access_by_id
-from dasf_broker.operations.browse import find_message_in
+from dasf_broker.operations.lists.browse import find_message_in
 from dasf_broker.schema.connections import Connection
 from dasf_broker.schema.context import Deliveries, Info
 from dasf_broker.schema.nodes import primary_key

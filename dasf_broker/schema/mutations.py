@@ -18,7 +18,7 @@ from dasf_broker.operations.acknowledge import (
 )
 from dasf_broker.operations.heartbeat import ping, pong
 from dasf_broker.operations.publish import Publication, Published
-from dasf_broker.operations.rates import admit
+from dasf_broker.operations.rate_limits import admit
 from dasf_broker.operations.topics import (
     create_topic,
     delete_topic,

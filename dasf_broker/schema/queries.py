@@ -12,7 +12,7 @@ import dasf_broker
 from dasf_broker import app_settings, database
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.operations.access import access
-from dasf_broker.operations.browse import (
+from dasf_broker.operations.lists.browse import (
     MessageOrder,
     TopicOrder,
     find_message,

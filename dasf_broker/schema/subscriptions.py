@@ -11,8 +11,8 @@ import strawberry
 
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import TopicPinged, TopicPonged
-from dasf_broker.operations import subscribe, watch
-from dasf_broker.operations.subscribe import Received, StartPosition
+from dasf_broker.operations.subscriptions import heartbeat, messages
+from dasf_broker.operations.subscriptions.messages import Received, StartPosition
 from dasf_broker.schema.availability import Availability
 from dasf_broker.schema.connections import given
 from dasf_broker.schema.context import Info
@@ -115,7 +115,7 @@ class Subscription:
         """Stream messages."""
         # Not a generator itself: it would hold `info`, and all of an execution with it.
         return _shown(
-            subscribe.messages(
+            messages.messages(
                 info.context.caller,
                 topic,
                 start=start,
@@ -129,14 +129,14 @@ class Subscription:
     )
     async def pings(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Ping, None]:
         """Stream pings."""
-        async with aclosing(watch.pings(info.context.caller, topic)) as stream:  # type: ignore[type-var]
+        async with aclosing(heartbeat.pings(info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Ping(event=event)
 
     @strawberry.subscription(description="The answers of a topic's consumers to pings.")
     async def pongs(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Pong, None]:
         """Stream pongs."""
-        async with aclosing(watch.pongs(info.context.caller, topic)) as stream:  # type: ignore[type-var]
+        async with aclosing(heartbeat.pongs(info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Pong(event=event)
 
@@ -148,7 +148,7 @@ class Subscription:
         self, info: Info, topic: TopicSlug
     ) -> AsyncGenerator[Availability, None]:
         """Stream the availability."""
-        stream: Any = watch.availability(info.context.caller, topic)
+        stream: Any = heartbeat.availability(info.context.caller, topic)
         async with aclosing(stream) as rows:
             async for row in rows:
                 yield Availability.of(row)

@@ -11,7 +11,7 @@ from strawberry import relay
 from dasf_broker import database, models
 from dasf_broker.exceptions import BrokerError, NotFoundError
 from dasf_broker.operations.access import access_by_id
-from dasf_broker.operations.paging import Page
+from dasf_broker.operations.lists.paging import Page
 from dasf_broker.permissions import Right
 from dasf_broker.schema.connections import (
     After,

@@ -25,7 +25,7 @@ from graphql import (
 from strawberry import Schema
 
 from dasf_broker.domain.rates import Activity
-from dasf_broker.operations.rates import admit
+from dasf_broker.operations.rate_limits import admit
 from dasf_broker.schema.context import Context
 from dasf_broker.schema.documents import InvalidDocumentError, load_document
 from dasf_broker.schema.errors import present

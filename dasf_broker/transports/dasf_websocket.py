@@ -19,10 +19,10 @@ from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.heartbeat import pong
-from dasf_broker.operations.presence import note_sign_of_life, wait_until_consumable
 from dasf_broker.operations.publish import Publication
-from dasf_broker.operations.rates import admit
-from dasf_broker.operations.subscribe import messages
+from dasf_broker.operations.rate_limits import admit
+from dasf_broker.operations.subscriptions.consumers import note_sign_of_life, wait_until_consumable
+from dasf_broker.operations.subscriptions.messages import messages
 from dasf_broker.operations.topics import store_api_info
 from dasf_broker.operations.writer import get_writer
 from dasf_broker.transports.dasf_connection import DasfSocket, Frame, Outcome

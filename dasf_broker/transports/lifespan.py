@@ -9,7 +9,7 @@ import gc
 import logging
 import sys
 
-from dasf_broker.operations.lifetime import shut_down, start_up
+from dasf_broker.runtime import shut_down, start_up
 from dasf_broker.transports.handshake import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)

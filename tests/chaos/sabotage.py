@@ -17,15 +17,16 @@ from django.db import transaction
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerMessage
 from dasf_broker.models.messages import BrokerMessageQuerySet
-from dasf_broker.operations import memory, publish, writer
+from dasf_broker.operations import publish, writer
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
     AcknowledgeStatus,
     Acknowledging,
     acknowledge_batch,
 )
-from dasf_broker.operations.memory import Known
 from dasf_broker.operations.publish import Publication, Published, PublishStatus, publish_batch
+from dasf_broker.operations.storage import deduplication
+from dasf_broker.operations.storage.deduplication import Known
 from dasf_broker.realtime.mailbox import Mailbox
 from dasf_broker.testing.faults import Faults
 
@@ -97,7 +98,7 @@ def lose_in_silence() -> None:
 
 def forget_message_ids() -> None:
     """Take a message that was removed for one that never was."""
-    real = memory.known_messages
+    real = deduplication.known_messages
 
     def known_and_stored(keys: Collection[Any]) -> Any:
         known = real(keys)

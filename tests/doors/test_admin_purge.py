@@ -12,9 +12,9 @@ from dasf_broker import database
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import purge, removal
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscribe import Received, messages
+from dasf_broker.operations.storage import purge, removal
+from dasf_broker.operations.subscriptions.messages import Received, messages
 from tests.doors.conftest import Publish
 
 pytestmark = pytest.mark.django_db

@@ -14,9 +14,9 @@ from django.utils import timezone
 from dasf_broker.auth import create_token
 from dasf_broker.management.terminal import Progress, table
 from dasf_broker.models import BrokerTopic, Lease, RememberedMessage
-from dasf_broker.operations import removal
-from dasf_broker.operations.housekeeper import LEASE
-from dasf_broker.operations.leases import take_lease
+from dasf_broker.operations.storage import removal
+from dasf_broker.operations.upkeep.lease import take_lease
+from dasf_broker.operations.upkeep.schedule import LEASE
 from tests.doors.commands import run
 
 OURS = sorted(name for name, app in get_commands().items() if app == "dasf_broker")

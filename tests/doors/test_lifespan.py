@@ -10,13 +10,13 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from dasf_broker import database
+from dasf_broker import database, runtime
 from dasf_broker.models import BrokerMessage, BrokerTopic
-from dasf_broker.operations import hubs, lifetime, subscribe
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.lifetime import shut_down
+from dasf_broker.operations.subscriptions import hub_access, messages
 from dasf_broker.operations.writer import get_writer
 from dasf_broker.routing import broker_application
+from dasf_broker.runtime import shut_down
 from tests.operations.streams import DEADLINE, publication, until, until_listening
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,7 +74,7 @@ async def test_the_end_finishes_what_was_begun(
     assert all(each.done() for each in publishing)
     assert [each.result().message.sequence for each in publishing] == [1, 2, 3, 4, 5]
     assert "going down" in await listening
-    assert hubs._hubs.peek() is None
+    assert hub_access._hubs.peek() is None
     assert not [each for each in threading.enumerate() if each.name.startswith("dasf-")]
     await server.serving
     await until(lambda: asyncio.all_tasks() <= settled)
@@ -86,9 +86,9 @@ async def test_the_end_does_not_wait_for_ever(
 ) -> None:
     """Whatever hangs, and whatever fails, the other steps are done."""
     for name in ("WRITING", "ANNOUNCING", "LEAVING", "THREADS"):
-        monkeypatch.setattr(lifetime, name, 0.05)
-    monkeypatch.setattr(lifetime, "flush", _fail)
-    monkeypatch.setattr(lifetime, "close_hub", asyncio.Event().wait)
+        monkeypatch.setattr(runtime, name, 0.05)
+    monkeypatch.setattr(runtime, "flush", _fail)
+    monkeypatch.setattr(runtime, "close_hub", asyncio.Event().wait)
     stuck = threading.Event()
     database.hand_over(stuck.wait, DEADLINE)
     get_writer().publish._task = asyncio.create_task(asyncio.sleep(DEADLINE))
@@ -112,7 +112,7 @@ async def test_a_server_that_cannot_start_says_so(
 
 async def _listen(user: User) -> str:
     try:
-        async for _ in subscribe.messages(Caller(user), "topic"):
+        async for _ in messages.messages(Caller(user), "topic"):
             pass
     except Exception as error:  # noqa: BLE001 - it is the result
         return str(error)

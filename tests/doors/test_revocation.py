@@ -20,12 +20,13 @@ from pytest_django import Settings
 from rest_framework.authtoken.models import Token
 
 from dasf_broker import database
-from dasf_broker.auth import Credential, CredentialKind, revocation
+from dasf_broker.auth import Credential, CredentialKind
+from dasf_broker.auth import revocation as credential_revocation
 from dasf_broker.auth.revocation import _valid
 from dasf_broker.models import ApiToken, BrokerTopic, BrokerTopicUserPermission
-from dasf_broker.operations import vigil
-from dasf_broker.operations.hubs import get_hub
-from dasf_broker.operations.vigil import _rights
+from dasf_broker.operations.subscriptions import revocation
+from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.operations.subscriptions.revocation import _rights
 from dasf_broker.permissions import Right, grant, revoke
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.clients import is_refusal
@@ -47,9 +48,9 @@ Way = Callable[[User, BrokerTopic], object]
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often, and know that it is often enough where nobody changes that."""
-    assert vigil.INTERVAL < 4
+    assert credential_revocation.INTERVAL < 4
     assert revocation.INTERVAL < 4
-    monkeypatch.setattr(vigil._patrol, "interval", 0.05)
+    monkeypatch.setattr(credential_revocation._patrol, "interval", 0.05)
     monkeypatch.setattr(revocation._patrol, "interval", 0.05)
 
 

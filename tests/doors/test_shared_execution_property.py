@@ -20,9 +20,9 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from dasf_broker.domain.envelope import Envelope, MessageType
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import subscribe
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscribe import Received
+from dasf_broker.operations.subscriptions import messages as subscriptions
+from dasf_broker.operations.subscriptions.messages import Received
 from dasf_broker.permissions import Right
 from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.schema import schema
@@ -171,9 +171,9 @@ async def test_sharing_is_not_to_be_seen(
     # Those of one user share, and those of several where nothing depends on who looks.
     viewers = [*scene.viewers, *scene.viewers]
     with override_settings(**GENEROUS), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subscribe, "messages", lambda *_, **__: _replay(happened))
+        patch.setattr(subscriptions, "messages", lambda *_, **__: _replay(happened))
         shared = [await _shared(request, viewer) for viewer in viewers]
-        patch.setattr(subscribe, "messages", lambda *_, **__: _replay(_copies(happened)))
+        patch.setattr(subscriptions, "messages", lambda *_, **__: _replay(_copies(happened)))
         patch.setattr(schema, "execution_context_class", StrawberryGraphQLCoreExecutionContext)
         alone = [await _alone(request, viewer) for viewer in viewers]
     event(f"errors: {'errors' in alone[0][0]}")

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscriptions.hub_access import get_hub
 from testproject.asgi import application, django_application
 from tests.conftest import MakeTopic
 from tests.doors.clients import is_refusal, key_of

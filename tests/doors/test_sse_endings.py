@@ -15,10 +15,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from dasf_broker import database
-from dasf_broker.auth import revocation
+from dasf_broker.auth import revocation as credential_revocation
 from dasf_broker.models import ApiToken, BrokerTopic
-from dasf_broker.operations import vigil
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscriptions import revocation
+from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.permissions import Right, revoke
 from dasf_broker.transports import outlets
 from testproject.asgi import application
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often; how often it is otherwise, the tests of revocation know."""
-    for module in (vigil, revocation, outlets):
+    for module in (revocation, credential_revocation, outlets):
         monkeypatch.setattr(module._patrol, "interval", 0.02)
 
 
@@ -71,13 +71,13 @@ async def test_session_logs_out(
 ) -> None:
     """A stream under a session goes on as long as that does, and no longer."""
     looks: list[Any] = []
-    look = revocation._patrol._look
+    look = credential_revocation._patrol._look
 
     async def noted(watched: Any) -> None:
         await look(watched)
         looks.append(watched)
 
-    monkeypatch.setattr(revocation._patrol, "_look", noted)
+    monkeypatch.setattr(credential_revocation._patrol, "_look", noted)
     stream = await open_stream(MESSAGES, **await database.write(_log_in, consumer))
     await until_heard(topic)
     await until(lambda: len(looks) > 1)

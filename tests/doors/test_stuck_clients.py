@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.transports import outlets
 from testproject.asgi import application
 from tests.doors.clients import key_of

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscriptions.hub_access import get_hub
 from tests.doors.clients import is_refusal
 from tests.doors.conftest import OpenSocket, Publish
 from tests.doors.sockets import DEADLINE

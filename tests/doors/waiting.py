@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscriptions.hub_access import get_hub
 from tests.doors.sockets import DEADLINE
 
 

@@ -18,7 +18,7 @@ from django.db import connection
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from dasf_broker import app_settings, database
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.operations.writer import get_writer
 
 

@@ -12,11 +12,11 @@ from django.contrib.auth.models import User
 from dasf_broker import database
 from dasf_broker.domain.envelope import Envelope, MessageType, decode_text
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import subscribe
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import get_hub
 from dasf_broker.operations.publish import Publication, Published, publish_batch
-from dasf_broker.operations.subscribe import Received, StartPosition
+from dasf_broker.operations.subscriptions import messages as subscriptions
+from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.operations.subscriptions.messages import Received, StartPosition
 from dasf_broker.realtime.mailbox import Mailbox
 
 #: Seconds after which something that should happen is not going to.
@@ -52,7 +52,7 @@ async def messages(
     """Subscribe to the messages of ``topic``, as long as the context lasts."""
     stream = cast(
         "AsyncGenerator[Received, None]",
-        subscribe.messages(Caller(user), "topic", start=start, after=after, types=types),
+        subscriptions.messages(Caller(user), "topic", start=start, after=after, types=types),
     )
     try:
         yield stream

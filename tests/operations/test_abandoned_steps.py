@@ -15,10 +15,12 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import heartbeat, housekeeper, presence
-from dasf_broker.operations.housekeeper import LEASE, keep_house
-from dasf_broker.operations.hubs import load_topic
-from dasf_broker.operations.leases import take_lease
+from dasf_broker.operations import heartbeat
+from dasf_broker.operations.subscriptions import consumers
+from dasf_broker.operations.subscriptions.hub_access import load_topic
+from dasf_broker.operations.upkeep import schedule
+from dasf_broker.operations.upkeep.lease import take_lease
+from dasf_broker.operations.upkeep.schedule import LEASE, keep_house
 from tests.operations.streams import DEADLINE, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +46,7 @@ async def test_a_step_of_the_housekeeping(
     hub_lifetime: None,
 ) -> None:
     """The thread finishes the step that nobody waits for any more, and gives the lease back."""
-    begin, ping_topic = housekeeper.begin, heartbeat.ping_topic
+    begin, ping_topic = schedule.begin, heartbeat.ping_topic
 
     def begin_without_patience(holder: str) -> Any:
         work = begin(holder)
@@ -55,8 +57,8 @@ async def test_a_step_of_the_housekeeping(
         assert held_up.wait(DEADLINE)
         return ping_topic(pinged)
 
-    monkeypatch.setattr(housekeeper, "begin", begin_without_patience)
-    monkeypatch.setattr(housekeeper, "ping_topic", ping)
+    monkeypatch.setattr(schedule, "begin", begin_without_patience)
+    monkeypatch.setattr(schedule, "ping_topic", ping)
     house = asyncio.create_task(keep_house())
     await until(lambda: "was put off" in caplog.text)
     house.cancel()
@@ -76,9 +78,9 @@ async def test_who_waited_in_vain_does_not_wait_again(
     """Leaving is noted behind the back of who was told that the database does not answer."""
     stuck = database.hand_over(held_up.wait, DEADLINE)
     with pytest.raises(UnavailableError, match="a test"):
-        async with presence.present(await database.read(load_topic, topic.pk)):
+        async with consumers.present(await database.read(load_topic, topic.pk)):
             raise UnavailableError("a test")
     assert not stuck.done()
     held_up.set()
-    await until(lambda: not presence._leaving)
+    await until(lambda: not consumers._leaving)
     assert await database.read(lambda: BrokerTopic.objects.get().last_ping) is not None

@@ -13,14 +13,14 @@ from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
-from dasf_broker.operations.browse import (
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.lists.browse import (
     MessageOrder,
     find_message,
     list_messages,
     list_topics,
 )
-from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.paging import Page, PageRequest
+from dasf_broker.operations.lists.paging import Page, PageRequest
 from dasf_broker.permissions import Right
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.helpers import queries, send, send_many

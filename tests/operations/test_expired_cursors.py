@@ -14,9 +14,10 @@ from dasf_broker import database
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import removal, subscribe
-from dasf_broker.operations.purge import purge_messages
-from dasf_broker.operations.retention import retiring
+from dasf_broker.operations.storage import removal
+from dasf_broker.operations.storage.purge import purge_messages
+from dasf_broker.operations.subscriptions import messages as subscriptions
+from dasf_broker.operations.upkeep.retention import retiring
 from tests.operations.streams import messages, publish, take, until_listening
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub_lifetime")]
@@ -75,7 +76,7 @@ async def test_removed_while_a_backlog_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever resumes is told between two pages; whoever wants what is outstanding is not."""
-    monkeypatch.setattr(subscribe, "PAGE", 2)
+    monkeypatch.setattr(subscriptions, "PAGE", 2)
     await publish(producer, 5)
     after = message_cursor(topic.pk, 0) if resumes else None
     async with messages(consumer, after=after) as stream:

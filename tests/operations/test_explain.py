@@ -15,10 +15,11 @@ from dasf_broker import auth
 from dasf_broker.auth import revocation
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.models import BrokerMessage
-from dasf_broker.operations import housekeeper, housekeeping, hubs, memory, presence, retention
 from dasf_broker.operations.access import access
 from dasf_broker.operations.acknowledge import Acknowledging, acknowledge_batch, outstanding_up_to
-from dasf_broker.operations.browse import (
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.lists.acknowledgements import count_outstanding, delivered_to
+from dasf_broker.operations.lists.browse import (
     MessageOrder,
     Restrict,
     TopicOrder,
@@ -27,16 +28,17 @@ from dasf_broker.operations.browse import (
     list_messages,
     list_topics,
 )
-from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.deliveries import count_outstanding, delivered_to
-from dasf_broker.operations.nested import (
+from dasf_broker.operations.lists.paging import PageRequest
+from dasf_broker.operations.lists.per_topic import (
     list_messages_of_each,
     list_response_topics,
     list_source_messages,
 )
-from dasf_broker.operations.paging import PageRequest
 from dasf_broker.operations.publish import publish_batch
-from dasf_broker.operations.subscribe import _Backlog
+from dasf_broker.operations.storage import deduplication, settlement
+from dasf_broker.operations.subscriptions import consumers, hub_access
+from dasf_broker.operations.subscriptions.messages import _Backlog
+from dasf_broker.operations.upkeep import retention, schedule
 from dasf_broker.permissions import (
     Right,
     consumers_by_topic,
@@ -84,9 +86,9 @@ ORDERED: dict[str, Operation] = {
     ),
     "backlog": lambda crowd: _backlog(crowd).read(0, 200),
     "backlog, later": lambda crowd: _backlog(crowd).read(9_500, 200),
-    "catch up": lambda crowd: list(hubs.stored_messages(crowd.busy.pk).after(9_500)[:200]),
-    "heads": lambda crowd: hubs.heads([topic.pk for topic in crowd.quiet]),
-    "left": lambda crowd: presence.left(crowd.answers[0].pk),
+    "catch up": lambda crowd: list(hub_access.stored_messages(crowd.busy.pk).after(9_500)[:200]),
+    "heads": lambda crowd: hub_access.heads([topic.pk for topic in crowd.quiet]),
+    "left": lambda crowd: consumers.left(crowd.answers[0].pk),
 }
 
 #: What sorts short lists: pages of many topics, or the little that needs housekeeping.
@@ -123,11 +125,11 @@ SHORT: dict[str, Operation] = {
     "holders of answers": lambda crowd: holder_names(
         [(topic, Right.CONSUME) for topic in crowd.answers]
     ),
-    "ping": lambda _: housekeeper.ping_due(timezone.now()),
-    "collect garbage": lambda _: housekeeping.collect_garbage(),
-    "settle": lambda _: housekeeping.settle(),
+    "ping": lambda _: schedule.ping_due(timezone.now()),
+    "collect garbage": lambda _: settlement.collect_garbage(),
+    "settle": lambda _: settlement.settle(),
     "retire": lambda _: sum(retention.retiring(timezone.now())),
-    "forget": lambda _: sum(memory.forgetting(timezone.now())),
+    "forget": lambda _: sum(deduplication.forgetting(timezone.now())),
 }
 
 

@@ -13,8 +13,9 @@ from pytest_django import Settings
 from dasf_broker.auth import create_token
 from dasf_broker.domain.events import TopicDeleted, TopicPinged
 from dasf_broker.models import ApiToken, BrokerTopic, ResponseTopic
-from dasf_broker.operations import housekeeper, housekeeping
-from dasf_broker.operations.housekeeper import Report, ping_due, run_once
+from dasf_broker.operations.storage import settlement
+from dasf_broker.operations.upkeep import schedule
+from dasf_broker.operations.upkeep.schedule import Report, ping_due, run_once
 from dasf_broker.permissions import Right, grant
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.helpers import ack, queries, send, stored
@@ -60,11 +61,11 @@ def test_all_due_topics_are_pinged_once(
     make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Step by step, and each once, whatever the clock says meanwhile."""
-    monkeypatch.setattr(housekeeper, "STEP", 2)
+    monkeypatch.setattr(schedule, "STEP", 2)
     for number in range(5):
         make_topic(f"topic-{number}", supports_dasf=True)
     later = timezone.now() + timedelta(days=1)
-    assert [report.pinged for report in housekeeper.steps(later) if report.pinged] == [2, 2, 1]
+    assert [report.pinged for report in schedule.steps(later) if report.pinged] == [2, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_garbage_is_collected_when_due(
         slug="answers", is_response_for=topic, garbage_collect_on=moment
     )
     with django_capture_on_commit_callbacks(execute=True):
-        assert housekeeping.collect_garbage(now=NOW) == is_removed
+        assert settlement.collect_garbage(now=NOW) == is_removed
     assert ResponseTopic.objects.exists() != is_removed
     told = [TopicDeleted(topic_id=answers.pk, topic_slug="answers")] if is_removed else []
     assert announced == told
@@ -94,9 +95,9 @@ def test_garbage_with_outstanding_messages_stays(topic: BrokerTopic, producer: U
     consumer = _with_answers(topic)
     message = send(producer, "answers").message
     BrokerTopic.objects.update(garbage_collect_on=NOW)
-    assert housekeeping.collect_garbage(now=NOW) == 0
+    assert settlement.collect_garbage(now=NOW) == 0
     ack(consumer, message.message_id, "answers")
-    assert housekeeping.collect_garbage(now=NOW) == 1
+    assert settlement.collect_garbage(now=NOW) == 1
 
 
 @pytest.mark.parametrize(("hours", "is_removed"), [(23, False), (25, True)])
@@ -111,13 +112,13 @@ def test_answers_are_not_waited_for_for_ever(
         ack(consumer, each, "answers")
     BrokerTopic.objects.update(garbage_collect_on=NOW)
     later = timezone.now() + timedelta(hours=hours)
-    assert housekeeping.collect_garbage(now=later) == is_removed
+    assert settlement.collect_garbage(now=later) == is_removed
 
 
 def test_other_topics_are_no_garbage(topic: BrokerTopic) -> None:
     """A mark on a topic that is none for answers means nothing."""
     BrokerTopic.objects.update(garbage_collect_on=NOW)
-    assert housekeeping.collect_garbage(now=NOW) == 0
+    assert settlement.collect_garbage(now=NOW) == 0
     assert BrokerTopic.objects.filter(pk=topic.pk).exists()
 
 
@@ -126,7 +127,7 @@ def test_garbage_among_some_topics(topic: BrokerTopic) -> None:
     for slug in ("one", "two"):
         ResponseTopic.objects.create(slug=slug, is_response_for=topic, garbage_collect_on=NOW)
     named = BrokerTopic.objects.filter(slug="one")
-    assert housekeeping.collect_garbage(named, now=NOW) == 1
+    assert settlement.collect_garbage(named, now=NOW) == 1
     assert ResponseTopic.objects.get().slug == "two"
 
 
@@ -139,7 +140,7 @@ def test_tokens_expire(stranger: User, field: str, days: int | None, is_removed:
     token, _ = create_token(stranger)
     if days is not None:
         ApiToken.objects.update(**{field: NOW - timedelta(days=days)})
-    assert housekeeping.expire_tokens(NOW) == is_removed
+    assert settlement.expire_tokens(NOW) == is_removed
     assert ApiToken.objects.filter(pk=token.pk).exists() != is_removed
 
 
@@ -153,9 +154,9 @@ def test_messages_are_settled_when_a_member_leaves(
     make_user("member").groups.add(group)
     acknowledged, waiting = send(producer).message, send(producer).message
     ack(consumer, acknowledged.message_id)
-    assert housekeeping.settle() == 0
+    assert settlement.settle() == 0
     User.objects.get(username="member").groups.clear()
-    assert housekeeping.settle() == 1
+    assert settlement.settle() == 1
     assert stored(topic) == [waiting.message_id]
 
 
@@ -175,14 +176,14 @@ def test_the_rule_that_holds_decides(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The topic's own or the server's; in steps, however many there are."""
-    monkeypatch.setattr(housekeeping, "STEP", 2)
+    monkeypatch.setattr(settlement, "STEP", 2)
     settings.DASF_STORE_MESSAGES = server
     BrokerTopic.objects.update(store_messages=policy)
     leaver = make_user("leaver", topic, Right.CONSUME)
     for _ in range(3):
         ack(consumer, send(producer).message.message_id)
     User.objects.filter(pk=leaver.pk).update(is_active=False)
-    assert housekeeping.settle() == removed
+    assert settlement.settle() == removed
     assert len(stored(topic)) == 3 - removed
 
 

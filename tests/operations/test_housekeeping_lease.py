@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dasf_broker.models import Lease
-from dasf_broker.operations.leases import release_lease, take_lease
+from dasf_broker.operations.upkeep.lease import release_lease, take_lease
 from tests.operations.helpers import rolled_back
 
 NOW = timezone.now()

@@ -16,10 +16,12 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerTopic, Lease, ResponseTopic
-from dasf_broker.operations import heartbeat, housekeeper, subscribe
+from dasf_broker.operations import heartbeat
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeper import LEASE, Report, begin, keep_house
-from dasf_broker.operations.leases import take_lease
+from dasf_broker.operations.subscriptions import messages
+from dasf_broker.operations.upkeep import schedule
+from dasf_broker.operations.upkeep.lease import take_lease
+from dasf_broker.operations.upkeep.schedule import LEASE, Report, begin, keep_house
 from dasf_broker.permissions import Right, grant
 from dasf_broker.routing import broker_application
 from tests.conftest import MakeTopic
@@ -49,7 +51,7 @@ def test_a_round_that_is_closed_gives_the_work_back(topic: BrokerTopic) -> None:
 
 def test_a_round_that_was_too_slow_ends(make_topic: MakeTopic) -> None:
     """Another one took over: what is left is theirs."""
-    for number in range(2 * housekeeper.STEP):
+    for number in range(2 * schedule.STEP):
         make_topic(f"topic-{number}", supports_dasf=True)
     slow = begin("slow")
     assert slow is not None
@@ -63,7 +65,7 @@ def test_a_round_that_was_too_slow_ends(make_topic: MakeTopic) -> None:
 @pytest.fixture
 async def rounds(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Queue[Report | None]]:
     """Return a queue of what each round did, with rounds that follow each other at once."""
-    monkeypatch.setattr(housekeeper, "INTERVAL", 0.01)
+    monkeypatch.setattr(schedule, "INTERVAL", 0.01)
     done: asyncio.Queue[Report | None] = asyncio.Queue()
     task = asyncio.create_task(keep_house(done.put_nowait))
     yield done
@@ -102,7 +104,7 @@ async def test_errors_end_nothing(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(housekeeper, "steps", fail)
+        patch.setattr(schedule, "steps", fail)
         async with asyncio.timeout(DEADLINE):
             await failed.wait()
     await _until(rounds, Report())
@@ -121,7 +123,7 @@ async def test_cancelled_in_the_middle(
         loop.call_soon_threadsafe(at_work.set)
         return ping_topic(pinged)
 
-    monkeypatch.setattr(housekeeper, "ping_topic", ping)
+    monkeypatch.setattr(schedule, "ping_topic", ping)
     task = asyncio.create_task(keep_house())
     async with asyncio.timeout(DEADLINE):
         await at_work.wait()
@@ -137,11 +139,11 @@ async def test_listening_keeps_a_response_topic(
 ) -> None:
     """Also where another process, which knows only its own consumers, has marked it."""
     answers = await database.write(_answers, topic, consumer)
-    async with aclosing(subscribe.messages(Caller(consumer), "answers")) as stream:  # type: ignore[type-var]
+    async with aclosing(messages.messages(Caller(consumer), "answers")) as stream:  # type: ignore[type-var]
         listening = asyncio.ensure_future(anext(stream))
         await _wait_for(_has_no_mark, answers)  # they have arrived
         await database.write(BrokerTopic.objects.update, garbage_collect_on=NOW)
-        await housekeeper.keep_needed_topics()
+        await schedule.keep_needed_topics()
         assert await _has_no_mark(answers)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
@@ -170,7 +172,7 @@ async def test_beside_a_server(
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert housekeeper._tasks.peek() is None
+    assert schedule._tasks.peek() is None
 
 
 # --- helpers ----------------------------------------------------------------------------------

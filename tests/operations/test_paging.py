@@ -15,9 +15,9 @@ from dasf_broker.domain.cursors import MAX_POSITION, encode_cursor, message_curs
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
-from dasf_broker.operations.browse import MessageOrder, TopicOrder, list_messages, list_topics
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.paging import Page, PageRequest
+from dasf_broker.operations.lists.browse import MessageOrder, TopicOrder, list_messages, list_topics
+from dasf_broker.operations.lists.paging import Page, PageRequest
 from tests.operations.helpers import rolled_back, send_many
 
 SLUGS = st.lists(st.from_regex(r"[-a-zA-Z0-9_]{1,4}", fullmatch=True), unique=True, max_size=12)

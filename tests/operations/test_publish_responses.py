@@ -18,7 +18,7 @@ from dasf_broker.models import (
     BrokerTopicUserPermission,
     ResponseTopic,
 )
-from dasf_broker.operations.creation import ANSWERS_KEPT
+from dasf_broker.operations.auto_create import ANSWERS_KEPT
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.permissions import Right, grant, rights_on
 from tests.conftest import MakeTopic, MakeUser

@@ -17,7 +17,7 @@ from dasf_broker.models import (
     RememberedMessage,
     ResponseTopic,
 )
-from dasf_broker.operations import removal
+from dasf_broker.operations.storage import removal
 from tests.conftest import MakeTopic
 from tests.operations.helpers import ack, send, send_many
 

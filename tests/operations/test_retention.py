@@ -12,11 +12,12 @@ from django.utils import timezone
 from dasf_broker.domain.retention import MAX_RETENTION
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
-from dasf_broker.operations import removal, retention
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeper import Report, due, run_once
-from dasf_broker.operations.retention import retiring
+from dasf_broker.operations.storage import removal
 from dasf_broker.operations.topics import TopicOptions, create_topic, update_topic
+from dasf_broker.operations.upkeep import retention
+from dasf_broker.operations.upkeep.retention import retiring
+from dasf_broker.operations.upkeep.schedule import Report, due, run_once
 from tests.conftest import MakeTopic
 from tests.operations.helpers import ack, queries, send_many, stored
 

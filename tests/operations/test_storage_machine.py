@@ -39,16 +39,16 @@ from dasf_broker.operations.acknowledge import (
     acknowledge_up_to,
 )
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.memory import forgetting
 from dasf_broker.operations.publish import Published, PublishStatus, publish_batch
-from dasf_broker.operations.purge import purge_messages
-from dasf_broker.operations.retention import retiring
+from dasf_broker.operations.storage.deduplication import forgetting
+from dasf_broker.operations.storage.purge import purge_messages
 from dasf_broker.operations.topics import (
     TopicOptions,
     grant_permission,
     revoke_permission,
     update_topic,
 )
+from dasf_broker.operations.upkeep.retention import retiring
 from dasf_broker.permissions import Right
 from tests.operations.helpers import codes, publication, rolled_back
 from tests.operations.storage_model import GROUP, LIMIT, MEMBERS, PEOPLE, Model

@@ -15,7 +15,7 @@ from django.db import connections, transaction
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeping import settle
+from dasf_broker.operations.storage.settlement import settle
 from dasf_broker.operations.topics import (
     TopicOptions,
     grant_permission,

@@ -14,11 +14,11 @@ from dasf_broker import database
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import subscribe
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import get_hub
-from dasf_broker.operations.subscribe import PAGE, StartPosition
+from dasf_broker.operations.subscriptions import messages as subscriptions
+from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.operations.subscriptions.messages import PAGE, StartPosition
 from dasf_broker.operations.writer import get_writer
 from dasf_broker.permissions import Right
 from tests.conftest import MakeTopic, MakeUser
@@ -174,7 +174,7 @@ async def test_rights_are_asked_first(topic: BrokerTopic, producer: User, strang
     ]
     for user, slug, error in refusals:
         with pytest.raises(error):
-            await anext(subscribe.messages(Caller(user), slug))
+            await anext(subscriptions.messages(Caller(user), slug))
     assert get_hub().topics == frozenset()
 
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.subscribe import StartPosition
+from dasf_broker.operations.subscriptions.messages import StartPosition
 from dasf_broker.permissions import Right
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.streams import (

@@ -11,8 +11,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from dasf_broker.domain.events import Event, TopicAppeared
 from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import housekeeping
 from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.storage import settlement
 from dasf_broker.operations.topics import GRANTABLE, grant_permission, revoke_permission
 from dasf_broker.permissions import Right, grant, rights_on
 from tests.conftest import MakeUser
@@ -102,7 +102,7 @@ def test_whoever_was_missing_and_leaves_is_no_longer_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The messages that the others have acknowledged go, in steps; the rest stays."""
-    monkeypatch.setattr(housekeeping, "STEP", 2)
+    monkeypatch.setattr(settlement, "STEP", 2)
     BrokerTopic.objects.update(store_messages="cacheall")
     missing, group = make_user("missing"), Group.objects.create(name="modules")
     missing.groups.add(group)

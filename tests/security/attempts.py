@@ -17,7 +17,7 @@ from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topic, pong
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscriptions.hub_access import get_hub
 from testproject.asgi import application
 from tests.doors.clients import DoorClient
 from tests.doors.dasf.frames import ask, message

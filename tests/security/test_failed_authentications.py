@@ -15,7 +15,7 @@ from dasf_broker import auth
 from dasf_broker.auth import failures
 from dasf_broker.exceptions import RateLimitedError, UnauthenticatedError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import rates
+from dasf_broker.operations import rate_limits
 from tests.doors.clients import GraphQLClient, key_of
 from tests.doors.conftest import OpenSocket
 from tests.doors.sockets import ClosedError
@@ -32,8 +32,8 @@ HERE = "127.0.0.1"
 def _twice_a_minute(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow two failures, in a window that does not end."""
     settings.DASF_ADDRESS_RATES = {"failed_authentication": "2/m"}
-    monkeypatch.setattr(rates, "_now", lambda: 1_800_000_030.0)
-    monkeypatch.setattr(rates, "_health", rates._Health())
+    monkeypatch.setattr(rate_limits, "_now", lambda: 1_800_000_030.0)
+    monkeypatch.setattr(rate_limits, "_health", rate_limits._Health())
 
 
 async def test_http(client: GraphQLClient, topic: BrokerTopic, django_thread: None) -> None:

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.hubs import close_hub
+from dasf_broker.operations.subscriptions.hub_access import close_hub
 from dasf_broker.operations.writer import close_writer
 from dasf_broker.permissions import Right, grant
 from dasf_broker.transports.admission import open_sockets

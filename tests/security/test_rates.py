@@ -16,7 +16,7 @@ from pytest_django import Settings
 from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import RateLimitedError
 from dasf_broker.models import BrokerMessage, BrokerTopic
-from dasf_broker.operations import rates
+from dasf_broker.operations import rate_limits
 from dasf_broker.operations.caller import Caller
 from tests.doors.clients import GraphQLClient, WebSocketClient
 from tests.doors.conftest import OpenSocket
@@ -38,13 +38,13 @@ PONGS = 'subscription { pongs(topic: "topic") { pongedAt } }'
 @pytest.fixture(autouse=True)
 def _in_the_middle_of_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no window end during a test."""
-    monkeypatch.setattr(rates, "_now", lambda: 1_800_000_030.0)
+    monkeypatch.setattr(rate_limits, "_now", lambda: 1_800_000_030.0)
 
 
 @pytest.fixture(autouse=True)
 def _sound_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test know that the cache failed in another one."""
-    monkeypatch.setattr(rates, "_health", rates._Health())
+    monkeypatch.setattr(rate_limits, "_health", rate_limits._Health())
 
 
 async def test_publishing(
@@ -186,10 +186,10 @@ async def test_addresses(
         user = producer if whose == "address" else anonymous.user
         return Caller(user, is_anonymous=whose == "nobody", address=address)
 
-    await rates.admit(caller(one), Activity.PING)
-    await rates.admit(caller(other), Activity.PING)
+    await rate_limits.admit(caller(one), Activity.PING)
+    await rate_limits.admit(caller(other), Activity.PING)
     with pytest.raises(RateLimitedError):
-        await rates.admit(caller(one), Activity.PING)
+        await rate_limits.admit(caller(one), Activity.PING)
 
 
 async def test_windows_end(
@@ -198,18 +198,18 @@ async def test_windows_end(
     """In the next one there is room again."""
     settings.DASF_USER_RATES = {"ping": "1/m"}
     caller = Caller(producer)
-    await rates.admit(caller, Activity.PING)
+    await rate_limits.admit(caller, Activity.PING)
     with pytest.raises(RateLimitedError) as refused:
-        await rates.admit(caller, Activity.PING)
-    later = rates._now() + refused.value.retry_after
-    monkeypatch.setattr(rates, "_now", lambda: later)
-    await rates.admit(caller, Activity.PING)
+        await rate_limits.admit(caller, Activity.PING)
+    later = rate_limits._now() + refused.value.retry_after
+    monkeypatch.setattr(rate_limits, "_now", lambda: later)
+    await rate_limits.admit(caller, Activity.PING)
 
 
 async def test_concurrent_callers(producer: User, settings: Settings) -> None:
     """Of many at once exactly as many are let in as the rate says."""
     settings.DASF_USER_RATES = {"ping": "7/m"}
-    attempts = [rates.admit(Caller(producer), Activity.PING) for _ in range(30)]
+    attempts = [rate_limits.admit(Caller(producer), Activity.PING) for _ in range(30)]
     done = await asyncio.gather(*attempts, return_exceptions=True)
     assert [each is None for each in done].count(True) == 7
     assert all(each is None or isinstance(each, RateLimitedError) for each in done)
@@ -233,7 +233,7 @@ async def test_a_cache_that_is_down(
     settings.DASF_USER_RATES = {"publish": "1/m"}
     for text in ("one", "two", "three"):
         await WebSocketClient().value(PUBLISH, {"text": text}, as_=producer)
-    lines = [each for each in caplog.records if each.name == rates.__name__]
+    lines = [each for each in caplog.records if each.name == rate_limits.__name__]
     assert [each.levelno for each in lines] == (
         [logging.WARNING] if isinstance(failure, ConnectionError) else []
     )
@@ -247,7 +247,7 @@ async def test_nothing_is_asked_while_off(
     def never(*_: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(rates, "_counted", never)
+    monkeypatch.setattr(rate_limits, "_counted", never)
     monkeypatch.setattr(BaseCache, "incr", never)
     await WebSocketClient().value(PUBLISH, {"text": "x"}, as_=producer)
     await WebSocketClient().value(PING, as_=producer)

@@ -14,7 +14,7 @@ from dasf_broker import database
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.exceptions import PayloadTooLargeError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.hubs import stored_messages
+from dasf_broker.operations.subscriptions.hub_access import stored_messages
 from dasf_broker.schema import served_schema
 from dasf_broker.transports import dasf_connection, graphql_http, graphql_websocket
 from dasf_broker.transports.dasf_connection import LARGE, DasfSocket

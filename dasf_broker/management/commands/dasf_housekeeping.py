@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from dasf_broker.management.base import BrokerCommand
 from dasf_broker.management.terminal import Progress, run_until_ended
-from dasf_broker.operations.housekeeper import (
+from dasf_broker.operations.upkeep.schedule import (
     Report,
     begin,
     due,

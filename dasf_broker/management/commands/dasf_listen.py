@@ -16,7 +16,7 @@ from dasf_broker.management.base import BrokerCommand, add_user_option, person
 from dasf_broker.management.terminal import run_until_ended
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscribe import Received, StartPosition, messages
+from dasf_broker.operations.subscriptions.messages import Received, StartPosition, messages
 from dasf_broker.operations.writer import get_writer
 
 

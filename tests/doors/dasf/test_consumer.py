@@ -140,7 +140,7 @@ async def test_topic_that_nobody_announced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A right that was given past the broker is found by looking."""
-    monkeypatch.setattr("dasf_broker.operations.presence.LOOK_INTERVAL", 0.02)
+    monkeypatch.setattr("dasf_broker.operations.subscriptions.consumers.LOOK_INTERVAL", 0.02)
     await publish(await dasf("topic", producer), "1")
     socket = await dasf("topic/a", stranger)
     assert await socket.hears_nothing()

@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic, ResponseTopic
-from dasf_broker.operations import presence
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping
-from dasf_broker.operations.housekeeping import collect_garbage
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.storage.settlement import collect_garbage
+from dasf_broker.operations.subscriptions import consumers
+from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.permissions import Right, grant
 from dasf_broker.signals import topic_ponged
 from tests.conftest import MakeTopic
@@ -92,7 +92,7 @@ async def test_new_request_puts_it_off(
     dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User
 ) -> None:
     """A request that wants its answer there needs the topic for another day."""
-    await database.write(presence.left, answers.pk)
+    await database.write(consumers.left, answers.pk)
     assert (await database.read(fresh, answers)).garbage_collect_on is not None
     source = await dasf("topic", producer)
     await source.send({"properties": {"response_topic": "answers"}, "payload": ""})
@@ -111,7 +111,7 @@ async def test_leaving_races_with_coming(
 ) -> None:
     """A consumer that comes while the last one's leaving is noted keeps the topic."""
     may_go_on, is_held = threading.Event(), threading.Event()
-    note_left = presence.left
+    note_left = consumers.left
 
     def hold(topic_id: int) -> None:
         is_held.set()
@@ -120,7 +120,7 @@ async def test_leaving_races_with_coming(
 
     first = await dasf("answers/a", producer)
     await until_heard(answers)
-    monkeypatch.setattr(presence, "left", hold)
+    monkeypatch.setattr(consumers, "left", hold)
     leaving = asyncio.create_task(first.close())
     await until(is_held.is_set)
     # Not by a socket: its token is written, and the writing thread is held.
@@ -163,7 +163,7 @@ async def test_acknowledgements_are_pongs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who acknowledges is alive: one pong for the acknowledgements of three consumers."""
-    monkeypatch.setattr(presence, "PONG_STEP", 3600)  # however long they take here
+    monkeypatch.setattr(consumers, "PONG_STEP", 3600)  # however long they take here
     sockets = [await dasf(f"topic/{name}", consumer) for name in "abc"]
     await until_heard(topic, by=3)
     await database.write(ping, Caller(producer), "topic")
@@ -214,7 +214,7 @@ async def test_idle_consumers_cost_nothing(
 
 async def _listen() -> None:
     topics = BrokerTopic.objects.with_response_info()
-    async with presence.present(await database.read(topics.get, slug="answers")) as (
+    async with consumers.present(await database.read(topics.get, slug="answers")) as (
         mailbox,
         _,
     ):

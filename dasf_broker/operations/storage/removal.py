@@ -24,7 +24,7 @@ from dasf_broker.models import (
     RememberedMessage,
     ResponseTopic,
 )
-from dasf_broker.operations.locks import lock_topic
+from dasf_broker.operations.storage.lock import lock_topic
 from dasf_broker.sql.bulk_insert import Insertion
 from dasf_broker.sql.compiled import Deletion
 

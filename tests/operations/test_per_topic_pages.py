@@ -16,12 +16,12 @@ from dasf_broker.domain.cursors import encode_cursor, message_cursor
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic, ResponseTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.nested import (
+from dasf_broker.operations.lists.paging import PageRequest
+from dasf_broker.operations.lists.per_topic import (
     list_messages_of_each,
     list_response_topics,
     list_source_messages,
 )
-from dasf_broker.operations.paging import PageRequest
 from dasf_broker.permissions import Right, grant
 from tests.operations.helpers import rolled_back
 

@@ -18,7 +18,8 @@ from dasf_broker.models import (
     BrokerTopicQuerySet,
     ResponseTopic,
 )
-from dasf_broker.operations.browse import (
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.lists.browse import (
     MessageOrder,
     Restrict,
     TopicOrder,
@@ -28,8 +29,7 @@ from dasf_broker.operations.browse import (
     topic_decoder,
     topic_encoder,
 )
-from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.paging import (
+from dasf_broker.operations.lists.paging import (
     Cut,
     Order,
     Page,

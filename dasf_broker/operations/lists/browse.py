@@ -21,7 +21,14 @@ from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.paging import Cut, Order, Page, PageRequest, paginate, without_index
+from dasf_broker.operations.lists.paging import (
+    Cut,
+    Order,
+    Page,
+    PageRequest,
+    paginate,
+    without_index,
+)
 from dasf_broker.operations.publish import message_event
 from dasf_broker.permissions import few_visible_to, topics_visible_to
 

@@ -10,15 +10,15 @@ from django.contrib.auth.models import User
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import paging
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.deliveries import delivered_to
-from dasf_broker.operations.nested import (
+from dasf_broker.operations.lists import paging
+from dasf_broker.operations.lists.acknowledgements import delivered_to
+from dasf_broker.operations.lists.paging import PageRequest
+from dasf_broker.operations.lists.per_topic import (
     list_messages_of_each,
     list_response_topics,
     list_source_messages,
 )
-from dasf_broker.operations.paging import PageRequest
 from dasf_broker.permissions import Right, grant
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.helpers import ack, queries, send, send_many

@@ -25,10 +25,10 @@ from dasf_broker.exceptions import (
     UnavailableError,
 )
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topic, pong
-from dasf_broker.operations.hubs import get_hub
+from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.operations.subscriptions.shared_access import let_in
 from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.mailbox import Mailbox
 

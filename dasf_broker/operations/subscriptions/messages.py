@@ -18,12 +18,12 @@ from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import load_topic, stored_messages
-from dasf_broker.operations.presence import present
 from dasf_broker.operations.publish import message_event
-from dasf_broker.operations.vigil import guarded
+from dasf_broker.operations.subscriptions.consumers import present
+from dasf_broker.operations.subscriptions.hub_access import load_topic, stored_messages
+from dasf_broker.operations.subscriptions.revocation import guarded
+from dasf_broker.operations.subscriptions.shared_access import let_in
 from dasf_broker.realtime.mailbox import Delivery, Mailbox
 from dasf_broker.realtime.page_size import Pace
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from django.db.models import Count, Q
 
 from dasf_broker.models import Acknowledgement, BrokerMessage
-from dasf_broker.operations.paging import LISTS, batched
+from dasf_broker.operations.lists.paging import LISTS, batched
 
 #: A stored message by topic and sequence; neither is ever used twice.
 MessageKey: TypeAlias = tuple[int, int]

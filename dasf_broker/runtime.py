@@ -11,8 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from dasf_broker import database
-from dasf_broker.operations import housekeeper
-from dasf_broker.operations.hubs import close_hub
+from dasf_broker.operations.subscriptions.hub_access import close_hub
+from dasf_broker.operations.upkeep import schedule
 from dasf_broker.operations.writer import close_writer
 from dasf_broker.realtime.announcer import flush
 
@@ -30,7 +30,7 @@ THREADS = 0.25
 
 async def start_up() -> None:
     """Begin what a server does without being asked: the housekeeping."""
-    housekeeper.start()
+    schedule.start()
 
 
 async def shut_down() -> None:
@@ -46,7 +46,7 @@ async def shut_down() -> None:
 
 
 async def _finish_writing() -> None:
-    await asyncio.gather(housekeeper.stop(), close_writer())
+    await asyncio.gather(schedule.stop(), close_writer())
 
 
 async def _within(seconds: float, name: str, step: Callable[[], Awaitable[None]]) -> None:

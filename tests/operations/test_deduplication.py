@@ -18,20 +18,20 @@ from dasf_broker.domain.events import Event
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import ConflictError
 from dasf_broker.models import BrokerMessage, BrokerTopic, RememberedMessage
-from dasf_broker.operations import memory
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.housekeeper import Report, run_once
-from dasf_broker.operations.housekeeping import settle
 from dasf_broker.operations.publish import publish_batch
-from dasf_broker.operations.purge import purge_messages
-from dasf_broker.operations.removal import FOR_EVER
-from dasf_broker.operations.retention import retiring
+from dasf_broker.operations.storage import deduplication
+from dasf_broker.operations.storage.purge import purge_messages
+from dasf_broker.operations.storage.removal import FOR_EVER
+from dasf_broker.operations.storage.settlement import settle
 from dasf_broker.operations.topics import (
     TopicOptions,
     grant_permission,
     revoke_permission,
     update_topic,
 )
+from dasf_broker.operations.upkeep.retention import retiring
+from dasf_broker.operations.upkeep.schedule import Report, run_once
 from dasf_broker.permissions import Right
 from tests.conftest import MakeUser
 from tests.operations.helpers import ack, codes, publication, queries, send, send_many, stored
@@ -157,12 +157,12 @@ def test_ids_are_forgotten_in_small_steps(
     topic: BrokerTopic, producer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many there are."""
-    monkeypatch.setattr(memory, "STEP", 2)
+    monkeypatch.setattr(deduplication, "STEP", 2)
     send_many(producer, 5)
     purge_messages([topic])
     later = timezone.now() + timedelta(days=2)
-    assert memory.due_to_forget(later) == 5
-    assert list(memory.forgetting(later)) == [2, 2, 1]
+    assert deduplication.due_to_forget(later) == 5
+    assert list(deduplication.forgetting(later)) == [2, 2, 1]
     assert not RememberedMessage.objects.exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.removal import removing_up_to
+from dasf_broker.operations.storage.removal import removing_up_to
 
 
 def purge_messages(topics: Iterable[BrokerTopic]) -> int:

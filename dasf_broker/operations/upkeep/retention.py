@@ -13,8 +13,8 @@ from typing import Any
 from django.db.models import Q
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.housekeeping import pages
-from dasf_broker.operations.removal import removing_up_to
+from dasf_broker.operations.storage.removal import removing_up_to
+from dasf_broker.operations.storage.settlement import pages
 
 #: Topics looked at in one step.
 STEP = 100

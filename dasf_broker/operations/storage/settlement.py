@@ -21,9 +21,9 @@ from dasf_broker.models import (
     BrokerTopic,
     BrokerTopicQuerySet,
 )
-from dasf_broker.operations.creation import ANSWERS_KEPT
-from dasf_broker.operations.locks import lock_topic
-from dasf_broker.operations.removal import remove
+from dasf_broker.operations.auto_create import ANSWERS_KEPT
+from dasf_broker.operations.storage.lock import lock_topic
+from dasf_broker.operations.storage.removal import remove
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.sql.compiled import Selection

@@ -11,7 +11,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from dasf_broker.domain.events import Event, TopicAppeared
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicUserPermission, ResponseTopic
-from dasf_broker.operations import creation
+from dasf_broker.operations import auto_create
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.permissions import Right, grant, holds_globally
 from tests.conftest import MakeTopic
@@ -154,4 +154,4 @@ def _let_happen(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
         act()
         return holds_globally(*arguments)
 
-    monkeypatch.setattr(creation, "holds_globally", hold)
+    monkeypatch.setattr(auto_create, "holds_globally", hold)

@@ -19,10 +19,11 @@ from dasf_broker.concurrency.loop_local import PerLoop
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations import housekeeping, memory, retention
 from dasf_broker.operations.heartbeat import ping_topic
-from dasf_broker.operations.hubs import get_hub
-from dasf_broker.operations.leases import release_lease, take_lease
+from dasf_broker.operations.storage import deduplication, settlement
+from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.operations.upkeep import retention
+from dasf_broker.operations.upkeep.lease import release_lease, take_lease
 from dasf_broker.realtime.announcer import at_home
 
 logger = logging.getLogger(__name__)
@@ -98,14 +99,14 @@ def steps(now: datetime) -> Iterator[Report]:
     """Do everything once, step by step."""
     for count in _pings(now):
         yield Report(pinged=count)
-    for count in housekeeping.collecting(now=now):
+    for count in settlement.collecting(now=now):
         yield Report(collected=count)
-    yield Report(expired=housekeeping.expire_tokens(now))
-    for count in housekeeping.settling():
+    yield Report(expired=settlement.expire_tokens(now))
+    for count in settlement.settling():
         yield Report(settled=count)
     for count in retention.retiring(now):
         yield Report(retired=count)
-    for count in memory.forgetting(now):
+    for count in deduplication.forgetting(now):
         yield Report(forgotten=count)
 
 
@@ -119,7 +120,7 @@ def due(now: datetime) -> int:
 
     Only the round itself finds out about response topics, tokens, and messages of ``cacheall``.
     """
-    return _due(now).count() + retention.due_to_retire(now) + memory.due_to_forget(now)
+    return _due(now).count() + retention.due_to_retire(now) + deduplication.due_to_forget(now)
 
 
 def new_holder() -> str:
@@ -137,16 +138,16 @@ def _round(holder: str) -> Generator[Report]:
         release_lease(LEASE, holder)
 
 
-def _due(now: datetime) -> housekeeping.Topics:
+def _due(now: datetime) -> settlement.Topics:
     due = Q(last_ping__isnull=True) | Q(last_ping__lte=now - PING_AFTER)
-    topics: housekeeping.Topics = BrokerTopic.objects.filter(
+    topics: settlement.Topics = BrokerTopic.objects.filter(
         due, supports_dasf=True, responsetopic__isnull=True
     )
     return topics
 
 
 def _pings(now: datetime) -> Iterator[int]:
-    for page in housekeeping.pages(_due(now), STEP):
+    for page in settlement.pages(_due(now), STEP):
         for topic in page:
             ping_topic(topic)
         yield len(page)
@@ -209,8 +210,8 @@ async def keep_needed_topics() -> None:
     """
     hub = get_hub()
     needed = [each for each in hub.topics if hub.listeners(each, MessagePublished)]
-    for start_ in range(0, len(needed), housekeeping.STEP):
-        await database.write(_unmark, needed[start_ : start_ + housekeeping.STEP])
+    for start_ in range(0, len(needed), settlement.STEP):
+        await database.write(_unmark, needed[start_ : start_ + settlement.STEP])
 
 
 async def _one_round(holder: str) -> Report | None:

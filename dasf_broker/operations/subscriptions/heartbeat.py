@@ -14,10 +14,10 @@ from dasf_broker.domain.availability import expires_at
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
-from dasf_broker.operations.audience import let_in
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.hubs import get_hub, topic_now
-from dasf_broker.operations.vigil import Need, guarded
+from dasf_broker.operations.subscriptions.hub_access import get_hub, topic_now
+from dasf_broker.operations.subscriptions.revocation import Need, guarded
+from dasf_broker.operations.subscriptions.shared_access import let_in
 from dasf_broker.realtime.mailbox import Mailbox
 
 

@@ -1,0 +1,1 @@
+"""Live subscriptions: to messages, to pings and pongs; and when they end."""

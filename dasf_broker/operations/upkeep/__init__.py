@@ -1,0 +1,1 @@
+"""What is done regularly without a request: pings, retention, removal of what nobody needs."""
