@@ -26,7 +26,7 @@ from dasf_broker.operations.heartbeat import ping, pong
 from dasf_broker.operations.publish import Publication, publish
 from dasf_broker.permissions import Right
 from dasf_broker.schema import served_schema
-from dasf_broker.schema.context import Context
+from dasf_broker.schema.execution.context import Context
 from dasf_broker.signals import message_published
 from dasf_broker.transports.broadcast import stream
 from dasf_broker.transports.closing import Close

@@ -27,13 +27,13 @@ from strawberry.schema.types.base_scalars import DateTimeDefinition, UUIDDefinit
 from strawberry.types.scalar import ScalarDefinition
 
 from dasf_broker import app_settings
-from dasf_broker.schema.context import Context, Info
-from dasf_broker.schema.documents import DocumentCache
-from dasf_broker.schema.execution import Executor, mark_plain_fields
+from dasf_broker.schema.execution.context import Context, Info
+from dasf_broker.schema.execution.documents import DocumentCache
+from dasf_broker.schema.execution.executor import Executor, mark_plain_fields
 from dasf_broker.schema.mutations import Mutation
 from dasf_broker.schema.queries import Query
 from dasf_broker.schema.subscriptions import Subscription
-from dasf_broker.schema.topics import BrokerTopic, ResponseTopic
+from dasf_broker.schema.types.topics import BrokerTopic, ResponseTopic
 
 __all__ = [
     "Context",

@@ -21,8 +21,8 @@ from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import Acknowledgement, BrokerTopic
 from dasf_broker.operations.lists.browse import Restrict, everything
-from dasf_broker.schema.context import Info
 from dasf_broker.schema.enums import AvailabilityStatus
+from dasf_broker.schema.execution.context import Info
 
 #: Most values that a filter may list.
 MAX_VALUES = 100

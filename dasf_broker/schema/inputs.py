@@ -20,7 +20,7 @@ from dasf_broker.exceptions import BadInputError
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import Publication
 from dasf_broker.operations.topics import TopicOptions
-from dasf_broker.schema.connections import given
+from dasf_broker.schema.types.connections import given
 
 
 @strawberry.input(description="A message to publish. Give at most one of data, text and payload.")

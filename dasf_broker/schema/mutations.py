@@ -27,11 +27,9 @@ from dasf_broker.operations.topics import (
     update_topic,
 )
 from dasf_broker.operations.writer import get_writer
-from dasf_broker.schema.connections import given
-from dasf_broker.schema.context import Info
 from dasf_broker.schema.enums import TopicPermission
+from dasf_broker.schema.execution.context import Info
 from dasf_broker.schema.inputs import CreateTopicInput, PublishMessageInput, UpdateTopicInput
-from dasf_broker.schema.messages import Message
 from dasf_broker.schema.payloads import (
     AcknowledgeMessagePayload,
     AcknowledgeMessagesPayload,
@@ -45,7 +43,9 @@ from dasf_broker.schema.payloads import (
     TopicPayload,
 )
 from dasf_broker.schema.queries import TopicSlug
-from dasf_broker.schema.topics import topic_type
+from dasf_broker.schema.types.connections import given
+from dasf_broker.schema.types.messages import Message
+from dasf_broker.schema.types.topics import topic_type
 
 #: Most items of one mutation.
 MAX_ITEMS = 500

@@ -10,8 +10,8 @@ import strawberry
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.acknowledge import Acknowledged, AcknowledgeStatus
 from dasf_broker.operations.publish import Published, PublishStatus
-from dasf_broker.schema.messages import Message
-from dasf_broker.schema.topics import Topic
+from dasf_broker.schema.types.messages import Message
+from dasf_broker.schema.types.topics import Topic
 
 
 @strawberry.type(description="What became of a message that you published.")

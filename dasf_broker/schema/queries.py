@@ -20,13 +20,13 @@ from dasf_broker.operations.lists.browse import (
     list_topics,
 )
 from dasf_broker.permissions import Right, holds_globally
-from dasf_broker.schema.connections import After, Before, First, Last, connect, page_request
-from dasf_broker.schema.context import Info
+from dasf_broker.schema.execution.context import Info
 from dasf_broker.schema.filters import TopicFilter, restriction
-from dasf_broker.schema.messages import Message, MessageConnection
-from dasf_broker.schema.nodes import find_node
-from dasf_broker.schema.people import Viewer
-from dasf_broker.schema.topics import Narrowed, Topic, TopicConnection, topic_type
+from dasf_broker.schema.types.connections import After, Before, First, Last, connect, page_request
+from dasf_broker.schema.types.messages import Message, MessageConnection
+from dasf_broker.schema.types.nodes import find_node
+from dasf_broker.schema.types.topics import Narrowed, Topic, TopicConnection, topic_type
+from dasf_broker.schema.types.users import Viewer
 
 TopicSlug = Annotated[str, strawberry.argument(description="The slug of the topic.")]
 

@@ -13,14 +13,14 @@ from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import TopicPinged, TopicPonged
 from dasf_broker.operations.subscriptions import heartbeat, messages
 from dasf_broker.operations.subscriptions.messages import Received, StartPosition
-from dasf_broker.schema.availability import Availability
-from dasf_broker.schema.connections import given
-from dasf_broker.schema.context import Info
-from dasf_broker.schema.messages import Message
-from dasf_broker.schema.people import User, load_user
+from dasf_broker.schema.execution.context import Info
+from dasf_broker.schema.execution.sharing import shared
 from dasf_broker.schema.queries import TopicSlug
-from dasf_broker.schema.sharing import shared
-from dasf_broker.schema.topics import Topic, load_topic
+from dasf_broker.schema.types.availability import Availability
+from dasf_broker.schema.types.connections import given
+from dasf_broker.schema.types.messages import Message
+from dasf_broker.schema.types.topics import Topic, load_topic
+from dasf_broker.schema.types.users import User, load_user
 
 
 @strawberry.type(description="Somebody asked the consumers of a topic to answer.")

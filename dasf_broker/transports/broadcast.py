@@ -26,11 +26,11 @@ from strawberry import Schema
 
 from dasf_broker.domain.rates import Activity
 from dasf_broker.operations.rate_limits import admit
-from dasf_broker.schema.context import Context
-from dasf_broker.schema.documents import InvalidDocumentError, load_document
 from dasf_broker.schema.errors import present
-from dasf_broker.schema.execution import build_executor
-from dasf_broker.schema.sharing import depends_on_viewer
+from dasf_broker.schema.execution.context import Context
+from dasf_broker.schema.execution.documents import InvalidDocumentError, load_document
+from dasf_broker.schema.execution.executor import build_executor
+from dasf_broker.schema.execution.sharing import depends_on_viewer
 from dasf_broker.transports.requests import GraphQLRequest
 from dasf_broker.transports.wire import write_json
 

@@ -23,7 +23,7 @@ from dasf_broker.auth import session_store
 from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.exceptions import BrokerError, RateLimitedError
 from dasf_broker.schema import served_schema
-from dasf_broker.schema.documents import InvalidDocumentError
+from dasf_broker.schema.execution.documents import InvalidDocumentError
 from dasf_broker.transports.admission import seat
 from dasf_broker.transports.bodies import GoneError, LateError, read_body, repeated
 from dasf_broker.transports.graphql_http import GraphQLView, prefers_events, refuse

@@ -35,9 +35,9 @@ from dasf_broker.exceptions import (
     UnavailableError,
 )
 from dasf_broker.schema import served_schema
-from dasf_broker.schema.context import Context
-from dasf_broker.schema.documents import InvalidDocumentError
-from dasf_broker.schema.visibility import may_open_page
+from dasf_broker.schema.execution.context import Context
+from dasf_broker.schema.execution.documents import InvalidDocumentError
+from dasf_broker.schema.limits.visibility import may_open_page
 from dasf_broker.transports.bodies import TOO_LARGE, check_length
 from dasf_broker.transports.page import render_page
 from dasf_broker.transports.requests import (

@@ -18,9 +18,9 @@ from dasf_broker import app_settings
 from dasf_broker.auth.revocation import while_valid
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import UnauthenticatedError
-from dasf_broker.schema.documents import InvalidDocumentError
 from dasf_broker.schema.errors import present
-from dasf_broker.schema.messages import Message
+from dasf_broker.schema.execution.documents import InvalidDocumentError
+from dasf_broker.schema.types.messages import Message
 from dasf_broker.transports.broadcast import SubscriptionError, stream
 from dasf_broker.transports.handshake import Receive, Send
 from dasf_broker.transports.outlets import outlet

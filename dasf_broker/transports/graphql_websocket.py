@@ -25,9 +25,9 @@ from dasf_broker.exceptions import (
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.schema import served_schema
-from dasf_broker.schema.context import Context
-from dasf_broker.schema.documents import InvalidDocumentError
 from dasf_broker.schema.errors import present
+from dasf_broker.schema.execution.context import Context
+from dasf_broker.schema.execution.documents import InvalidDocumentError
 from dasf_broker.transports import origins
 from dasf_broker.transports.admission import seat
 from dasf_broker.transports.broadcast import SubscriptionError, stream

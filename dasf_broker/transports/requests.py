@@ -12,17 +12,17 @@ from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from dasf_broker.auth import Identity
 from dasf_broker.exceptions import BadInputError, ForbiddenError
-from dasf_broker.schema.context import Context
-from dasf_broker.schema.documents import (
+from dasf_broker.schema.errors import present
+from dasf_broker.schema.execution.context import Context
+from dasf_broker.schema.execution.documents import (
     Document,
     DocumentCache,
     InvalidDocumentError,
     Operation,
     read_document,
 )
-from dasf_broker.schema.errors import present
-from dasf_broker.schema.execution import build_executor
-from dasf_broker.schema.visibility import may_introspect
+from dasf_broker.schema.execution.executor import build_executor
+from dasf_broker.schema.limits.visibility import may_introspect
 
 _ANSWERED = (StrawberryOperationType.QUERY, StrawberryOperationType.MUTATION)
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.permissions import Right
-from dasf_broker.schema.context import Context
+from dasf_broker.schema.execution.context import Context
 from dasf_broker.transports.broadcast import _Operation
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.conftest import OpenSocket, Publish

@@ -26,8 +26,8 @@ from dasf_broker.operations.subscriptions.messages import Received
 from dasf_broker.permissions import Right
 from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.schema import schema
-from dasf_broker.schema.context import Context
 from dasf_broker.schema.errors import present
+from dasf_broker.schema.execution.context import Context
 from dasf_broker.transports.broadcast import stream
 from dasf_broker.transports.requests import GraphQLRequest
 from dasf_broker.transports.wire import read_json, write_json

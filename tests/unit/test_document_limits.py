@@ -9,7 +9,8 @@ from graphql import get_introspection_query
 from pytest_django import Settings
 
 from dasf_broker.exceptions import QueryTooComplexError
-from dasf_broker.schema.documents import InvalidDocumentError, loading, read_document
+from dasf_broker.schema.execution.documents import InvalidDocumentError, read_document
+from dasf_broker.schema.execution import documents
 from tests.unit.documents import SCHEMA
 
 X = "fragment x on Query { value }"
@@ -161,7 +162,7 @@ def test_documents_are_kept_once() -> None:
 
 def test_documents_that_are_kept_have_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those asked for last stay; large ones leave room for fewer."""
-    monkeypatch.setattr(loading, "CACHE_BYTES", 40 * loading.TOKEN_BYTES)
+    monkeypatch.setattr(documents, "CACHE_BYTES", 40 * documents.TOKEN_BYTES)
     texts = [f"{{ x{number}: value }}" for number in range(9)]
     kept = [read_document(SCHEMA, text) for text in texts]
     assert read_document(SCHEMA, texts[-1]) is kept[-1]

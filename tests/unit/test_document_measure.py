@@ -6,8 +6,8 @@ import pytest
 from graphql import Node, OperationDefinitionNode, Visitor, get_introspection_query, parse, visit
 from hypothesis import given
 
-from dasf_broker.schema.documents import InvalidDocumentError
-from dasf_broker.schema.documents.measure import Measure, Measuring
+from dasf_broker.schema.execution.documents import InvalidDocumentError
+from dasf_broker.schema.limits.measure import Measure, Measuring
 from tests.unit import documents
 from tests.unit.documents import SCHEMA
 

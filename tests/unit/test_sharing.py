@@ -6,7 +6,7 @@ import pytest
 from graphql import parse, validate
 
 from dasf_broker.schema import schema
-from dasf_broker.schema.sharing import depends_on_viewer
+from dasf_broker.schema.execution.sharing import depends_on_viewer
 
 SAME_FOR_ALL = [
     "messageId text data payload properties content context cursor publishTime",

@@ -19,11 +19,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BREAKABLE = {
     "read": ("dasf_broker.schema.queries.access", '{ topic(slug: "topic") { slug } }'),
     "field": (
-        "dasf_broker.schema.topic_facts.Availability.of",
+        "dasf_broker.schema.types.topic_fields.Availability.of",
         '{ topic(slug: "topic") { availability { status } } }',
     ),
     "loader": (
-        "dasf_broker.schema.context.rights_table",
+        "dasf_broker.schema.execution.context.rights_table",
         '{ topic(slug: "topic") { permissions { canConsume } } }',
     ),
     "publish": (

@@ -15,8 +15,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from dasf_broker.schema import Schema
 from dasf_broker.schema import schema as broker
-from dasf_broker.schema.context import Info
-from dasf_broker.schema.execution import _PLAIN, Executor
+from dasf_broker.schema.execution.context import Info
+from dasf_broker.schema.execution.executor import _PLAIN, Executor
 
 
 @strawberry.enum

@@ -6,7 +6,7 @@ from typing import Any
 
 import strawberry
 
-from dasf_broker.schema.context import Info
+from dasf_broker.schema.execution.context import Info
 
 
 @strawberry.type(description="Somebody with an account on the server.")

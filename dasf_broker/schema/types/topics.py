@@ -13,7 +13,10 @@ from dasf_broker.exceptions import BrokerError, NotFoundError
 from dasf_broker.operations.access import access_by_id
 from dasf_broker.operations.lists.paging import Page
 from dasf_broker.permissions import Right
-from dasf_broker.schema.connections import (
+from dasf_broker.schema.execution.context import Info
+from dasf_broker.schema.execution.loaders import Messages, SourceMessages
+from dasf_broker.schema.filters import MessageFilter, restriction
+from dasf_broker.schema.types.connections import (
     After,
     Before,
     Connection,
@@ -22,14 +25,11 @@ from dasf_broker.schema.connections import (
     connect,
     page_request,
 )
-from dasf_broker.schema.context import Info
-from dasf_broker.schema.filters import MessageFilter, restriction
-from dasf_broker.schema.loaders import Messages, SourceMessages
-from dasf_broker.schema.messages import Message, MessageConnection
-from dasf_broker.schema.nodes import primary_key
-from dasf_broker.schema.people import User
-from dasf_broker.schema.topic_facts import TopicFacts
-from dasf_broker.schema.topic_permissions import TopicPermissions
+from dasf_broker.schema.types.messages import Message, MessageConnection
+from dasf_broker.schema.types.nodes import primary_key
+from dasf_broker.schema.types.topic_fields import TopicFacts
+from dasf_broker.schema.types.topic_permissions import TopicPermissions
+from dasf_broker.schema.types.users import User
 
 Narrowed = Annotated[
     MessageFilter | None, strawberry.argument(description="Return only these messages.")
@@ -159,7 +159,7 @@ class BrokerTopic(Topic):
         after: After = strawberry.UNSET,
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
-    ) -> Connection[Annotated[ResponseTopic, strawberry.lazy("dasf_broker.schema.topics")]]:
+    ) -> Connection[Annotated[ResponseTopic, strawberry.lazy("dasf_broker.schema.types.topics")]]:
         """Return a page of response topics."""
         request = page_request(first, after, last, before)
         return connect(

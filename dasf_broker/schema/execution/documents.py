@@ -34,11 +34,11 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from dasf_broker.schema.documents import limits
-from dasf_broker.schema.documents.cost import Cost
-from dasf_broker.schema.documents.errors import InvalidDocumentError
-from dasf_broker.schema.documents.measure import Measure, Measuring
-from dasf_broker.schema.documents.variables import ListVariables
+from dasf_broker.schema.limits import document_limits
+from dasf_broker.schema.limits.cost import Cost
+from dasf_broker.schema.limits.errors import InvalidDocumentError
+from dasf_broker.schema.limits.measure import Measure, Measuring
+from dasf_broker.schema.limits.variables import ListVariables
 
 #: What the documents of this process may take together; one token takes some 400 bytes.
 CACHE_BYTES = 24 * 1024 * 1024
@@ -73,9 +73,11 @@ class Operation:
             They come to more than the settings allow.
         """
         if self._lists is not None:
-            limits.ITEMS.check(self._lists.most_items(variables), self._node)
+            document_limits.ITEMS.check(self._lists.most_items(variables), self._node)
         if self._cost.terms:
-            limits.COST.check(self._cost.value({**self._defaults, **variables}), self._node)
+            document_limits.COST.check(
+                self._cost.value({**self._defaults, **variables}), self._node
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def read_document(schema: GraphQLSchema, query: str) -> Document:
     if (kept := _cache.get(schema, query)) is not None:
         return kept
     # Before all else: the rest takes the longer, the longer the document is.
-    limits.SIZE.check(len(query.encode(errors="replace")))
+    document_limits.SIZE.check(len(query.encode(errors="replace")))
     document = _parse(query)
     try:
         operations = _measure(schema, document)
@@ -165,13 +167,13 @@ _EMPTY = parse("{__typename}")
 
 
 def _parse(query: str) -> DocumentNode:
-    most = limits.TOKENS.most
+    most = document_limits.TOKENS.most
     try:
         # Comments are kept as well, and are no tokens to the parser.
         return parse(query, max_lexical_tokens=most, max_comments=most)
     except GraphQLSyntaxError as error:
         if (count := _count_tokens(query, stop=most * 2)) > most:
-            raise limits.TOKENS.exceeded(count, most) from None
+            raise document_limits.TOKENS.exceeded(count, most) from None
         raise InvalidDocumentError([error]) from None
     except RecursionError:
         raise InvalidDocumentError([GraphQLError("The document is nested too deeply.")]) from None
@@ -192,8 +194,8 @@ def _measure(schema: GraphQLSchema, document: DocumentNode) -> dict[str | None, 
     nodes = document.definitions
     fragments = [each for each in nodes if isinstance(each, FragmentDefinitionNode)]
     operations = [each for each in nodes if isinstance(each, OperationDefinitionNode)]
-    limits.FRAGMENTS.check(len(fragments), *fragments[-1:])
-    limits.OPERATIONS.check(len(operations), *operations[-1:])
+    document_limits.FRAGMENTS.check(len(fragments), *fragments[-1:])
+    document_limits.OPERATIONS.check(len(operations), *operations[-1:])
     found = {}
     for node, measure in Measuring(schema, document).measures:
         _check(node, measure)
@@ -210,16 +212,16 @@ def _check(node: OperationDefinitionNode | FragmentDefinitionNode, measure: Meas
     ) and node.type_condition.name.value.startswith("__")
     depths = [measure.introspection_depth, measure.depth if is_of_schema else 0]
     lists = [measure.introspection_lists, measure.lists if is_of_schema else 0]
-    limits.DEPTH.check(0 if is_of_schema else measure.depth, node)
-    limits.INTROSPECTION_DEPTH.check(max(depths), node)
-    limits.INTROSPECTION_LISTS.check(max(lists), node)
-    limits.ALIASES.check(measure.aliases, node)
-    limits.DIRECTIVES.check(measure.directives, node)
-    limits.REPEATS.check(measure.repeats, node)
-    limits.ITEMS.check(measure.items, node)
+    document_limits.DEPTH.check(0 if is_of_schema else measure.depth, node)
+    document_limits.INTROSPECTION_DEPTH.check(max(depths), node)
+    document_limits.INTROSPECTION_LISTS.check(max(lists), node)
+    document_limits.ALIASES.check(measure.aliases, node)
+    document_limits.DIRECTIVES.check(measure.directives, node)
+    document_limits.REPEATS.check(measure.repeats, node)
+    document_limits.ITEMS.check(measure.items, node)
     cost = measure.cost
     if isinstance(node, OperationDefinitionNode) and not cost.terms:
-        limits.COST.check(cost.fields, node)
+        document_limits.COST.check(cost.fields, node)
 
 
 def _operation(schema: GraphQLSchema, node: OperationDefinitionNode, measure: Measure) -> Operation:

@@ -19,13 +19,13 @@ from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.access import access_by_id
 from dasf_broker.operations.lists.browse import find_message_in
-from dasf_broker.schema.connections import Connection
-from dasf_broker.schema.context import Deliveries, Info
-from dasf_broker.schema.nodes import primary_key
-from dasf_broker.schema.people import User, load_user, load_users
-from dasf_broker.schema.sharing import shared
+from dasf_broker.schema.execution.context import Deliveries, Info
+from dasf_broker.schema.execution.sharing import shared
+from dasf_broker.schema.types.connections import Connection
+from dasf_broker.schema.types.nodes import primary_key
+from dasf_broker.schema.types.users import User, load_user, load_users
 
-LazyTopic = Annotated["Topic", strawberry.lazy("dasf_broker.schema.topics")]  # type: ignore[name-defined]  # noqa: F821
+LazyTopic = Annotated["Topic", strawberry.lazy("dasf_broker.schema.types.topics")]  # type: ignore[name-defined]  # noqa: F821
 
 
 @strawberry.type(description="A message that was published to a topic.")
@@ -83,7 +83,7 @@ class Message(relay.Node):
     @shared("The topic that the message was published to.")
     async def topic(self, info: Info) -> LazyTopic:
         """Return the topic."""
-        from dasf_broker.schema.topics import load_topic
+        from dasf_broker.schema.types.topics import load_topic
 
         return await load_topic(info, self.event.topic_id)
 

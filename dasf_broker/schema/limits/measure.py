@@ -36,7 +36,7 @@ from graphql import (
 )
 
 from dasf_broker import app_settings
-from dasf_broker.schema.documents.cost import (
+from dasf_broker.schema.limits.cost import (
     INTROSPECTION,
     Cost,
     batch_size,
@@ -44,7 +44,7 @@ from dasf_broker.schema.documents.cost import (
     page_size,
     total,
 )
-from dasf_broker.schema.documents.errors import InvalidDocumentError
+from dasf_broker.schema.limits.errors import InvalidDocumentError
 
 _INTROSPECTION_FIELDS = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 

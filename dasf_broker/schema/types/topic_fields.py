@@ -9,9 +9,9 @@ from strawberry.scalars import JSON
 
 from dasf_broker import models
 from dasf_broker.domain.storage import StoragePolicy
-from dasf_broker.schema.availability import Availability
-from dasf_broker.schema.context import Info
-from dasf_broker.schema.sharing import shared
+from dasf_broker.schema.execution.context import Info
+from dasf_broker.schema.execution.sharing import shared
+from dasf_broker.schema.types.availability import Availability
 
 
 @strawberry.type

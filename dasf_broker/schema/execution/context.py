@@ -22,7 +22,7 @@ from dasf_broker.operations.lists.acknowledgements import (
     delivered_to,
 )
 from dasf_broker.permissions import Right, consumers_by_topic, holder_names, rights_table
-from dasf_broker.schema.loaders import PageLoaders, loader
+from dasf_broker.schema.execution.loaders import PageLoaders, loader
 
 #: Primary keys of users, as text, by message.
 Deliveries: TypeAlias = DataLoader[MessageKey, frozenset[str] | None]

@@ -8,7 +8,7 @@ from graphql import GraphQLError, Node
 
 from dasf_broker import app_settings
 from dasf_broker.exceptions import QueryTooComplexError
-from dasf_broker.schema.documents.errors import InvalidDocumentError
+from dasf_broker.schema.limits.errors import InvalidDocumentError
 
 
 class Limit(NamedTuple):

@@ -7,7 +7,7 @@ from strawberry.relay.types import GlobalIDValueError
 
 from dasf_broker.domain.cursors import MAX_POSITION
 from dasf_broker.exceptions import BadInputError
-from dasf_broker.schema.context import Info
+from dasf_broker.schema.execution.context import Info
 
 
 def primary_key(text: str) -> int:
