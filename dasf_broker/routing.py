@@ -18,14 +18,14 @@ from django.urls import get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings
 from dasf_broker.operations.upkeep import schedule
-from dasf_broker.transports.dasf_websocket import (
+from dasf_broker.transports.http.asgi import BodyGuard, GraphQLDoor
+from dasf_broker.transports.lifespan import lifespan
+from dasf_broker.transports.websocket.dasf import (
     ConsumerSocket,
     ProducerSocket,
     StatusPingSocket,
 )
-from dasf_broker.transports.graphql_asgi import BodyGuard, GraphQLDoor
-from dasf_broker.transports.graphql_websocket import GraphQLWebSocket
-from dasf_broker.transports.lifespan import lifespan
+from dasf_broker.transports.websocket.graphql import GraphQLWebSocket
 
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 

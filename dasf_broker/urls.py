@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dasf_broker.transports.graphql_http import GraphQLView
+from dasf_broker.transports.http.django_view import GraphQLView
 from dasf_broker.views import BrokerTopicPingView, BrokerTopicStatusView
 
 app_name = "dasf_broker"

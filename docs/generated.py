@@ -79,7 +79,7 @@ def errors() -> str:
 
 def closings() -> str:
     """Return all codes that close a socket."""
-    from dasf_broker.transports.closing import Close
+    from dasf_broker.transports.connection.close_codes import Close
 
     rows = [[f"`{c.code}`", c.meaning, "yes" if c.retry else "no"] for c in Close]
     return _table(["close code", "meaning", "try again"], rows)

@@ -28,9 +28,9 @@ from dasf_broker.permissions import Right
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.signals import message_published
-from dasf_broker.transports.broadcast import stream
-from dasf_broker.transports.closing import Close
-from dasf_broker.transports.requests import GraphQLRequest, operation_type
+from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.graphql.execution import GraphQLRequest, operation_type
+from dasf_broker.transports.graphql.shared_results import stream
 from tests import readme
 
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from dasf_broker.transports.graphql_websocket import PROTOCOL
+from dasf_broker.transports.websocket.graphql import PROTOCOL
 from tests import readme
 from tests.services import free_port, wait_for_port
 

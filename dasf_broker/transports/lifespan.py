@@ -10,7 +10,7 @@ import logging
 import sys
 
 from dasf_broker.runtime import shut_down, start_up
-from dasf_broker.transports.handshake import Receive, Scope, Send
+from dasf_broker.transports.connection.handshake import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 

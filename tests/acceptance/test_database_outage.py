@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from dasf_broker.transports.closing import Close
+from dasf_broker.transports.connection.close_codes import Close
 from tests import services
 from tests.acceptance.clients import GraphQLSocket, Http, RefusedError, graphql_socket, http_client
 from tests.acceptance.load import PUBLISH, load

@@ -11,7 +11,7 @@ import pytest
 
 from dasf_broker import exceptions
 from dasf_broker.app_settings import DEFAULTS
-from dasf_broker.transports.closing import Close
+from dasf_broker.transports.connection.close_codes import Close
 from tests.docs.pages import DOCS, HOW_TO, ROOT, TUTORIAL, read
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(300)]

@@ -20,7 +20,7 @@ from graphql import (
 from pytest_django import Settings
 
 from dasf_broker.schema import schema
-from dasf_broker.transports.graphql_http import GraphQLView
+from dasf_broker.transports.http.django_view import GraphQLView
 from tests.doors import host_schema
 from tests.doors.conftest import OpenSocket
 from tests.doors.contract_of_design import ENUMS, FIELDS, INPUTS, INTERFACES

@@ -11,7 +11,7 @@ from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.permissions import Right
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.transports.broadcast import _Operation
+from dasf_broker.transports.graphql.shared_results import _Operation
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.conftest import OpenSocket, Publish
 from tests.doors.waiting import until_heard

@@ -28,9 +28,9 @@ from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.schema import schema
 from dasf_broker.schema.errors import present
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.transports.broadcast import stream
-from dasf_broker.transports.requests import GraphQLRequest
-from dasf_broker.transports.wire import read_json, write_json
+from dasf_broker.transports.graphql.execution import GraphQLRequest
+from dasf_broker.transports.graphql.shared_results import stream
+from dasf_broker.transports.json_codec import read_json, write_json
 from tests.conftest import MakeUser
 
 GONE = 10**6  # the key of a topic that is not there

@@ -20,7 +20,7 @@ from dasf_broker.models import ApiToken, BrokerTopic
 from dasf_broker.operations.subscriptions import revocation
 from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.permissions import Right, revoke
-from dasf_broker.transports import outlets
+from dasf_broker.transports.connection import send_timeout
 from testproject.asgi import application
 from tests.doors.clients import is_refusal, key_of
 from tests.doors.conftest import OpenStream, Publish
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often; how often it is otherwise, the tests of revocation know."""
-    for module in (revocation, credential_revocation, outlets):
+    for module in (revocation, credential_revocation, send_timeout):
         monkeypatch.setattr(module._patrol, "interval", 0.02)
 
 

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.subscriptions.hub_access import get_hub
-from dasf_broker.transports import outlets
+from dasf_broker.transports.connection import send_timeout
 from testproject.asgi import application
 from tests.doors.clients import key_of
 from tests.doors.conftest import OpenSocket, Publish
@@ -41,7 +41,7 @@ class Buffer(asyncio.Queue[dict[str, Any]]):
 def _impatient(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon."""
     settings.DASF_SEND_TIMEOUT = 0.2
-    monkeypatch.setattr(outlets._patrol, "interval", 0.02)
+    monkeypatch.setattr(send_timeout._patrol, "interval", 0.02)
 
 
 @pytest.mark.parametrize("protocol", ["graphql", "dasf"])
@@ -61,7 +61,7 @@ async def test_stuck_client_is_given_up(
     await _ended(socket)
     assert buffer.aborted
     assert not get_hub().topics
-    assert outlets._patrol._beats.get().task is None
+    assert send_timeout._patrol._beats.get().task is None
 
 
 async def test_quiet_client_is_kept(enter: OpenSocket, consumer: User) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dasf_broker.transports.closing import Close
+from dasf_broker.transports.connection.close_codes import Close
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 

@@ -22,7 +22,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.subscriptions.hub_access import close_hub
 from dasf_broker.operations.writer import close_writer
 from dasf_broker.permissions import Right, grant
-from dasf_broker.transports.admission import open_sockets
+from dasf_broker.transports.connection.limits import open_sockets
 from testproject.asgi import application
 from tests.doors.clients import key_of
 from tests.doors.dasf.frames import to

@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from dasf_broker import app_settings
 from dasf_broker.models import BrokerTopic
-from dasf_broker.transports import dasf_connection, graphql_websocket
-from dasf_broker.transports.admission import open_sockets
+from dasf_broker.transports.connection.limits import open_sockets
+from dasf_broker.transports.websocket import dasf_protocol, graphql
 from tests.doors.clients import key_of
 from tests.doors.conftest import OpenSocket
 from tests.doors.dasf.frames import ask, is_error, message, to
@@ -111,8 +111,8 @@ async def test_who_is_refused_costs_nothing(
     async def never(*_: Any, **__: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(graphql_websocket, "identify_socket", never)
-    monkeypatch.setattr(dasf_connection, "identify_socket", never)
+    monkeypatch.setattr(graphql, "identify_socket", never)
+    monkeypatch.setattr(dasf_protocol, "identify_socket", never)
     settings.DASF_MAX_SOCKETS_PER_ADDRESS = 1
     await open_socket(address="192.0.2.1")
     socket = await open_socket(address="192.0.2.1", path=path)
@@ -193,7 +193,7 @@ async def test_other_sockets_have_their_turn(enter: OpenSocket) -> None:
     turns = _Turns()
     async with turns:
         assert await socket.receive() == {"type": "pong"}
-    assert turns.count >= count // graphql_websocket.TURN
+    assert turns.count >= count // graphql.TURN
 
 
 @pytest.mark.parametrize("completes", [True, False])

@@ -16,10 +16,11 @@ from dasf_broker.exceptions import PayloadTooLargeError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.subscriptions.hub_access import stored_messages
 from dasf_broker.schema import served_schema
-from dasf_broker.transports import dasf_connection, graphql_http, graphql_websocket
-from dasf_broker.transports.dasf_connection import LARGE, DasfSocket
-from dasf_broker.transports.handshake import Handshake
-from dasf_broker.transports.requests import GraphQLRequest, examine
+from dasf_broker.transports.connection.handshake import Handshake
+from dasf_broker.transports.graphql.execution import GraphQLRequest, examine
+from dasf_broker.transports.http import django_view
+from dasf_broker.transports.websocket import dasf_protocol, graphql
+from dasf_broker.transports.websocket.dasf_protocol import LARGE, DasfSocket
 from tests.doors.clients import GraphQLClient, key_of
 from tests.doors.conftest import OpenSocket, OpenStream, Publish
 from tests.doors.dasf.frames import ask, message, to
@@ -66,8 +67,8 @@ async def test_introduction(
 ) -> None:
     """What it brought is dropped, and so is the handshake: both have a credential."""
     memory = Memory()
-    monkeypatch.setattr(graphql_websocket, "read_json", memory)
-    monkeypatch.setattr(graphql_websocket, "Handshake", memory.shake)
+    monkeypatch.setattr(graphql, "read_json", memory)
+    monkeypatch.setattr(graphql, "Handshake", memory.shake)
     key = f"Bearer {await key_of(producer)}"
     socket = await open_socket(headers={"authorization": key, "cookie": "sessionid=secret"})
     await socket.initialise({"Authorization": key})
@@ -80,8 +81,8 @@ async def test_refused_introduction(
 ) -> None:
     """The sockets of DASF stay open then: they keep neither the handshake nor what is sent."""
     memory = Memory()
-    monkeypatch.setattr(dasf_connection, "read_json", memory)
-    monkeypatch.setattr(dasf_connection, "Handshake", memory.shake)
+    monkeypatch.setattr(dasf_protocol, "read_json", memory)
+    monkeypatch.setattr(dasf_protocol, "Handshake", memory.shake)
     socket = await open_socket(**await to("topic", authorization="Token wrong"))
     for _ in range(3):
         assert "token is wrong" in (await ask(socket, message()))["result"]
@@ -100,7 +101,7 @@ async def test_frames_of_dasf(
         left.append(memory.left())
         await send_text(socket, text)
 
-    monkeypatch.setattr(dasf_connection, "read_json", memory)
+    monkeypatch.setattr(dasf_protocol, "read_json", memory)
     monkeypatch.setattr(DasfSocket, "send_text", note)
     socket = await open_socket(**await to("topic", authorization="Token wrong"))
     for _ in range(20):
@@ -117,7 +118,7 @@ async def test_variables_of_a_subscription(
     """Those that nobody declared are gone while it goes on; so is its frame."""
     memory = Memory()
     socket = await enter(consumer)
-    monkeypatch.setattr(graphql_websocket, "read_json", memory)
+    monkeypatch.setattr(graphql, "read_json", memory)
     payload = {"query": SUBSCRIPTION, "variables": {"unknown": ["x"] * 100}}
     await socket.send({"type": "subscribe", "id": "1", "payload": payload})
     assert (await socket.receive())["type"] == "next"
@@ -138,7 +139,7 @@ async def test_variables_of_events(
 ) -> None:
     """It is the same for server-sent events."""
     memory = Memory()
-    monkeypatch.setattr(graphql_http, "read_json", memory)
+    monkeypatch.setattr(django_view, "read_json", memory)
     stream = await open_stream(SUBSCRIPTION, {"unknown": ["x"] * 100}, as_=consumer)
     await stream.value()
     assert memory.read

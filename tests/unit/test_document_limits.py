@@ -9,8 +9,9 @@ from graphql import get_introspection_query
 from pytest_django import Settings
 
 from dasf_broker.exceptions import QueryTooComplexError
-from dasf_broker.schema.execution.documents import InvalidDocumentError, read_document
 from dasf_broker.schema.execution import documents
+from dasf_broker.schema.execution.documents import read_document
+from dasf_broker.schema.limits.errors import InvalidDocumentError
 from tests.unit.documents import SCHEMA
 
 X = "fragment x on Query { value }"

@@ -6,7 +6,7 @@ import pytest
 from graphql import Node, OperationDefinitionNode, Visitor, get_introspection_query, parse, visit
 from hypothesis import given
 
-from dasf_broker.schema.execution.documents import InvalidDocumentError
+from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.measure import Measure, Measuring
 from tests.unit import documents
 from tests.unit.documents import SCHEMA

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from dasf_broker.transports import origins
-from dasf_broker.transports.handshake import Handshake
+from dasf_broker.transports.connection import origins
+from dasf_broker.transports.connection.handshake import Handshake
 
 #: What a proxy says that speaks TLS for a server which is called otherwise inside.
 BEHIND = {"host": "inside:8000", "x-forwarded-host": "broker.example", "x-forwarded-proto": "https"}

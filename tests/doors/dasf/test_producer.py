@@ -17,7 +17,8 @@ from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicUserPermission
 from dasf_broker.permissions import Right, rights_on
 from dasf_broker.routing import broker_application
-from dasf_broker.transports import dasf_connection, dasf_websocket
+from dasf_broker.transports.websocket import dasf as dasf_sockets
+from dasf_broker.transports.websocket import dasf_protocol
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.dasf.conftest import OpenDasf
 from tests.doors.dasf.frames import ask, is_error, message, to, until_true
@@ -222,7 +223,7 @@ async def test_failure_inside(
         def fail() -> None:
             raise RuntimeError("secret")
 
-        patch.setattr(dasf_websocket, "get_writer", fail)
+        patch.setattr(dasf_sockets, "get_writer", fail)
         answer = await ask(socket, message(context=1))
     assert is_error(answer)
     assert "secret" not in answer["result"]
@@ -240,7 +241,7 @@ async def test_no_database_at_first(
 
     socket = None
     with monkeypatch.context() as patch:
-        patch.setattr(dasf_connection, "identify_socket", fail)
+        patch.setattr(dasf_protocol, "identify_socket", fail)
         socket = await dasf("topic", producer)
         with pytest.raises(ClosedError) as closed:
             await socket.receive()

@@ -27,19 +27,25 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.errors import present
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.schema.execution.documents import InvalidDocumentError
-from dasf_broker.transports import origins
-from dasf_broker.transports.admission import seat
-from dasf_broker.transports.broadcast import SubscriptionError, stream
-from dasf_broker.transports.closing import Close
-from dasf_broker.transports.handshake import Handshake, Receive, Scope, Send, identify_socket
-from dasf_broker.transports.outlets import outlet
-from dasf_broker.transports.requests import (
+from dasf_broker.schema.limits.errors import InvalidDocumentError
+from dasf_broker.transports.connection import origins
+from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.connection.handshake import (
+    Handshake,
+    Receive,
+    Scope,
+    Send,
+    identify_socket,
+)
+from dasf_broker.transports.connection.limits import seat
+from dasf_broker.transports.connection.send_timeout import outlet
+from dasf_broker.transports.graphql.execution import (
     GraphQLRequest,
     examine,
     execute,
 )
-from dasf_broker.transports.wire import read_json, write_json
+from dasf_broker.transports.graphql.shared_results import SubscriptionError, stream
+from dasf_broker.transports.json_codec import read_json, write_json
 
 logger = logging.getLogger(__name__)
 

@@ -28,11 +28,12 @@ from dasf_broker.domain.rates import Activity
 from dasf_broker.operations.rate_limits import admit
 from dasf_broker.schema.errors import present
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.schema.execution.documents import InvalidDocumentError, load_document
+from dasf_broker.schema.execution.documents import load_document
 from dasf_broker.schema.execution.executor import build_executor
 from dasf_broker.schema.execution.sharing import depends_on_viewer
-from dasf_broker.transports.requests import GraphQLRequest
-from dasf_broker.transports.wire import write_json
+from dasf_broker.schema.limits.errors import InvalidDocumentError
+from dasf_broker.transports.graphql.execution import GraphQLRequest
+from dasf_broker.transports.json_codec import write_json
 
 
 class SubscriptionError(Exception):

@@ -25,9 +25,9 @@ from dasf_broker.operations.subscriptions.consumers import note_sign_of_life, wa
 from dasf_broker.operations.subscriptions.messages import messages
 from dasf_broker.operations.topics import store_api_info
 from dasf_broker.operations.writer import get_writer
-from dasf_broker.transports.dasf_connection import DasfSocket, Frame, Outcome
-from dasf_broker.transports.handshake import Receive, Scope, Send
-from dasf_broker.transports.wire import read_json, write_json
+from dasf_broker.transports.connection.handshake import Receive, Scope, Send
+from dasf_broker.transports.json_codec import read_json, write_json
+from dasf_broker.transports.websocket.dasf_protocol import DasfSocket, Frame, Outcome
 
 #: Seconds before a consumer whose stream broke is served again.
 RETRY = 1.0

@@ -36,18 +36,18 @@ from dasf_broker.exceptions import (
 )
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.schema.execution.documents import InvalidDocumentError
+from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.visibility import may_open_page
-from dasf_broker.transports.bodies import TOO_LARGE, check_length
-from dasf_broker.transports.page import render_page
-from dasf_broker.transports.requests import (
+from dasf_broker.transports.graphql.execution import (
     Call,
     GraphQLRequest,
     Result,
     execute,
     operation_type,
 )
-from dasf_broker.transports.wire import read_json, write_json
+from dasf_broker.transports.http.body import TOO_LARGE, check_length
+from dasf_broker.transports.http.graphiql import render_page
+from dasf_broker.transports.json_codec import read_json, write_json
 
 EVENT_STREAM = "text/event-stream"
 JSON = "application/json"

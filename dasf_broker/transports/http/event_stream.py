@@ -19,13 +19,13 @@ from dasf_broker.auth.revocation import while_valid
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.schema.errors import present
-from dasf_broker.schema.execution.documents import InvalidDocumentError
+from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.types.messages import Message
-from dasf_broker.transports.broadcast import SubscriptionError, stream
-from dasf_broker.transports.handshake import Receive, Send
-from dasf_broker.transports.outlets import outlet
-from dasf_broker.transports.requests import Call, execute, operation_type
-from dasf_broker.transports.wire import write_json
+from dasf_broker.transports.connection.handshake import Receive, Send
+from dasf_broker.transports.connection.send_timeout import outlet
+from dasf_broker.transports.graphql.execution import Call, execute, operation_type
+from dasf_broker.transports.graphql.shared_results import SubscriptionError, stream
+from dasf_broker.transports.json_codec import write_json
 
 logger = logging.getLogger(__name__)
 

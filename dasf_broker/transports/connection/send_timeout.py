@@ -16,7 +16,7 @@ from typing import Any
 
 from dasf_broker import app_settings
 from dasf_broker.concurrency.sweeper import Patrol
-from dasf_broker.transports.handshake import Send
+from dasf_broker.transports.connection.handshake import Send
 
 logger = logging.getLogger(__name__)
 

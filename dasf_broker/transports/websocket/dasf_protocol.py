@@ -24,12 +24,18 @@ from dasf_broker.exceptions import (
     UnavailableError,
 )
 from dasf_broker.operations.caller import Caller
-from dasf_broker.transports import origins
-from dasf_broker.transports.admission import Seat, seat
-from dasf_broker.transports.closing import Close
-from dasf_broker.transports.handshake import Handshake, Receive, Scope, Send, identify_socket
-from dasf_broker.transports.outlets import outlet
-from dasf_broker.transports.wire import read_json, write_json
+from dasf_broker.transports.connection import origins
+from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.connection.handshake import (
+    Handshake,
+    Receive,
+    Scope,
+    Send,
+    identify_socket,
+)
+from dasf_broker.transports.connection.limits import Seat, seat
+from dasf_broker.transports.connection.send_timeout import outlet
+from dasf_broker.transports.json_codec import read_json, write_json
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 
 from dasf_broker import app_settings
-from dasf_broker.transports.handshake import Handshake
+from dasf_broker.transports.connection.handshake import Handshake
 
 
 def is_allowed(handshake: Handshake) -> bool:

@@ -23,13 +23,13 @@ from dasf_broker.auth import session_store
 from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.exceptions import BrokerError, RateLimitedError
 from dasf_broker.schema import served_schema
-from dasf_broker.schema.execution.documents import InvalidDocumentError
-from dasf_broker.transports.admission import seat
-from dasf_broker.transports.bodies import GoneError, LateError, read_body, repeated
-from dasf_broker.transports.graphql_http import GraphQLView, prefers_events, refuse
-from dasf_broker.transports.graphql_sse import serve_events
-from dasf_broker.transports.handshake import Receive, Scope, Send
-from dasf_broker.transports.requests import Call, examine
+from dasf_broker.schema.limits.errors import InvalidDocumentError
+from dasf_broker.transports.connection.handshake import Receive, Scope, Send
+from dasf_broker.transports.connection.limits import seat
+from dasf_broker.transports.graphql.execution import Call, examine
+from dasf_broker.transports.http.body import GoneError, LateError, read_body, repeated
+from dasf_broker.transports.http.django_view import GraphQLView, prefers_events, refuse
+from dasf_broker.transports.http.event_stream import serve_events
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -14,14 +14,9 @@ from dasf_broker.auth import Identity
 from dasf_broker.exceptions import BadInputError, ForbiddenError
 from dasf_broker.schema.errors import present
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.schema.execution.documents import (
-    Document,
-    DocumentCache,
-    InvalidDocumentError,
-    Operation,
-    read_document,
-)
+from dasf_broker.schema.execution.documents import Document, DocumentCache, Operation, read_document
 from dasf_broker.schema.execution.executor import build_executor
+from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.visibility import may_introspect
 
 _ANSWERED = (StrawberryOperationType.QUERY, StrawberryOperationType.MUTATION)

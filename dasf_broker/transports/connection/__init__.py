@@ -1,0 +1,1 @@
+"""What all connections have in common: handshake, origins, limits, timeouts, close codes."""

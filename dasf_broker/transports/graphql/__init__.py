@@ -1,0 +1,1 @@
+"""GraphQL operations, executed for all transports that carry them."""

@@ -1,0 +1,1 @@
+"""The two websocket protocols: graphql-transport-ws and DASF."""
