@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dasf_broker.testing.checker import Verdict
+from tests.chaos.harness.checker import Verdict
 from tests.chaos.trial import Plan, hold, own_ground
 
 #: Violations that are shown; the history has them all.

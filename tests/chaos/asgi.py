@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from dasf_broker.testing.faults import move_clock
+from tests.chaos.harness.faults import move_clock
 
 move_clock(Path(os.environ["DASF_FAULTS"]))  # before anything keeps the real one
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from dasf_broker.testing.nemesis import Arsenal
+from tests.chaos.harness.nemesis import Arsenal
 from tests.chaos.processes import Process, ServerProcess, WorkerProcess
 from tests.services import Breakable
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dasf_broker.testing.consuming import Consuming
-from dasf_broker.testing.history import FinalRow, FinalTopic, Record
-from dasf_broker.testing.publishing import Publishing
-from dasf_broker.testing.worker import Work
 from tests.acceptance.servers import Site
+from tests.chaos.harness.consuming import Consuming
+from tests.chaos.harness.history import FinalRow, FinalTopic, Record
+from tests.chaos.harness.publishing import Publishing
+from tests.chaos.harness.worker import Work
 
 #: Topics, and the rule that each is stored by.
 TOPICS = {

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dasf_broker.testing.faults import Faults
-from dasf_broker.testing.history import SUFFIX
-from dasf_broker.testing.journal import name_of_life
-from dasf_broker.testing.worker import Work
 from tests import services
 from tests.acceptance.servers import AS_IN_README, ROOT
+from tests.chaos.harness.faults import Faults
+from tests.chaos.harness.history import SUFFIX
+from tests.chaos.harness.journal import name_of_life
+from tests.chaos.harness.worker import Work
 
 #: Seconds that a worker may take to begin, and to end after SIGTERM: a publisher waits until it
 #: knows what became of its last message.
@@ -158,7 +158,7 @@ class WorkerProcess(Process):
 
     def command(self) -> list[str]:
         """Run the worker."""
-        return ["-m", "dasf_broker.testing.worker"]
+        return ["-m", "tests.chaos.harness.worker"]
 
     def get_ready(self) -> None:
         """Tell it what to do; wait until it writes that it does."""

@@ -28,7 +28,7 @@ from dasf_broker.operations.publish import Publication, Published, PublishStatus
 from dasf_broker.operations.storage import deduplication
 from dasf_broker.operations.storage.deduplication import Known
 from dasf_broker.realtime.mailbox import Mailbox
-from dasf_broker.testing.faults import Faults
+from tests.chaos.harness.faults import Faults
 
 #: One in so many suffers.
 RATE = 10

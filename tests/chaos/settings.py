@@ -9,7 +9,7 @@ from testproject.settings import CHANNEL_LAYERS as REAL_LAYERS
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "dasf_broker.testing.faults.FaultyChannelLayer",
+        "BACKEND": "tests.chaos.harness.faults.FaultyChannelLayer",
         "CONFIG": {"layer": REAL_LAYERS["default"], "faults": os.environ["DASF_FAULTS"]},
     }
 }

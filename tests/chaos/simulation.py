@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar, get_args
 
-from dasf_broker.testing.history import (
+from tests.chaos.harness.history import (
     AcknowledgeAnswered,
     AcknowledgeInvoked,
     AcknowledgeUnknown,

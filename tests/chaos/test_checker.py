@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dasf_broker.testing.checker import check
-from dasf_broker.testing.history import (
+from tests.chaos.harness.checker import check
+from tests.chaos.harness.history import (
     Record,
 )
-from dasf_broker.testing.invariants import INVARIANTS
-from dasf_broker.testing.run import Run
+from tests.chaos.harness.invariants import INVARIANTS
+from tests.chaos.harness.run import Run
 from tests.chaos.mutations import Mutation, acknowledging, apply, publishing, reading
 from tests.chaos.simulated import Choices
 from tests.chaos.simulation import STEPS, Simulation, Step, a_long_run

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dasf_broker.testing.checker import Verdict, check
-from dasf_broker.testing.history import (
+from tests.chaos.harness.checker import Verdict, check
+from tests.chaos.harness.history import (
     AcknowledgeInvoked,
     AcknowledgeUnknown,
     Delivered,

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from dasf_broker.testing.faults import FRESH, FaultFile, Faults, FaultyChannelLayer
+from tests.chaos.harness.faults import FRESH, FaultFile, Faults, FaultyChannelLayer
 
 COUNT = 20
 
 CLOCK = """
 import sys, time
 from pathlib import Path
-from dasf_broker.testing.faults import move_clock
+from tests.chaos.harness.faults import move_clock
 before, steady = time.time(), time.monotonic()
 move_clock(Path(sys.argv[1]))
 from django.utils import timezone

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dasf_broker.testing.history import (
+from tests.chaos.harness.history import (
     KINDS,
     Delivered,
     Drained,
@@ -29,7 +29,7 @@ from dasf_broker.testing.history import (
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from dasf_broker.testing.history import Recorder, SubscriptionEnded
+from tests.chaos.harness.history import Recorder, SubscriptionEnded
 recorder = Recorder(Path(sys.argv[1]), "writer")
 for number in itertools.count():
     recorder.append(SubscriptionEnded(subscription=str(number), reason="x" * 100))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dasf_broker.testing.consuming import Consuming
-from dasf_broker.testing.history import Delivered, read_histories
-from dasf_broker.testing.journal import LONGEST, Journal, brief
-from dasf_broker.testing.publishing import Publishing
-from dasf_broker.testing.worker import Work
+from tests.chaos.harness.consuming import Consuming
+from tests.chaos.harness.history import Delivered, read_histories
+from tests.chaos.harness.journal import LONGEST, Journal, brief
+from tests.chaos.harness.publishing import Publishing
+from tests.chaos.harness.worker import Work
 
 MESSAGE_ID = "00000000-0000-4000-8000-000000000000"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dasf_broker.testing.history import FaultBegan, FaultEnded, Recorder, read_histories
-from dasf_broker.testing.nemesis import CALM, LASTS, Arsenal, Nemesis, Step, schedule
+from tests.chaos.harness.history import FaultBegan, FaultEnded, Recorder, read_histories
+from tests.chaos.harness.nemesis import CALM, LASTS, Arsenal, Nemesis, Step, schedule
 
 ARSENAL_SIZE = 4
 

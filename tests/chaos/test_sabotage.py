@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dasf_broker.testing.checker import Verdict
 from tests.acceptance.servers import copy_of, site
+from tests.chaos.harness.checker import Verdict
 from tests.chaos.load import Cast, Load
 from tests.chaos.trial import Ground, Plan, hold
 

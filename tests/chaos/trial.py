@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dasf_broker.testing.checker import Verdict, check
-from dasf_broker.testing.clients import NoAnswerError, Server, execute_over_http, http_client
-from dasf_broker.testing.history import SUFFIX, Drained, Recorder, read_histories
-from dasf_broker.testing.nemesis import Nemesis, schedule
 from tests import services
 from tests.acceptance.servers import site_on
 from tests.chaos.breakage import arsenal
+from tests.chaos.harness.checker import Verdict, check
+from tests.chaos.harness.clients import NoAnswerError, Server, execute_over_http, http_client
+from tests.chaos.harness.history import SUFFIX, Drained, Recorder, read_histories
+from tests.chaos.harness.nemesis import Nemesis, schedule
 from tests.chaos.load import Cast, Load
 from tests.chaos.processes import ServerProcess, WorkerProcess
 from tests.services import Breakable

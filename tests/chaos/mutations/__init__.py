@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from dasf_broker.testing.history import Delivered, PublishAnswered, Record
-from dasf_broker.testing.run import Run
-from dasf_broker.testing.traces import Message, Subscription
+from tests.chaos.harness.history import Delivered, PublishAnswered, Record
+from tests.chaos.harness.run import Run
+from tests.chaos.harness.traces import Message, Subscription
 
 T = TypeVar("T")
 

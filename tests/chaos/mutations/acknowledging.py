@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dasf_broker.testing.history import (
+from tests.chaos.harness.history import (
     AcknowledgeAnswered,
     Delivered,
     FinalRow,
     Record,
     SubscriptionOpened,
 )
-from dasf_broker.testing.run import Run
-from dasf_broker.testing.traces import Acknowledge, Message
+from tests.chaos.harness.run import Run
+from tests.chaos.harness.traces import Acknowledge, Message
 from tests.chaos.mutations import Change, find, messages, plain
 
 

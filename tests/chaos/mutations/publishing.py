@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dasf_broker.testing.history import Delivered, FinalRow, PublishRefused
-from dasf_broker.testing.run import Run
-from dasf_broker.testing.traces import Message, Publish
+from tests.chaos.harness.history import Delivered, FinalRow, PublishRefused
+from tests.chaos.harness.run import Run
+from tests.chaos.harness.traces import Message, Publish
 from tests.chaos.mutations import (
     Change,
     answer_of,

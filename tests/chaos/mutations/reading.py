@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from dasf_broker.testing.history import Delivered, PublishAnswered, PublishUnknown, Record
-from dasf_broker.testing.run import Run
-from dasf_broker.testing.traces import Message, Publish, Subscription
+from tests.chaos.harness.history import Delivered, PublishAnswered, PublishUnknown, Record
+from tests.chaos.harness.run import Run
+from tests.chaos.harness.traces import Message, Publish, Subscription
 from tests.chaos.mutations import (
     Change,
     answer_of,

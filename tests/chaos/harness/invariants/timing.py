@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Final
 
-from dasf_broker.testing.run import FINE, Run
-from dasf_broker.testing.traces import Acknowledge, Publish, Subscription
+from tests.chaos.harness.run import FINE, Run
+from tests.chaos.harness.traces import Acknowledge, Publish, Subscription
 
 #: Seconds within which every operation is answered, and half a second for the way.
 ANSWER_TIME: Final = 10.5

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from websockets.exceptions import WebSocketException
 
 from dasf_broker.domain.cursors import decode_message_cursor, message_cursor
-from dasf_broker.testing.clients import (
+from tests.chaos.harness.clients import (
     ACKNOWLEDGE,
     MESSAGES,
     GraphQLSocket,
@@ -27,12 +27,12 @@ from dasf_broker.testing.clients import (
     reason_of,
     websocket,
 )
-from dasf_broker.testing.history import (
+from tests.chaos.harness.history import (
     AcknowledgeAnswered,
     AcknowledgeInvoked,
     AcknowledgeUnknown,
 )
-from dasf_broker.testing.journal import Journal, Start
+from tests.chaos.harness.journal import Journal, Start
 
 #: Seconds before another server is tried.
 BACK_OFF: Final = 0.3

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dasf_broker.testing.history import Delivered
-from dasf_broker.testing.run import FINE, Run, some
-from dasf_broker.testing.traces import Message, Subscription
+from tests.chaos.harness.history import Delivered
+from tests.chaos.harness.run import FINE, Run, some
+from tests.chaos.harness.traces import Message, Subscription
 
 
 @dataclass(slots=True)

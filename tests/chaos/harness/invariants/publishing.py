@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dasf_broker.testing.run import FINE, Run
-from dasf_broker.testing.traces import Message, Publish
+from tests.chaos.harness.run import FINE, Run
+from tests.chaos.harness.traces import Message, Publish
 
 
 def answered_is_kept(run: Run) -> Iterator[str]:

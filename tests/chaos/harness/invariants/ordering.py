@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from dasf_broker.testing.run import FINE, Run
-from dasf_broker.testing.traces import Message, Subscription
+from tests.chaos.harness.run import FINE, Run
+from tests.chaos.harness.traces import Message, Subscription
 
 
 def subscriptions_are_in_order(run: Run) -> Iterator[str]:

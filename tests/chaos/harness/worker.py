@@ -1,4 +1,4 @@
-"""A process with publishers and consumers: ``python -m dasf_broker.testing.worker < work.json``.
+"""A process with publishers and consumers: ``python -m tests.chaos.harness.worker < work.json``.
 
 ``SIGTERM`` lets publishers see their last message through and ends the rest; ``SIGUSR1`` makes
 the consumers settle down, see :meth:`.Consumer.settle`.
@@ -13,10 +13,10 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dasf_broker.testing.clients import Server, http_client
-from dasf_broker.testing.consuming import Consumer, Consuming
-from dasf_broker.testing.journal import Journal
-from dasf_broker.testing.publishing import Publisher, Publishing
+from tests.chaos.harness.clients import Server, http_client
+from tests.chaos.harness.consuming import Consumer, Consuming
+from tests.chaos.harness.journal import Journal
+from tests.chaos.harness.publishing import Publisher, Publishing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What must hold in every history: the delivery promises, each as one short function.
 
-An invariant is a function that looks at a :class:`~dasf_broker.testing.run.Run` and yields once
+An invariant is a function that looks at a :class:`~tests.chaos.harness.run.Run` and yields once
 for each thing that it looks at: ``FINE``, or a sentence that says what is wrong. The name of the
 function is its name in the table, the first line of its docstring what it promises. To add one,
 write it and put it into :data:`INVARIANTS`.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from dasf_broker.testing.invariants import (
+from tests.chaos.harness.invariants import (
     acknowledging,
     ordering,
     publishing,
@@ -19,7 +19,7 @@ from dasf_broker.testing.invariants import (
     timing,
     unstored,
 )
-from dasf_broker.testing.run import Run
+from tests.chaos.harness.run import Run
 
 Invariant = Callable[[Run], Iterator[str]]
 

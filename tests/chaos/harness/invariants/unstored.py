@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from dasf_broker.testing.history import PublishAnswered
-from dasf_broker.testing.run import FINE, Run, some
-from dasf_broker.testing.traces import Publish, Subscription
+from tests.chaos.harness.history import PublishAnswered
+from tests.chaos.harness.run import FINE, Run, some
+from tests.chaos.harness.traces import Publish, Subscription
 
 #: Seconds that a message, or the news that it is lost, may take behind the answer.
 SETTLING: Final = 4.0

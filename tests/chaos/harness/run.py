@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Final, TypeVar
 
-from dasf_broker.testing.history import (
+from tests.chaos.harness.history import (
     AcknowledgeAnswered,
     AcknowledgeInvoked,
     AcknowledgeUnknown,
@@ -27,7 +27,7 @@ from dasf_broker.testing.history import (
     SubscriptionEnded,
     SubscriptionOpened,
 )
-from dasf_broker.testing.traces import (
+from tests.chaos.harness.traces import (
     Acknowledge,
     AcknowledgeEnd,
     Fault,

@@ -5,7 +5,7 @@ In the settings of the server under test::
 
     CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "dasf_broker.testing.faults.FaultyChannelLayer",
+            "BACKEND": "tests.chaos.harness.faults.FaultyChannelLayer",
             "CONFIG": {"layer": the_real_one, "faults": "/tmp/faults.json"},
         }
     }

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from dasf_broker.testing.history import FaultBegan, FaultEnded, Recorder
+from tests.chaos.harness.history import FaultBegan, FaultEnded, Recorder
 
 #: Seconds of calm before each step: long enough that what happens in it can be told from faults.
 CALM: Final = (6.0, 8.0)

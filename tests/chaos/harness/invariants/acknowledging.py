@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from dasf_broker.testing.history import SubscriptionOpened
-from dasf_broker.testing.run import FINE, Run
-from dasf_broker.testing.traces import Acknowledge, Message
+from tests.chaos.harness.history import SubscriptionOpened
+from tests.chaos.harness.run import FINE, Run
+from tests.chaos.harness.traces import Acknowledge, Message
 
 
 def acknowledged_stays_away(run: Run) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from dasf_broker.testing.history import (
+from tests.chaos.harness.history import (
     AcknowledgeAnswered,
     AcknowledgeInvoked,
     AcknowledgeUnknown,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dasf_broker.testing.history import Record
-from dasf_broker.testing.invariants import INVARIANTS, Invariant
-from dasf_broker.testing.run import Run
+from tests.chaos.harness.history import Record
+from tests.chaos.harness.invariants import INVARIANTS, Invariant
+from tests.chaos.harness.run import Run
 
 
 @dataclass(frozen=True, slots=True)

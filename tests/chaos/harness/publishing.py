@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from dasf_broker.domain.cursors import decode_message_cursor
-from dasf_broker.testing.clients import (
+from tests.chaos.harness.clients import (
     PATIENCE,
     PUBLISH,
     GraphQLSocket,
@@ -30,13 +30,13 @@ from dasf_broker.testing.clients import (
     reason_of,
     websocket,
 )
-from dasf_broker.testing.history import (
+from tests.chaos.harness.history import (
     PublishAnswered,
     PublishInvoked,
     PublishRefused,
     PublishUnknown,
 )
-from dasf_broker.testing.journal import Journal, brief
+from tests.chaos.harness.journal import Journal, brief
 
 #: Seconds before a message whose fate is unknown is sent again.
 BACK_OFF: Final = 0.2

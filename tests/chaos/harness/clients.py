@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
-from dasf_broker.testing.history import DEFINITE_REFUSALS
+from tests.chaos.harness.history import DEFINITE_REFUSALS
 
 #: Seconds to wait for an answer: a little more than the broker promises to take.
 PATIENCE: Final = 11.0

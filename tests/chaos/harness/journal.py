@@ -7,7 +7,7 @@ import itertools
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
 
-from dasf_broker.testing.history import (
+from tests.chaos.harness.history import (
     SUFFIX,
     Delivered,
     Record,
