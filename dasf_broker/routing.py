@@ -16,8 +16,7 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import get_script_prefix, path, re_path, reverse
 
-from dasf_broker import app_settings
-from dasf_broker.operations.upkeep import schedule
+from dasf_broker import app_settings, runtime
 from dasf_broker.transports.http.asgi import BodyGuard, GraphQLDoor
 from dasf_broker.transports.lifespan import lifespan
 from dasf_broker.transports.websocket.dasf import (
@@ -82,7 +81,7 @@ def broker_application(
         if scope["type"] == "lifespan":
             await lifespan(scope, receive, send)
             return
-        schedule.start()
+        runtime.current().start_housekeeping()
         if scope["type"] == "websocket":
             await sockets(_below_script_name(scope), receive, send)
         else:

@@ -1,24 +1,35 @@
-"""The beginning and the end of a server process.
+"""What one event loop owns, and the beginning and the end of a server process.
 
-The end is bounded, whatever the database and the channel layer do: who stops a process waits
-ten seconds for it, and uvicorn gives the open requests five of them first.
+A server has one event loop, and so one runtime. Tests and scripts may have several.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import cached_property
+from typing import Any, TypeVar
 
-from dasf_broker import database
-from dasf_broker.operations.subscriptions.hub_access import close_hub
+from dasf_broker import app_settings, database
+from dasf_broker.concurrency.batching import Lookup
+from dasf_broker.concurrency.loop_local import LoopLocal
+from dasf_broker.concurrency.sweeper import Sweeper
+from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
+from dasf_broker.operations.subscriptions.hub_access import make_hub
 from dasf_broker.operations.upkeep import schedule
-from dasf_broker.operations.writer import close_writer
+from dasf_broker.operations.writer import Writer
 from dasf_broker.realtime.announcer import flush
+from dasf_broker.realtime.hub import Hub
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for what is being written.
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+#: Seconds, at the end of a process, for what is being written. The end is bounded, whatever the
+#: database and the channel layer do: service managers wait ten seconds for a process, and uvicorn
+#: gives the open requests five of them first.
 WRITING = 1.5
 
 #: Seconds for the channel layer: to announce what was written, and to leave it.
@@ -28,28 +39,99 @@ ANNOUNCING = LEAVING = 0.75
 THREADS = 0.25
 
 
+class Runtime:
+    """What one event loop owns. Each part is made when it is needed first.
+
+    See :func:`current`.
+    """
+
+    def __init__(self) -> None:
+        self.sweeper = Sweeper()
+        self.consumer_log = ConsumerLog()
+        self._lookups: dict[Callable[..., Any], Lookup[Any, Any]] = {}
+        self._housekeeping: asyncio.Task[None] | None = None
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Gathers what concurrent callers write."""
+        return Writer()
+
+    @cached_property
+    def hub(self) -> Hub:
+        """Moves events from the channel layer to local subscribers.
+
+        Raises
+        ------
+        UnavailableError
+            No channel layer is configured.
+        """
+        return make_hub()
+
+    def lookup(self, load: Callable[[Collection[Key]], Mapping[Key, Value]]) -> Lookup[Key, Value]:
+        """Return the lookup that reads with a function: one query for all who ask at once."""
+        if load not in self._lookups:
+            self._lookups[load] = Lookup(database.READING, load, database.is_outage)
+        return self._lookups[load]
+
+    def start_housekeeping(self) -> None:
+        """Start the housekeeping, unless it runs or ``DASF_HOUSEKEEPING`` is off."""
+        if self._housekeeping is None and app_settings.DASF_HOUSEKEEPING:
+            task = asyncio.create_task(schedule.run_regularly(self), name="dasf-housekeeping")
+            task.add_done_callback(self._forget_housekeeping)
+            self._housekeeping = task
+
+    async def stop_housekeeping(self) -> None:
+        """Stop the housekeeping; the lease is given back."""
+        if (task := self._housekeeping) is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def close_writer(self) -> None:
+        """Close the writer: what it was given is written. The next use makes a new one."""
+        if (writer := self.__dict__.pop("writer", None)) is not None:
+            await writer.close()
+
+    async def close_hub(self) -> None:
+        """Close the hub: all subscriptions end. The next use makes a new one."""
+        if (hub := self.__dict__.pop("hub", None)) is not None:
+            await hub.close()
+
+    def _forget_housekeeping(self, _: asyncio.Task[None]) -> None:
+        # The task refers to its loop: as long as it is kept, so is the loop.
+        self._housekeeping = None
+
+
+_runtimes: LoopLocal[Runtime] = LoopLocal(Runtime)
+
+
+def current() -> Runtime:
+    """Return the runtime of the running event loop."""
+    return _runtimes.get()
+
+
 async def start_up() -> None:
-    """Begin what a server does without being asked: the housekeeping."""
-    schedule.start()
+    """Begin what a server does without a request: the housekeeping."""
+    current().start_housekeeping()
 
 
 async def shut_down() -> None:
-    """Finish what is being written, tell of it, and let go of everything.
+    """Finish what is being written, announce it, and let go of everything.
 
     For the event loop of a server that takes no more requests. What is used afterwards all the
     same comes back by itself.
     """
-    await _within(WRITING, "Writing", _finish_writing)
+    runtime = current()
+    await _within(WRITING, "Writing", lambda: _finish_writing(runtime))
     await _within(ANNOUNCING, "Announcing", flush)
-    await _within(LEAVING, "Leaving the channel layer", close_hub)
+    await _within(LEAVING, "Leaving the channel layer", runtime.close_hub)
     database.close(THREADS)
 
 
-async def _finish_writing() -> None:
-    await asyncio.gather(schedule.stop(), close_writer())
+async def _finish_writing(runtime: Runtime) -> None:
+    await asyncio.gather(runtime.stop_housekeeping(), runtime.close_writer())
 
 
-async def _within(seconds: float, name: str, step: Callable[[], Awaitable[None]]) -> None:
+async def _within(seconds: float, name: str, step: Callable[[], Awaitable[Any]]) -> None:
     try:
         async with asyncio.timeout(seconds):
             await step()

@@ -17,8 +17,8 @@ from dasf_broker import database
 from dasf_broker.auth import failures
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscriptions.hub_access import close_hub
 from dasf_broker.permissions import Right, grant
+from dasf_broker.runtime import current
 
 # How long an example takes depends on the machine, and says nothing about the broker. Here, because
 # a test takes what is in force when it is read.
@@ -60,7 +60,7 @@ def _nobody_listens_on() -> Iterator[None]:
 async def hub_lifetime() -> AsyncIterator[None]:
     """Close the hub that a test's event loop may have opened."""
     yield
-    await close_hub()
+    await current().close_hub()
 
 
 @pytest.fixture

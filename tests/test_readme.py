@@ -96,14 +96,14 @@ def test_operations(ada: User) -> None:
     assert names["pinged"].access.topic.slug == "weather"
 
     async def run() -> Any:
-        from dasf_broker.operations.subscriptions.hub_access import close_hub
+        from dasf_broker.runtime import current
 
         again = Envelope.compose(max_size=1000, data={"celsius": 7})
         try:
             async with asyncio.timeout(20):
                 return await names["publish_and_receive"](names["caller"], again), again.content
         finally:
-            await close_hub()
+            await current().close_hub()
 
     received, sent = asyncio.run(run())
     assert received == sent

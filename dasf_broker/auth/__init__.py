@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dasf_broker import runtime
 from dasf_broker.auth import failures
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.auth.sessions import session_store, session_user
 from dasf_broker.auth.tokens import KEY_MARK, Owner, create_token, key_in, owners
-from dasf_broker.concurrency.batching import Gathering
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.operations.caller import Caller
 
@@ -33,8 +33,6 @@ __all__ = [
     "session_store",
     "session_user",
 ]
-
-_owners: Gathering[str, Owner] = Gathering(owners)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ async def identify_token(authorization: str, *, address: str | None = None) -> I
     """
     key = key_in(authorization)
     failures.check(address, key)
-    owner = await _owners.get(key)
+    owner = await runtime.current().lookup(owners).get(key)
     if owner is None:
         raise await failures.was_wrong(address)
     return _identity(key, owner, address)

@@ -20,9 +20,9 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from dasf_broker import database
+from dasf_broker import database, runtime
 from dasf_broker.auth.credentials import Credential, CredentialKind
-from dasf_broker.concurrency.sweeper import Patrol
+from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
 
@@ -47,7 +47,7 @@ async def while_valid(credential: Credential | None) -> AsyncIterator[None]:
         return
     try:
         async with asyncio.timeout(None) as deadline:
-            with _patrol.over((credential, deadline)):
+            with runtime.current().sweeper.include(CREDENTIALS, (credential, deadline)):
                 yield
     except TimeoutError:
         if not deadline.expired():
@@ -63,7 +63,8 @@ async def _look(watched: Collection[tuple[Credential, asyncio.Timeout]]) -> None
             deadline.reschedule(now)
 
 
-_patrol = Patrol("dasf-credentials", _look, INTERVAL)
+#: The credentials behind all sockets.
+CREDENTIALS: Sweep[tuple[Credential, asyncio.Timeout]] = Sweep("dasf-credentials", _look, INTERVAL)
 
 
 def _valid(credentials: Collection[Credential]) -> set[Credential]:

@@ -1,78 +1,233 @@
-"""Read for all who ask at once: while one read runs, what is asked gathers for the next."""
+"""Batches: what concurrent callers of an event loop ask for is done for all of them at once.
+
+While a thread works on one batch the next one gathers, so that the cost of a transaction or of a
+query is shared by as many callers as there are, and a single caller waits for nobody.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from itertools import chain
-from typing import Generic, TypeVar
+import logging
+import weakref
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
 
-from dasf_broker import app_settings, database
-from dasf_broker.concurrency.futures import answer, fail, in_time
-from dasf_broker.concurrency.loop_local import PerLoop
+from dasf_broker.concurrency.futures import reject, resolve, within
+from dasf_broker.concurrency.threads import ThreadPool, tell
 
-Key = TypeVar("Key")
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-#: Keys of one read.
-BATCH = 500
+#: What became of what one caller handed in.
+_Outcome: TypeAlias = Sequence[Result] | BaseException
 
 
-@dataclass(slots=True)
-class _Round(Generic[Key, Value]):
-    """What is asked for in one event loop."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of one batch: items, and bytes. One caller may bring more by itself."""
 
-    #: A future for each who asks: who asked first may go while others wait for the same.
-    waiting: dict[Key, list[asyncio.Future[Value | None]]] = field(default_factory=dict)
-    task: asyncio.Task[None] | None = None
+    items: int = 500
+    bytes: int = 16 * 1024 * 1024
 
 
-class Gathering(Generic[Key, Value]):
-    """Shares the cost of a query among those who need it at the same time.
+BOUNDS = Bounds()
 
-    Nothing is remembered: whoever asks gets what was in the database after they asked.
+
+class Batcher(Generic[Item, Result]):
+    """Gathers the items of concurrent callers, and hands them to a batch operation in a thread.
+
+    A thread takes a batch when it begins with it, so that what waits is in one queue, and can be
+    withdrawn. A caller who goes away takes nothing back: what was handed in is done.
+
+    Only the event loop that made it may use it.
 
     Parameters
     ----------
-    load
-        Reads the values of some keys; those that have none are missing.
+    pool
+        Whose threads do it. Batches of one batcher are done one after the other.
+    operation
+        Takes items, and returns for each in order what became of it.
+    weigh
+        Says how many bytes an item takes, about.
+    bounds
+        Of one batch.
+    is_outage
+        Tells an error that all would meet from one of a single item. After any other error the
+        callers of the batch are served one by one, so that one of them fails no other.
     """
 
-    def __init__(self, load: Callable[[Collection[Key]], Mapping[Key, Value]]) -> None:
+    def __init__(
+        self,
+        pool: ThreadPool,
+        operation: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        weigh: Callable[[Item], int] = lambda _: 0,
+        bounds: Bounds | None = None,
+        is_outage: Callable[[BaseException], bool] = lambda _: False,
+    ) -> None:
+        self._pool = pool
+        self._operation = operation
+        self._weigh = weigh
+        self._bounds = bounds or BOUNDS
+        self._is_outage = is_outage
+        # Weakly: what belongs to a loop must not keep it.
+        self._loop = weakref.ref(asyncio.get_running_loop())
+        # These three under the lock of the pool: the loop adds and withdraws, a thread takes.
+        self._waiting: deque[_Request[Item, Result]] = deque()
+        self.items = 0
+        self.bytes = 0
+        #: Whether a turn of the loop, the pool or a thread has it. The loop's own.
+        self._is_busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
+        """Do it for some items, which stay together and in order; return their results."""
+        weight = sum(map(self._weigh, items))
+        self.check_room(len(items), weight)
+        loop = asyncio.get_running_loop()
+        request: _Request[Item, Result] = _Request(items, weight, loop.create_future())
+        with self._pool.lock:
+            self._waiting.append(request)
+            self._count(request, 1)
+        if not self._is_busy:
+            self._is_busy = True
+            self._idle.clear()
+            # In the next turn: who asks in this one is in the same batch.
+            loop.call_soon(self._pool.put, self)
+        late = partial(self._give_up, request)
+        return await within(self._pool.surroundings.timeout, request.results, late)
+
+    def check_room(self, items: int, weight: int) -> None:
+        """See whether more may wait; a subclass raises an error if not."""
+
+    async def idle(self) -> None:
+        """Wait until everything is done that was handed in."""
+        await self._idle.wait()
+
+    def run(self) -> None:
+        """Do one batch, in a thread."""
+        batch = self._take()
+        outcomes = self._do(batch)
+        if (loop := self._loop()) is not None:
+            tell(loop, self._settle, batch, outcomes)
+
+    # --- in the event loop --------------------------------------------------------------------
+
+    def _give_up(self, request: _Request[Item, Result]) -> Exception:
+        with self._pool.lock:
+            if request not in self._waiting:
+                return self._pool.surroundings.unfinished()
+            self._waiting.remove(request)
+            self._count(request, -1)
+        return self._pool.surroundings.not_done()
+
+    def _settle(
+        self,
+        batch: Sequence[_Request[Item, Result]],
+        outcomes: Sequence[_Outcome[Result]],
+    ) -> None:
+        for request, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                reject(request.results, outcome)
+            else:
+                resolve(request.results, outcome)
+        if self._waiting:
+            self._pool.put(self)
+        else:
+            self._is_busy = False
+            self._idle.set()
+
+    # --- in a thread --------------------------------------------------------------------------
+
+    def _take(self) -> list[_Request[Item, Result]]:
+        batch: list[_Request[Item, Result]] = []
+        items = size = 0
+        with self._pool.lock:
+            while self._waiting:
+                first = self._waiting[0]
+                items, size = items + len(first.items), size + first.weight
+                if batch and (items > self._bounds.items or size > self._bounds.bytes):
+                    break
+                batch.append(self._waiting.popleft())
+                self._count(first, -1)
+        return batch
+
+    def _do(self, batch: Sequence[_Request[Item, Result]]) -> Sequence[_Outcome[Result]]:
+        if not batch:
+            return []
+        items = [item for request in batch for item in request.items]
+        try:
+            results = self._pool.surroundings.call(partial(self._operation, items))
+        except BaseException as error:
+            if self._is_outage(error) or len(batch) == 1:
+                return [error] * len(batch)
+            logger.exception(
+                "A batch of %d requests failed; they are tried one by one.", len(batch)
+            )
+            return [*self._one_by_one(batch)]
+        following = iter(results)
+        return [[next(following) for _ in request.items] for request in batch]
+
+    def _one_by_one(self, batch: Sequence[_Request[Item, Result]]) -> Iterator[_Outcome[Result]]:
+        outage: BaseException | None = None
+        for request in batch:
+            if outage is None:
+                [outcome] = self._do([request])
+                if isinstance(outcome, BaseException) and self._is_outage(outcome):
+                    outage = outcome  # nobody waits for it again and again
+            yield outcome if outage is None else outage
+
+    def _count(self, request: _Request[Item, Result], sign: int) -> None:
+        self.items += sign * len(request.items)
+        self.bytes += sign * request.weight
+
+
+class Lookup(Generic[Key, Value]):
+    """Reads values by their keys, with one query for all who ask at once.
+
+    Nothing is remembered: a caller gets what was there after they asked.
+
+    Parameters
+    ----------
+    pool
+        Whose threads read.
+    load
+        Reads the values of some keys; keys without one are missing.
+    is_outage
+        As of :class:`Batcher`.
+    """
+
+    def __init__(
+        self,
+        pool: ThreadPool,
+        load: Callable[[Collection[Key]], Mapping[Key, Value]],
+        is_outage: Callable[[BaseException], bool] = lambda _: False,
+    ) -> None:
         self._load = load
-        self._rounds: PerLoop[_Round[Key, Value]] = PerLoop(_Round)
+        self._batcher: Batcher[Key, Value | None] = Batcher(
+            pool, self._load_all, is_outage=is_outage
+        )
 
     async def get(self, key: Key) -> Value | None:
-        """Return the value of a key, or nothing if it has none.
+        """Return the value of a key, or nothing if it has none."""
+        [value] = await self._batcher([key])
+        return value
 
-        Raises
-        ------
-        UnavailableError
-            The database does not answer.
-        """
-        loop = asyncio.get_running_loop()
-        current = self._rounds.get()
-        future: asyncio.Future[Value | None] = loop.create_future()
-        current.waiting.setdefault(key, []).append(future)
-        if current.task is None:
-            current.task = loop.create_task(self._read(current), name="dasf-gathering")
-        # From now on, and not from when the read that runs already is done or given up.
-        return await in_time(future, app_settings.DASF_DATABASE_TIMEOUT, database.not_done)
+    def _load_all(self, keys: Sequence[Key]) -> list[Value | None]:
+        found = self._load([*dict.fromkeys(keys)])
+        return [found.get(key) for key in keys]
 
-    async def _read(self, current: _Round[Key, Value]) -> None:
-        try:
-            while current.waiting:
-                keys = list(current.waiting)[:BATCH]
-                asked = {key: current.waiting.pop(key) for key in keys}
-                try:
-                    found = await database.read(self._load, keys)
-                except Exception as error:  # noqa: BLE001 - it is told to who asked
-                    for future in chain(*asked.values()):
-                        fail(future, error)
-                else:
-                    for key, futures in asked.items():
-                        for future in futures:
-                            answer(future, found.get(key))
-        finally:
-            current.task = None
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request(Generic[Item, Result]):
+    items: Sequence[Item]
+    weight: int
+    results: asyncio.Future[Sequence[Result]]

@@ -1,4 +1,4 @@
-"""Futures that somebody waits for: not for ever, and perhaps no longer when it is done."""
+"""Futures with a deadline, whose callers may have gone when they are done."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def in_time(future: Future[T], seconds: float, late: Callable[[], Exception]) -> T:
+async def within(seconds: float, future: Future[T], late: Callable[[], Exception]) -> T:
     """Return what a future comes to.
 
     Parameters
     ----------
-    future
-        It is nobody else's: it ends with the time, or with whoever waits.
     seconds
         How long to wait, at most.
+    future
+        It has one caller: it ends with the time, or when the caller goes.
     late
-        Makes the error that is raised then. It is not called otherwise.
+        Makes the error that is raised when the time is over. It is not called otherwise.
     """
 
     def expire() -> None:
@@ -34,13 +34,13 @@ async def in_time(future: Future[T], seconds: float, late: Callable[[], Exceptio
         timer.cancel()
 
 
-def answer(future: Future[T], value: T) -> None:
-    """Give who waits a value, unless their time is over or they have gone."""
+def resolve(future: Future[T], value: T) -> None:
+    """Set a future's result, unless its time is over or its caller has gone."""
     if not future.done():
         future.set_result(value)
 
 
-def fail(future: Future[T], error: BaseException) -> None:
-    """Give who waits an error, unless their time is over or they have gone."""
+def reject(future: Future[T], error: BaseException) -> None:
+    """Set a future's exception, unless its time is over or its caller has gone."""
     if not future.done():
         future.set_exception(error)

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 T = TypeVar("T")
 
 
-class PerLoop(Generic[T]):
+class LoopLocal(Generic[T]):
     """Something for each event loop, which goes with it.
 
     Parameters
@@ -34,11 +34,3 @@ class PerLoop(Generic[T]):
         if made is None:
             made = self._made[loop] = self._make()
         return made
-
-    def peek(self) -> T | None:
-        """Return the running loop's own, if it has one."""
-        return self._made.get(asyncio.get_running_loop())
-
-    def take(self) -> T | None:
-        """Return the running loop's own, if it has one, which is then no longer kept."""
-        return self._made.pop(asyncio.get_running_loop(), None)

@@ -7,13 +7,13 @@ import sys
 import time
 
 
-class Outage:
+class OutageLog:
     """Whether something that is tried over and over works at the moment.
 
     Parameters
     ----------
     logger
-        Who is told.
+        Where it is logged.
     what
         What fails, and what that means, as the beginning of a sentence.
     """
@@ -23,14 +23,14 @@ class Outage:
         self._what = what
         self._since: float | None = None
 
-    def note(self) -> None:
+    def failed(self) -> None:
         """Note a failure; to be called where the exception is handled."""
         if self._since is None:
             self._since = time.monotonic()
             cause = sys.exception()
             self._logger.warning("%s failed; it is tried again.", self._what, exc_info=cause)
 
-    def over(self) -> None:
+    def recovered(self) -> None:
         """Note that it works."""
         if self._since is not None:
             seconds = time.monotonic() - self._since

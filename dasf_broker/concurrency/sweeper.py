@@ -1,4 +1,4 @@
-"""Look after things that are open: all of them at once, again and again, while there are any."""
+"""Regular looks at what is open: at all items of a kind at once, as long as there are any."""
 
 from __future__ import annotations
 
@@ -7,84 +7,86 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from dasf_broker.concurrency.loop_local import PerLoop
-from dasf_broker.concurrency.outage_log import Outage
+from dasf_broker.concurrency.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class _Beat(Generic[T]):
-    """What is looked after in one event loop."""
+@dataclass(slots=True, eq=False)
+class Sweep(Generic[T]):
+    """A kind of item, and how all open ones are looked at."""
 
-    items: set[T] = field(default_factory=set)
-    task: asyncio.Task[None] | None = None
+    #: Of the task, and in the log where a look fails. The next look is taken all the same.
+    name: str
+    #: Is given all items. What it asks the database must not grow with their number.
+    look: Callable[[Collection[T]], Awaitable[None]]
+    #: Seconds between two looks.
+    interval: float
 
 
-class Patrol(Generic[T]):
-    """A task in each event loop that looks at all items which are open there.
+class Sweeper:
+    """Looks at the open items of an event loop. Each kind has a task while there are any.
 
-    Parameters
-    ----------
-    name
-        Of the task, and in the log where a look fails. The next one is taken all the same.
-    look
-        Is given all items. One call for all is the point: what it asks the database must not
-        grow with their number.
-    interval
-        Seconds between two looks.
+    One task for all kinds would be held up by a database that does not answer, and would then
+    give up no client that takes nothing.
     """
 
-    def __init__(
-        self, name: str, look: Callable[[Collection[T]], Awaitable[None]], interval: float
-    ) -> None:
-        self.interval = interval
-        self._name = name
-        self._look = look
-        self._outage = Outage(logger, f"A look of {name}")
-        self._beats: PerLoop[_Beat[T]] = PerLoop(_Beat)
+    def __init__(self) -> None:
+        self._open: dict[Sweep[Any], _Open[Any]] = {}
 
-    def over(self, item: T) -> AbstractContextManager[None]:
-        """Return a context: as long as it lasts, the item is looked after."""
-        return _Stay(self, item)
+    def include(self, sweep: Sweep[T], item: T) -> AbstractContextManager[None]:
+        """Return a context: as long as it lasts, the item is looked at."""
+        return _Included(self, sweep, item)
 
-    def _enter(self, item: T) -> None:
-        beat = self._beats.get()
-        beat.items.add(item)
-        if beat.task is None:
-            beat.task = asyncio.create_task(self._walk(beat), name=self._name)
+    def count(self, sweep: Sweep[Any]) -> int:
+        """Return how many items of a kind are open."""
+        return len(self._open[sweep].items) if sweep in self._open else 0
 
-    def _leave(self, item: T) -> None:
-        beat = self._beats.get()
-        beat.items.discard(item)
-        if not beat.items and beat.task is not None:
-            beat.task.cancel()
-            beat.task = None
+    def _add(self, sweep: Sweep[T], item: T) -> None:
+        if sweep not in self._open:
+            self._open[sweep] = _Open(asyncio.create_task(self._repeat(sweep), name=sweep.name))
+        self._open[sweep].items.add(item)
 
-    async def _walk(self, beat: _Beat[T]) -> None:
+    def _remove(self, sweep: Sweep[T], item: T) -> None:
+        items = self._open[sweep].items
+        items.discard(item)
+        if not items:
+            self._open.pop(sweep).task.cancel()
+
+    async def _repeat(self, sweep: Sweep[Any]) -> None:
+        outage = OutageLog(logger, f"The regular look at {sweep.name}")
         while True:
-            await asyncio.sleep(self.interval)
+            await asyncio.sleep(sweep.interval)
             try:
-                await self._look(tuple(beat.items))
+                await sweep.look(tuple(self._open[sweep].items))
             except Exception:  # noqa: BLE001 - the database, most likely: it will come back
-                self._outage.note()
+                outage.failed()
             else:
-                self._outage.over()
+                outage.recovered()
 
 
 @dataclass(frozen=True, slots=True)
-class _Stay(AbstractContextManager[None], Generic[T]):
-    """One item's time under a patrol. There are several for each socket, so it is small."""
+class _Open(Generic[T]):
+    """The open items of one kind."""
 
-    patrol: Patrol[T]
+    task: asyncio.Task[None]
+    items: set[T] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Included(AbstractContextManager[None], Generic[T]):
+    """One item's time. There are several for each socket, so it is small."""
+
+    sweeper: Sweeper
+    sweep: Sweep[T]
     item: T
 
     def __enter__(self) -> None:
-        self.patrol._enter(self.item)
+        self.sweeper._add(self.sweep, self.item)
 
     def __exit__(self, *_: object) -> None:
-        self.patrol._leave(self.item)
+        self.sweeper._remove(self.sweep, self.item)

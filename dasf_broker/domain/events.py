@@ -115,7 +115,7 @@ def weight(event: Event) -> int:
     return _FRAME + content_size(event.content)
 
 
-def is_lost_without_a_bell(event: Event) -> bool:
+def is_lost_if_not_announced(event: Event) -> bool:
     """Tell whether an event is a message that nobody can read later. Pings are asked anew."""
     return (
         isinstance(event, MessagePublished)

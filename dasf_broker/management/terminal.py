@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 
 from dasf_broker import database
-from dasf_broker.operations.subscriptions.hub_access import close_hub
+from dasf_broker.runtime import current
 
 #: Characters of a progress bar.
 BAR = 30
@@ -84,7 +84,7 @@ async def _until_ended(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with _signals_cancel(task), contextlib.suppress(asyncio.CancelledError):
             await task
     finally:
-        await close_hub()
+        await current().close_hub()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from typing import Any
 from django.core.cache import caches
 
 from dasf_broker import app_settings, database
-from dasf_broker.concurrency.outage_log import Outage
+from dasf_broker.concurrency.outage_log import OutageLog
 from dasf_broker.domain.envelope import content_size
 from dasf_broker.domain.rates import Activity, Rate
 from dasf_broker.exceptions import RateLimitedError
@@ -179,7 +179,9 @@ class _Health:
     """Whether the cache answers."""
 
     def __init__(self) -> None:
-        self.outage = Outage(logger, "Counting for rates in the cache (there are none meanwhile)")
+        self.outage = OutageLog(
+            logger, "Counting for rates in the cache (there are none meanwhile)"
+        )
         self.again = 0.0
 
     def is_bad(self) -> bool:
@@ -188,7 +190,7 @@ class _Health:
 
     def failed(self) -> None:
         """Note a failure; to be called where the exception is handled."""
-        self.outage.note()
+        self.outage.failed()
         self.again = time.monotonic() + PAUSE
 
 
@@ -204,7 +206,7 @@ async def _counted(claims: Sequence[_Claim]) -> list[int]:
     except Exception:  # noqa: BLE001 - each cache has errors of its own
         _health.failed()
         return [0] * len(claims)
-    _health.outage.over()
+    _health.outage.recovered()
     return counts
 
 
@@ -216,7 +218,7 @@ def _counted_now(claims: Sequence[_Claim]) -> list[int]:
     except Exception:  # noqa: BLE001 - each cache has errors of its own
         _health.failed()
         return [0] * len(claims)
-    _health.outage.over()
+    _health.outage.recovered()
     return counts
 
 

@@ -1,4 +1,4 @@
-"""The bell: tells the hubs of all processes what happened. The only caller of ``group_send``.
+"""Announcements: tell the hubs of all processes what happened. The only caller of ``group_send``.
 
 An announcement may be lost, doubled or late; nothing stored depends on it. That is why a
 failing channel layer never fails a publish: it is logged, and the hubs find the rows by looking.
@@ -18,17 +18,17 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 
-from dasf_broker.concurrency.outage_log import Outage
+from dasf_broker.concurrency.outage_log import OutageLog
 from dasf_broker.domain.events import (
     Event,
     MessagePublished,
     MessageStored,
     WireEvent,
-    is_lost_without_a_bell,
+    is_lost_if_not_announced,
     to_wire,
     weight,
 )
-from dasf_broker.realtime.loss_count import Numbering
+from dasf_broker.realtime.loss_count import SerialNumbers
 
 logger = logging.getLogger(__name__)
 
@@ -65,22 +65,22 @@ def announce(events: Sequence[Event]) -> None:
     """Announce events now, in order. Returns at once where a server runs in this process."""
     if (layer := get_channel_layer()) is None or not events:
         return
-    announcer = _home.announcer()
+    announcer = _process.announcer()
     if announcer is not None:
         announcer.hand_over(events)
     else:
         async_to_sync(_threads.sender.send)(layer, events)
 
 
-def at_home() -> None:
+def announce_from_running_loop() -> None:
     """Make the running event loop the one that announces for all threads of this process."""
-    _home.settle(asyncio.get_running_loop())
+    _process.announce_from(asyncio.get_running_loop())
 
 
 async def flush() -> None:
     """Wait until everything was announced that was handed over in this event loop's process."""
     await asyncio.sleep(0)  # what other threads handed over a moment ago
-    if (announcer := _home.announcer()) is not None:
+    if (announcer := _process.announcer()) is not None:
         await announcer.idle()
 
 
@@ -88,8 +88,8 @@ class _Sender:
     """Sends announcements in one order, and numbers what would be lost without them."""
 
     def __init__(self) -> None:
-        self._numbering = Numbering()
-        self._outage = Outage(logger, "Announcing through the channel layer")
+        self._serials = SerialNumbers()
+        self._outage = OutageLog(logger, "Announcing through the channel layer")
 
     async def send(self, layer: Any, events: Sequence[Event]) -> None:
         for topic_id, batch in _batches(events):
@@ -98,10 +98,10 @@ class _Sender:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT):
                     await layer.group_send(group_name(topic_id), announcement)
-            except Exception:  # noqa: BLE001 - a failing bell never fails a publish
-                self._outage.note()
+            except Exception:  # noqa: BLE001 - a failing channel layer never fails a publish
+                self._outage.failed()
             else:
-                self._outage.over()
+                self._outage.recovered()
 
     def skip(self, events: Sequence[Event]) -> None:
         """Count events as lost that are not sent at all."""
@@ -110,24 +110,33 @@ class _Sender:
 
     def _wire(self, event: Event) -> WireEvent:
         wire = to_wire(event)
-        if is_lost_without_a_bell(event):
-            wire["serial"] = self._numbering.next(event.topic_id)
+        if is_lost_if_not_announced(event):
+            wire["serial"] = self._serials.next(event.topic_id)
         return wire
 
 
 class _Announcer:
-    """Sends, one after the other, what the threads of the process hand over."""
+    """Sends, one after the other, what the threads of the process hand over to one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        # Weakly: a loop that is over must not be kept.
+        self._loop = weakref.ref(loop)
         self._sender = _Sender()
-        self._overrun = Outage(logger, "The channel layer is too slow: announcing some messages")
+        self._overrun = OutageLog(logger, "The channel layer is too slow: announcing some messages")
         self._waiting: list[Event] = []
         self._weight = 0
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        loop = self._loop()
+        return loop is not None and loop.is_running()
+
     def hand_over(self, events: Sequence[Event]) -> None:
-        self._loop.call_soon_threadsafe(self._accept, [_slim(event) for event in events])
+        if (loop := self._loop()) is not None:
+            loop.call_soon_threadsafe(
+                self._accept, [_without_large_content(each) for each in events]
+            )
 
     async def idle(self) -> None:
         if self._task is not None:
@@ -136,37 +145,38 @@ class _Announcer:
     def _accept(self, events: Sequence[Event]) -> None:
         heavier = self._weight + sum(map(weight, events))
         if len(self._waiting) + len(events) > SEND_QUEUE or heavier > SEND_BYTES:
-            self._overrun.note()
+            self._overrun.failed()
             self._sender.skip(events)
             return
         self._waiting.extend(events)
         self._weight = heavier
-        if self._task is None or self._task.done():
-            self._task = self._loop.create_task(self._drain())
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain(), name="dasf-announce")
 
     async def _drain(self) -> None:
-        while self._waiting:
-            events, self._waiting, self._weight = self._waiting, [], 0
-            await self._sender.send(get_channel_layer(), events)
-        self._overrun.over()
+        try:
+            while self._waiting:
+                events, self._waiting, self._weight = self._waiting, [], 0
+                await self._sender.send(get_channel_layer(), events)
+            self._overrun.recovered()
+        finally:
+            self._task = None  # it refers to its loop
 
 
-class _Home:
-    """Remembers the server's event loop without keeping it alive."""
+class _Process:
+    """Which event loop announces for all threads of this process."""
 
     def __init__(self) -> None:
-        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._announcer: _Announcer | None = None
 
-    def settle(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A loop that still runs stays home: a short one beside it must not take its place.
+    def announce_from(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A loop that still runs goes on: a short one beside it must not take its place.
         if self.announcer() is None:
-            self._loop = weakref.ref(loop)
             self._announcer = _Announcer(loop)
 
     def announcer(self) -> _Announcer | None:
-        loop = self._loop() if self._loop is not None else None
-        return self._announcer if loop is not None and loop.is_running() else None
+        found = self._announcer
+        return found if found is not None and found.is_running else None
 
 
 class _Threads(threading.local):
@@ -176,7 +186,7 @@ class _Threads(threading.local):
         self.sender = _Sender()
 
 
-_home = _Home()
+_process = _Process()
 _threads = _Threads()
 
 
@@ -184,7 +194,7 @@ def _batches(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
     """Put events of one topic together, as long as they stay under the limit."""
     by_topic: dict[int, list[Event]] = {}
     for event in events:
-        by_topic.setdefault(event.topic_id, []).append(_slim(event))
+        by_topic.setdefault(event.topic_id, []).append(_without_large_content(event))
     for topic_id, own in by_topic.items():
         batch: list[Event] = []
         total = 0
@@ -198,7 +208,7 @@ def _batches(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
         yield topic_id, batch
 
 
-def _slim(event: Event) -> Event:
+def _without_large_content(event: Event) -> Event:
     """Leave out content that is too large, if it can be read elsewhere."""
     if weight(event) <= INLINE_LIMIT:
         return event

@@ -1,4 +1,4 @@
-"""A hub's membership in the groups of the channel layer: joined, renewed, put to the test, left."""
+"""A hub's membership in the groups of the channel layer: joined, renewed, probed, left."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from secrets import token_hex
 from typing import Any
 
-from dasf_broker.concurrency.outage_log import Outage
+from dasf_broker.concurrency.outage_log import OutageLog
 from dasf_broker.realtime.announcer import SEND_TIMEOUT, group_name
-from dasf_broker.realtime.probe import Probe
-from dasf_broker.realtime.topic_subscribers import Room
+from dasf_broker.realtime.topic_subscribers import TopicSubscribers
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between renewals of a group membership (``group_expiry`` is a day by default).
 RENEWAL = 60.0
 
+#: Seconds that a probe may take to come back. A false alarm costs little: groups are joined again.
+PROBE_TIMEOUT = 1.0
 
-class Membership:
-    """The groups that a hub belongs to, one for each of its rooms.
+
+class GroupMembership:
+    """The groups that a hub belongs to, one for each of its topics.
 
     Whatever fails here is tried again later, and never keeps the hub from looking.
 
@@ -31,38 +34,38 @@ class Membership:
         A channel layer.
     channel
         Where the hub listens.
-    rooms
+    topics
         The hub's own, by topic: whose last subscriber has left is not there any more.
     """
 
-    def __init__(self, layer: Any, channel: str, rooms: Mapping[int, Room]) -> None:
+    def __init__(self, layer: Any, channel: str, topics: Mapping[int, TopicSubscribers]) -> None:
         self.channel = channel
         self._layer = layer
-        self._rooms = rooms
-        self._probe = Probe(layer, channel)
+        self._topics = topics
+        self._probe = _Probe(layer, channel)
         self._renewing: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
-        self._outage = Outage(logger, "Joining or leaving groups of the channel layer")
+        self._outage = OutageLog(logger, "Joining or leaving groups of the channel layer")
 
-    async def join(self, room: Room) -> None:
-        """Join a room's group, under its lock."""
-        room.renewed_at = None
+    async def join(self, topic: TopicSubscribers) -> None:
+        """Join a topic's group, under its lock."""
+        topic.renewed_at = None
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                await self._layer.group_add(group_name(room.topic_id), self.channel)
+                await self._layer.group_add(group_name(topic.topic_id), self.channel)
         except Exception:  # noqa: BLE001 - the next look tries again
-            self._outage.note()
+            self._outage.failed()
         else:
-            self._outage.over()
-            room.renewed_at = time.monotonic()
+            self._outage.recovered()
+            topic.renewed_at = time.monotonic()
 
-    async def leave(self, room: Room) -> None:
-        """Leave a room's group, under its lock."""
+    async def leave(self, topic: TopicSubscribers) -> None:
+        """Leave a topic's group, under its lock."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                await self._layer.group_discard(group_name(room.topic_id), self.channel)
+                await self._layer.group_discard(group_name(topic.topic_id), self.channel)
         except Exception:  # noqa: BLE001 - a membership ends by itself some time
-            self._outage.note()
+            self._outage.failed()
 
     async def close(self) -> None:
         """Stop what goes on in the background."""
@@ -76,29 +79,29 @@ class Membership:
 
     # --- coming back --------------------------------------------------------------------------
 
-    def is_due(self, room: Room) -> bool:
-        """Tell whether a room's group is to be joined again."""
-        return room.renewed_at is None or time.monotonic() - room.renewed_at > RENEWAL
+    def is_due(self, topic: TopicSubscribers) -> bool:
+        """Tell whether a topic's group is to be joined again."""
+        return topic.renewed_at is None or time.monotonic() - topic.renewed_at > RENEWAL
 
-    def renew(self, rooms: Collection[Room]) -> None:
-        """Join the groups of these rooms again, in the background."""
-        if rooms and (self._renewing is None or self._renewing.done()):
-            self._renewing = asyncio.create_task(self._join_again(rooms), name="dasf-hub-renew")
+    def renew(self, topics: Collection[TopicSubscribers]) -> None:
+        """Join the groups of these topics again, in the background."""
+        if topics and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.create_task(self._join_again(topics), name="dasf-hub-renew")
 
     def renew_all(self) -> None:
         """Join all groups again: the channel layer may have forgotten them."""
-        rooms = list(self._rooms.values())
-        for room in rooms:
-            room.renewed_at = None
-        self.renew(rooms)
+        topics = list(self._topics.values())
+        for topic in topics:
+            topic.renewed_at = None
+        self.renew(topics)
 
-    async def _join_again(self, rooms: Collection[Room]) -> None:
-        await asyncio.gather(*(self._join_if_open(room) for room in rooms))
+    async def _join_again(self, topics: Collection[TopicSubscribers]) -> None:
+        await asyncio.gather(*(self._join_if_open(topic) for topic in topics))
 
-    async def _join_if_open(self, room: Room) -> None:
-        async with room.lock:
-            if self._rooms.get(room.topic_id) is room:  # else its last subscriber has left
-                await self.join(room)
+    async def _join_if_open(self, topic: TopicSubscribers) -> None:
+        async with topic.lock:
+            if self._topics.get(topic.topic_id) is topic:  # else its last subscriber has left
+                await self.join(topic)
 
     # --- the probe ----------------------------------------------------------------------------
 
@@ -115,9 +118,58 @@ class Membership:
         """Find out whether the channel layer still knows us, and join it anew if not."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                is_heard = await self._probe.ring()
+                is_heard = await self._probe.send()
         except Exception:  # noqa: BLE001 - the next one tries again
-            self._outage.note()
+            self._outage.failed()
             is_heard = False
         if not is_heard:
             self.renew_all()
+
+
+class _Probe:
+    """An announcement of a hub to itself, to learn whether it would hear one.
+
+    A channel layer can forget its members without an error: Redis was flushed, or came back empty.
+    Stored messages are found by looking; for what is not stored there is no other sign.
+
+    Parameters
+    ----------
+    layer
+        The channel layer.
+    channel
+        Where the hub listens.
+    """
+
+    def __init__(self, layer: Any, channel: str) -> None:
+        self._layer = layer
+        self._channel = channel
+        self._group = f"dasf_broker.probe.{token_hex(16)}"
+        self._is_member = False
+        self._heard = asyncio.Event()
+
+    def hear(self, announcement: Any) -> bool:
+        """Tell whether this is our own probe, and note that it came."""
+        is_ours = bool(announcement.get("probe") == self._group)
+        if is_ours:
+            self._heard.set()
+        return is_ours
+
+    async def send(self) -> bool:
+        """Send it; return whether it came back before long."""
+        self._heard.clear()
+        is_member, self._is_member = self._is_member, False
+        if not is_member:
+            await self._layer.group_add(self._group, self._channel)
+        probe = {"type": "dasf.events", "events": [], "probe": self._group}
+        await self._layer.group_send(self._group, probe)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self._heard.wait()
+                self._is_member = True
+        return self._is_member
+
+    async def leave(self) -> None:
+        """Leave its group."""
+        if self._is_member:
+            self._is_member = False
+            await self._layer.group_discard(self._group, self._channel)

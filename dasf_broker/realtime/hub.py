@@ -12,10 +12,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from dasf_broker import app_settings
-from dasf_broker.concurrency.outage_log import Outage
+from dasf_broker.concurrency.outage_log import OutageLog
 from dasf_broker.domain.events import (
     Event,
     MessagePublished,
@@ -25,12 +26,12 @@ from dasf_broker.domain.events import (
     from_wire,
 )
 from dasf_broker.exceptions import NotFoundError, UnavailableError
-from dasf_broker.realtime.announcer import at_home
-from dasf_broker.realtime.group_membership import Membership
+from dasf_broker.realtime.announcer import announce_from_running_loop
+from dasf_broker.realtime.group_membership import GroupMembership
 from dasf_broker.realtime.loss_count import Serial
 from dasf_broker.realtime.mailbox import Mailbox
-from dasf_broker.realtime.page_size import Pace
-from dasf_broker.realtime.topic_subscribers import Room
+from dasf_broker.realtime.page_size import read_missing
+from dasf_broker.realtime.topic_subscribers import TopicSubscribers
 
 logger = logging.getLogger(__name__)
 
@@ -61,22 +62,26 @@ class Hub:
         self._layer = layer
         self._load_heads = load_heads
         self._load_messages = load_messages
-        self._rooms: dict[int, Room] = {}
-        self._membership: Membership | None = None
+        self._topics: dict[int, TopicSubscribers] = {}
+        self._membership: GroupMembership | None = None
         self._starting = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
-        self._silence = Outage(logger, "Reading from the channel layer")
-        self._blindness = Outage(logger, "Looking for missed messages in the database")
+        self._reading_outage = OutageLog(logger, "Reading from the channel layer")
+        self._looking_outage = OutageLog(logger, "Looking for missed messages in the database")
+
+    def subscribers(self, topic_id: int) -> TopicSubscribers | None:
+        """Return what is known of a topic's local subscribers, if it has any."""
+        return self._topics.get(topic_id)
 
     @property
     def topics(self) -> frozenset[int]:
         """The topics with local subscribers."""
-        return frozenset(self._rooms)
+        return frozenset(self._topics)
 
     def listeners(self, topic_id: int, kind: type[Event]) -> int:
         """Return how many local subscribers of a topic want events of a kind."""
-        room = self._rooms.get(topic_id)
-        return sum(kind in mailbox.kinds for mailbox in room.mailboxes) if room else 0
+        topic = self._topics.get(topic_id)
+        return sum(kind in mailbox.kinds for mailbox in topic.mailboxes) if topic else 0
 
     @asynccontextmanager
     async def subscription(
@@ -99,20 +104,20 @@ class Hub:
     async def close(self) -> None:
         """Stop reading and looking, and leave all groups."""
         tasks, self._tasks = self._tasks, []
-        tasks += [room.catching_up for room in self._rooms.values() if room.catching_up]
+        tasks += [topic.catching_up for topic in self._topics.values() if topic.catching_up]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for room in list(self._rooms.values()):
-            for mailbox in room.mailboxes:
+        for topic in list(self._topics.values()):
+            for mailbox in topic.mailboxes:
                 mailbox.fail(UnavailableError("The server is going down; subscribe again."))
-            await self._groups.leave(room)
-        self._rooms.clear()
+            await self._groups.leave(topic)
+        self._topics.clear()
         if self._membership is not None:
             await self._membership.close()
 
     @property
-    def _groups(self) -> Membership:
+    def _groups(self) -> GroupMembership:
         assert self._membership is not None, "the hub was not started"
         return self._membership
 
@@ -121,60 +126,60 @@ class Hub:
     async def _enter(self, topic_id: int, mailbox: Mailbox) -> int:
         await self._start()
         while True:
-            room = self._rooms.setdefault(topic_id, Room(topic_id))
-            async with room.lock:
-                if self._rooms.get(topic_id) is not room:
+            topic = self._topics.setdefault(topic_id, TopicSubscribers(topic_id))
+            async with topic.lock:
+                if self._topics.get(topic_id) is not topic:
                     continue  # the last subscriber closed it while we waited
-                room.mailboxes.add(mailbox)
+                topic.mailboxes.add(mailbox)
                 try:
-                    if room.position is None:
-                        await self._open(room)
+                    if topic.position is None:
+                        await self._open(topic)
                 except BaseException:
-                    room.mailboxes.discard(mailbox)
-                    await self._close_if_empty(room)
+                    topic.mailboxes.discard(mailbox)
+                    await self._close_if_empty(topic)
                     raise
-                assert room.position is not None
-                return room.position
+                assert topic.position is not None
+                return topic.position
 
-    async def _open(self, room: Room) -> None:
-        # First the group, then the position: what is committed in between rings the bell.
-        await self._groups.join(room)
-        heads = await self._load_heads([room.topic_id])
-        if room.topic_id not in heads:
+    async def _open(self, topic: TopicSubscribers) -> None:
+        # First the group, then the position: what is committed in between is announced.
+        await self._groups.join(topic)
+        heads = await self._load_heads([topic.topic_id])
+        if topic.topic_id not in heads:
             raise NotFoundError("The topic was deleted.")
-        room.position = heads[room.topic_id]
-        if room.target > room.position:
-            self._catch_up(room)
+        topic.position = heads[topic.topic_id]
+        if topic.target > topic.position:
+            self._catch_up(topic)
 
     async def _leave(self, topic_id: int, mailbox: Mailbox) -> None:
-        room = self._rooms.get(topic_id)
-        if room is None:
+        topic = self._topics.get(topic_id)
+        if topic is None:
             return
-        async with room.lock:
-            room.mailboxes.discard(mailbox)
-            await self._close_if_empty(room)
+        async with topic.lock:
+            topic.mailboxes.discard(mailbox)
+            await self._close_if_empty(topic)
 
-    async def _close_if_empty(self, room: Room) -> None:
-        if room.mailboxes:
+    async def _close_if_empty(self, topic: TopicSubscribers) -> None:
+        if topic.mailboxes:
             return
         try:
-            # Known until the group is left: who comes meanwhile waits for the room's lock, and
-            # cannot join before we leave, which would make them deaf.
-            await self._groups.leave(room)
+            # Known until the group is left: a subscriber that comes meanwhile waits for the
+            # topic's lock. It must not join before we leave, or it would hear nothing.
+            await self._groups.leave(topic)
         finally:
-            if self._rooms.get(room.topic_id) is room:
-                del self._rooms[room.topic_id]
-            if room.catching_up is not None:
-                room.catching_up.cancel()
+            if self._topics.get(topic.topic_id) is topic:
+                del self._topics[topic.topic_id]
+            if topic.catching_up is not None:
+                topic.catching_up.cancel()
 
     # --- listening ----------------------------------------------------------------------------
 
     async def _start(self) -> None:
         async with self._starting:
             if self._membership is None:
-                at_home()
+                announce_from_running_loop()
                 channel = await self._layer.new_channel()
-                self._membership = Membership(self._layer, channel, self._rooms)
+                self._membership = GroupMembership(self._layer, channel, self._topics)
                 self._tasks = [
                     asyncio.create_task(self._listen(), name="dasf-hub-listen"),
                     asyncio.create_task(self._look_regularly(), name="dasf-hub-look"),
@@ -184,12 +189,12 @@ class Hub:
         while True:
             try:
                 announcement = await self._layer.receive(self._groups.channel)
-            except Exception:  # noqa: BLE001 - the bell is silent; the looks go on
-                self._silence.note()
+            except Exception:  # noqa: BLE001 - the regular looks go on
+                self._reading_outage.failed()
                 await asyncio.sleep(RETRY)
                 self._groups.renew_all()  # it may come back without its groups
             else:
-                self._silence.over()
+                self._reading_outage.recovered()
                 self._pass_on_all(announcement)
 
     def _pass_on_all(self, announcement: Any) -> None:
@@ -204,52 +209,49 @@ class Hub:
 
     def _pass_on(self, wire: WireEvent) -> None:
         event = from_wire(wire)
-        room = self._rooms.get(event.topic_id)
-        if room is None:
+        topic = self._topics.get(event.topic_id)
+        if topic is None:
             return
         match event:
             case TopicDeleted():
-                self._end(room)
+                self._end(topic)
             case MessagePublished(sequence=None):
                 serial = wire.get("serial")
-                room.deliver_unstored(event, Serial(*serial) if serial else None)
+                topic.deliver_unstored(event, Serial(*serial) if serial else None)
             case MessagePublished(sequence=int(sequence)) | MessageStored(sequence=sequence):
-                room.target = max(room.target, sequence)
-                follows = room.position is not None and sequence == room.position + 1
-                if follows and isinstance(event, MessagePublished) and not room.catching_up:
-                    room.advance(event)
-                elif room.position is not None and sequence > room.position:
-                    self._catch_up(room)
+                topic.target = max(topic.target, sequence)
+                follows = topic.position is not None and sequence == topic.position + 1
+                if follows and isinstance(event, MessagePublished) and not topic.catching_up:
+                    topic.advance(event)
+                elif topic.position is not None and sequence > topic.position:
+                    self._catch_up(topic)
             case _:
-                room.deliver(event)
+                topic.deliver(event)
 
-    def _end(self, room: Room) -> None:
-        for mailbox in room.mailboxes:
+    def _end(self, topic: TopicSubscribers) -> None:
+        for mailbox in topic.mailboxes:
             mailbox.fail(NotFoundError("The topic was deleted."))
 
     # --- catching up --------------------------------------------------------------------------
 
-    def _catch_up(self, room: Room) -> None:
-        if room.catching_up is None:
-            room.catching_up = asyncio.create_task(self._read_missing(room))
+    def _catch_up(self, topic: TopicSubscribers) -> None:
+        if topic.catching_up is None:
+            topic.catching_up = asyncio.create_task(self._read_missing(topic))
 
-    async def _read_missing(self, room: Room) -> None:
-        assert room.position is not None
-        pace = Pace(PAGE)
+    async def _read_missing(self, topic: TopicSubscribers) -> None:
+        assert topic.position is not None
+        load = partial(self._load_messages, topic.topic_id)
         try:
-            while room.position < room.target:
-                target, rows = room.target, pace.rows
-                page = await self._load_messages(room.topic_id, room.position, rows)
-                pace.note(page)
-                for message in page:
-                    room.advance(message)
-                if len(page) < rows:
-                    # What is not there up to the target was acknowledged and removed.
-                    room.position = max(room.position, target)
+            while topic.position < topic.target:
+                target = topic.target
+                async for message in read_missing(load, topic.position, most=PAGE):
+                    topic.advance(message)
+                # What is not there up to the target was acknowledged and removed.
+                topic.position = max(topic.position, target)
         except Exception:  # noqa: BLE001 - the next look tries again
-            self._blindness.note()
+            self._looking_outage.failed()
         finally:
-            room.catching_up = None
+            topic.catching_up = None
 
     async def _look_regularly(self) -> None:
         while True:
@@ -257,30 +259,30 @@ class Hub:
             try:
                 await self.look()
             except Exception:  # noqa: BLE001 - the database, most likely: it will come back
-                self._blindness.note()
+                self._looking_outage.failed()
             else:
-                self._blindness.over()
+                self._looking_outage.recovered()
             # Beside the looks: a channel layer that hangs must not keep them from finding messages.
-            if self._rooms:
+            if self._topics:
                 self._groups.probe_soon()
 
     async def look(self) -> None:
         """Find what the channel layer did not announce. One query for all topics."""
-        rooms = [room for room in self._rooms.values() if room.position is not None]
-        if not rooms:
+        topics = [topic for topic in self._topics.values() if topic.position is not None]
+        if not topics:
             return
-        heads = await self._load_heads([room.topic_id for room in rooms])
+        heads = await self._load_heads([topic.topic_id for topic in topics])
         to_renew = []
-        for room in rooms:
-            head = heads.get(room.topic_id)
+        for topic in topics:
+            head = heads.get(topic.topic_id)
             if head is None:
-                self._end(room)
+                self._end(topic)
                 continue
-            assert room.position is not None
-            is_behind = head > room.position
+            assert topic.position is not None
+            is_behind = head > topic.position
             if is_behind:
-                room.target = max(room.target, head)
-                self._catch_up(room)
-            if is_behind or self._groups.is_due(room):
-                to_renew.append(room)
+                topic.target = max(topic.target, head)
+                self._catch_up(topic)
+            if is_behind or self._groups.is_due(topic):
+                to_renew.append(topic)
         self._groups.renew(to_renew)

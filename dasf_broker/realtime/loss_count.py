@@ -25,7 +25,7 @@ class Serial(NamedTuple):
     number: int
 
 
-class Numbering:
+class SerialNumbers:
     """Numbers what one sender announces. To be used in the order in which it is sent."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Numbering:
         return serial
 
 
-class Reckoning:
+class LossCount:
     """What a hub has heard of the streams of one topic."""
 
     def __init__(self) -> None:

@@ -15,13 +15,14 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Delivery:
-    """An event on its way to the subscribers of this process, who share this one object.
-
-    ``views`` keeps what a subscriber made of the event, so that the next one need not.
-    """
+    """An event on its way from the hub to a door, shared by the subscribers of this process."""
 
     event: Event
-    views: dict[Any, Any] = field(default_factory=dict)
+    #: How many messages of a topic that stores nothing were lost right before this one, because
+    #: a subscriber was too slow. That subscriber's own delivery, then.
+    missed: int = 0
+    #: What a subscriber made of the event (a frame, a result), so that the next one need not.
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False)
     #: About how many bytes it takes.
     weight: int = field(init=False)
     #: Whether a subscriber who misses the event can read it from the database.
@@ -32,11 +33,17 @@ class Delivery:
         self.weight = weight(event)
         self.is_stored = isinstance(event, MessagePublished) and event.sequence is not None
 
-    def view(self, make: Callable[[Any], T]) -> T:
+    @property
+    def message(self) -> MessagePublished:
+        """The event, where it is a message."""
+        assert isinstance(self.event, MessagePublished)
+        return self.event
+
+    def made(self, make: Callable[[Any], T]) -> T:
         """Return what ``make`` makes of the event, made once for all subscribers."""
-        found = self.views.get(make)
+        found = self.memo.get(make)
         if found is None:
-            found = self.views[make] = make(self.event)
+            found = self.memo[make] = make(self.event)
         return cast("T", found)
 
 
@@ -46,7 +53,7 @@ class Mailbox:
     It holds a bounded number of them and of bytes, whoever is slow. A stored message that finds
     it full empties it: the subscriber *lags* and reads the database from its own position, which
     costs no memory. Anything else that finds it full pushes out the oldest, which is counted in
-    ``dropped``.
+    ``missed``.
 
     Only the event loop of the hub may touch it.
 
@@ -60,7 +67,7 @@ class Mailbox:
 
     def __init__(self, kinds: frozenset[type[Event]], bound: int, most_bytes: int) -> None:
         self.kinds = kinds
-        self.dropped = 0
+        self.missed = 0
         self.lagging = False
         self._bound = bound
         self._most_bytes = most_bytes
@@ -87,7 +94,7 @@ class Mailbox:
 
     def miss(self, count: int) -> None:
         """Note that so many deliveries were lost before they came here."""
-        self.dropped += count
+        self.missed += count
 
     def fail(self, failure: Exception, *, at_once: bool = False) -> None:
         """End the subscription: what is waiting is still delivered, then ``failure`` is raised.
@@ -117,10 +124,12 @@ class Mailbox:
         """Stop lagging: from now on deliveries are kept, and the rest is read elsewhere."""
         self.lagging = False
 
-    def take_dropped(self) -> int:
-        """Return how many deliveries were lost since the last call."""
-        dropped, self.dropped = self.dropped, 0
-        return dropped
+    def with_missed(self, delivery: Delivery) -> Delivery:
+        """Return a delivery that tells how many were lost before it, since the last call."""
+        if not self.missed:
+            return delivery
+        missed, self.missed = self.missed, 0
+        return Delivery(delivery.event, missed)
 
     def take(self) -> Delivery | None:
         """Return the next delivery if there is one already."""
@@ -154,7 +163,7 @@ class Mailbox:
 
     def _make_room(self, *, for_stored: bool) -> None:
         if for_stored:
-            self.dropped += sum(not waiting.is_stored for waiting in self._deliveries)
+            self.missed += sum(not waiting.is_stored for waiting in self._deliveries)
             self._keep([])
             self.lagging = True
         elif self._take_oldest().is_stored:
@@ -162,7 +171,7 @@ class Mailbox:
             self._keep([each for each in self._deliveries if not each.is_stored])
             self.lagging = True
         else:
-            self.dropped += 1
+            self.missed += 1
 
     def _take_oldest(self) -> Delivery:
         delivery = self._deliveries.popleft()

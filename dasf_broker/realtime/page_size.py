@@ -1,8 +1,8 @@
-"""How many rows to read at a time, so that large messages cost no more memory than small ones."""
+"""Missing messages are read in pages, so that large ones cost no more memory than small ones."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from dasf_broker.domain.events import MessagePublished, weight
 
@@ -10,7 +10,7 @@ from dasf_broker.domain.events import MessagePublished, weight
 TARGET = 512 * 1024
 
 
-class Pace:
+class PageSize:
     """The size of the next page: begins small, and follows the size of what was read.
 
     Parameters
@@ -23,9 +23,36 @@ class Pace:
         self._most = most
         self.rows = min(most, 4)
 
-    def note(self, page: Collection[MessagePublished]) -> None:
+    def note(self, page: Sequence[MessagePublished]) -> None:
         """Learn from a page."""
         if not page:
             return
         mean = sum(weight(message) for message in page) / len(page)
         self.rows = max(1, min(self._most, self.rows * 4, int(TARGET / mean)))
+
+
+async def read_missing(
+    load: Callable[[int, int], Awaitable[Sequence[MessagePublished]]], position: int, *, most: int
+) -> AsyncIterator[MessagePublished]:
+    """Yield the stored messages of a topic behind a position, up to the newest.
+
+    Parameters
+    ----------
+    load
+        Reads messages behind a sequence in order, at most so many.
+    position
+        The sequence behind which to begin.
+    most
+        Rows of the largest page.
+    """
+    size = PageSize(most)
+    while True:
+        rows = size.rows
+        page = await load(position, rows)
+        for message in page:
+            assert message.sequence is not None
+            position = message.sequence
+            yield message
+        if len(page) < rows:
+            return
+        size.note(page)

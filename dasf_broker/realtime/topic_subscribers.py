@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import dataclass, field
 
 from dasf_broker.domain.events import Event, MessagePublished
-from dasf_broker.realtime.loss_count import Reckoning, Serial
+from dasf_broker.realtime.loss_count import LossCount, Serial
 from dasf_broker.realtime.mailbox import Delivery, Mailbox
 
 
 @dataclass(slots=True)
-class Room:
+class TopicSubscribers:
     """The local subscribers of one topic, and how far they were served."""
 
     topic_id: int
@@ -24,11 +24,11 @@ class Room:
     catching_up: asyncio.Task[None] | None = None
     renewed_at: float | None = None
     #: What was heard of messages that are stored nowhere.
-    reckoning: Reckoning = field(default_factory=Reckoning)
+    loss_count: LossCount = field(default_factory=LossCount)
 
     def deliver_unstored(self, event: MessagePublished, serial: Serial | None) -> None:
         """Pass on what is stored nowhere, unless it was heard, and tell what was lost before."""
-        missed = 0 if serial is None else self.reckoning.missed_before(serial)
+        missed = 0 if serial is None else self.loss_count.missed_before(serial)
         if missed is None:
             return
         if missed:

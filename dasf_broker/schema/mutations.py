@@ -7,12 +7,11 @@ from uuid import UUID
 
 import strawberry
 
-from dasf_broker import database
+from dasf_broker import database, runtime
 from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.access import consumable
 from dasf_broker.operations.acknowledge import (
-    Acknowledged,
     Acknowledging,
     count_fresh,
 )
@@ -26,7 +25,7 @@ from dasf_broker.operations.topics import (
     revoke_permission,
     update_topic,
 )
-from dasf_broker.operations.writer import get_writer
+from dasf_broker.operations.writer import raised
 from dasf_broker.schema.enums import TopicPermission
 from dasf_broker.schema.execution.context import Info
 from dasf_broker.schema.inputs import CreateTopicInput, PublishMessageInput, UpdateTopicInput
@@ -73,7 +72,9 @@ class Mutation:
         ],
     ) -> PublishMessagePayload:
         """Publish one message."""
-        published = await get_writer().publish.one(input.publication(info.context.caller))
+        published = await runtime.current().writer.publish_one(
+            input.publication(info.context.caller)
+        )
         return PublishMessagePayload.of(published)
 
     @strawberry.mutation(
@@ -91,7 +92,9 @@ class Mutation:
         _check_count(len(inputs), "inputs")
         drafts = [_publication(each, info) for each in inputs]
         publications = [each for each in drafts if isinstance(each, Publication)]
-        outcomes = iter(await get_writer().publish(publications) if publications else ())
+        outcomes = iter(
+            await runtime.current().writer.publish(publications) if publications else ()
+        )
         results = [
             _result(each, next(outcomes) if isinstance(draft, Publication) else draft)
             for each, draft in zip(inputs, drafts, strict=True)
@@ -106,7 +109,7 @@ class Mutation:
     ) -> AcknowledgeMessagePayload:
         """Acknowledge one message."""
         item = Acknowledging(info.context.caller, topic, message_id)
-        return AcknowledgeMessagePayload.of(await get_writer().acknowledge.one(item))
+        return AcknowledgeMessagePayload.of(await runtime.current().writer.acknowledge_one(item))
 
     @strawberry.mutation(
         description="Acknowledge several messages: those with these ids (at most 500), or "
@@ -128,12 +131,16 @@ class Mutation:
         if (wanted is None) == (cursor is None):
             raise BadInputError("Give either messageIds or upTo.", field="messageIds")
         if cursor is not None:
-            count = await get_writer().acknowledge_up_to(caller, topic, cursor)
+            count = await runtime.current().writer.acknowledge_up_to(caller, topic, cursor)
             return AcknowledgeMessagesPayload(results=[], acknowledged=count)
         _check_count(len(wanted), "messageIds")
         await database.read(consumable, caller, topic)  # also where the list is empty
         items = [Acknowledging(caller, topic, each) for each in wanted]
-        done = [_raised(each) for each in await get_writer().acknowledge(items)] if items else []
+        done = (
+            [raised(each) for each in await runtime.current().writer.acknowledge(items)]
+            if items
+            else []
+        )
         return AcknowledgeMessagesPayload(
             results=[AcknowledgeMessagePayload.of(each) for each in done],
             acknowledged=count_fresh(done),
@@ -260,9 +267,3 @@ def _result(message: PublishMessageInput, outcome: Published | BrokerError) -> P
         error=None,
         message=Message.of(outcome.message),
     )
-
-
-def _raised(outcome: Acknowledged | BrokerError) -> Acknowledged:
-    if isinstance(outcome, BrokerError):
-        raise outcome
-    return outcome

@@ -12,7 +12,9 @@ import strawberry
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import TopicPinged, TopicPonged
 from dasf_broker.operations.subscriptions import heartbeat, messages
-from dasf_broker.operations.subscriptions.messages import Received, StartPosition
+from dasf_broker.operations.subscriptions.messages import StartPosition
+from dasf_broker.realtime.mailbox import Delivery
+from dasf_broker.runtime import current
 from dasf_broker.schema.execution.context import Info
 from dasf_broker.schema.execution.sharing import shared
 from dasf_broker.schema.queries import TopicSlug
@@ -116,6 +118,7 @@ class Subscription:
         # Not a generator itself: it would hold `info`, and all of an execution with it.
         return _shown(
             messages.messages(
+                current(),
                 info.context.caller,
                 topic,
                 start=start,
@@ -129,14 +132,14 @@ class Subscription:
     )
     async def pings(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Ping, None]:
         """Stream pings."""
-        async with aclosing(heartbeat.pings(info.context.caller, topic)) as stream:  # type: ignore[type-var]
+        async with aclosing(heartbeat.pings(current(), info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Ping(event=event)
 
     @strawberry.subscription(description="The answers of a topic's consumers to pings.")
     async def pongs(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Pong, None]:
         """Stream pongs."""
-        async with aclosing(heartbeat.pongs(info.context.caller, topic)) as stream:  # type: ignore[type-var]
+        async with aclosing(heartbeat.pongs(current(), info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Pong(event=event)
 
@@ -148,17 +151,13 @@ class Subscription:
         self, info: Info, topic: TopicSlug
     ) -> AsyncGenerator[Availability, None]:
         """Stream the availability."""
-        stream: Any = heartbeat.availability(info.context.caller, topic)
+        stream: Any = heartbeat.availability(current(), info.context.caller, topic)
         async with aclosing(stream) as rows:
             async for row in rows:
                 yield Availability.of(row)
 
 
-async def _shown(received: AsyncIterator[Received]) -> AsyncGenerator[Message, None]:
-    async with aclosing(received):  # type: ignore[type-var]
-        async for each in received:
-            yield (
-                Message(event=each.message, missed=each.dropped)
-                if each.dropped
-                else each.delivery.view(Message.of)
-            )
+async def _shown(deliveries: AsyncIterator[Delivery]) -> AsyncGenerator[Message, None]:
+    async with aclosing(deliveries):  # type: ignore[type-var]
+        async for each in deliveries:
+            yield Message(event=each.message, missed=each.missed, memo=each.memo)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-from dasf_broker.concurrency.loop_local import PerLoop
+from dasf_broker.concurrency.loop_local import LoopLocal
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
@@ -238,7 +238,7 @@ class Queue:
         connection.parse_for_a_while()
 
 
-_queues = PerLoop(Queue)
+_queues = LoopLocal(Queue)
 
 
 def text_frame(text: str) -> bytes:

@@ -14,7 +14,9 @@ from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.storage import purge, removal
-from dasf_broker.operations.subscriptions.messages import Received, messages
+from dasf_broker.operations.subscriptions.messages import messages
+from dasf_broker.realtime.mailbox import Delivery
+from dasf_broker.runtime import current
 from tests.doors.conftest import Publish
 
 pytestmark = pytest.mark.django_db
@@ -76,8 +78,10 @@ def test_nothing_to_remove_expires_nothing(
     assert BrokerTopic.objects.get(pk=topic.pk).expired_sequence == 0
 
 
-async def _next(user: User, topic: BrokerTopic, *, after: int) -> Received:
-    received: Any = messages(Caller(user), topic.slug, after=message_cursor(topic.pk, after))
+async def _next(user: User, topic: BrokerTopic, *, after: int) -> Delivery:
+    received: Any = messages(
+        current(), Caller(user), topic.slug, after=message_cursor(topic.pk, after)
+    )
     async with aclosing(received):
-        first: Received = await anext(received)
+        first: Delivery = await anext(received)
         return first

@@ -77,7 +77,7 @@ def test_another_one_is_at_work(topic: BrokerTopic) -> None:
     assert take_lease(LEASE, "another", 60)
     ran = run("dasf_housekeeping")
     assert (ran.code, ran.err) == (0, "")
-    assert "Another housekeeper is at work" in ran.out
+    assert "Another process is at work" in ran.out
     assert run("dasf_housekeeping", "--json").data == {"busy": True}
     topic.refresh_from_db()
     assert topic.last_ping is None

@@ -13,10 +13,9 @@ from pytest_django import Settings
 from dasf_broker import database, runtime
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscriptions import hub_access, messages
-from dasf_broker.operations.writer import get_writer
+from dasf_broker.operations.subscriptions import messages
 from dasf_broker.routing import broker_application
-from dasf_broker.runtime import shut_down
+from dasf_broker.runtime import current, shut_down
 from tests.operations.streams import DEADLINE, publication, until, until_listening
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,9 +48,9 @@ async def test_housekeeping_begins_and_ends_with_the_server(
     settings.DASF_HOUSEKEEPING = is_wanted
     server = Lifespan()
     assert await server.say("startup") == "lifespan.startup.complete"
-    assert _names().count("dasf-housekeeper") == is_wanted
+    assert _names().count("dasf-housekeeping") == is_wanted
     assert await server.say("shutdown") == "lifespan.shutdown.complete"
-    assert "dasf-housekeeper" not in _names()
+    assert "dasf-housekeeping" not in _names()
     await server.serving
 
 
@@ -67,14 +66,14 @@ async def test_the_end_finishes_what_was_begun(
     listening = asyncio.create_task(_listen(consumer))
     await until_listening(topic)
     publishing = [
-        asyncio.create_task(get_writer().publish.one(publication(producer))) for _ in range(5)
+        asyncio.create_task(current().writer.publish_one(publication(producer))) for _ in range(5)
     ]
     await asyncio.sleep(0)
     assert await server.say("shutdown") == "lifespan.shutdown.complete"
     assert all(each.done() for each in publishing)
     assert [each.result().message.sequence for each in publishing] == [1, 2, 3, 4, 5]
     assert "going down" in await listening
-    assert hub_access._hubs.peek() is None
+    assert "hub" not in vars(current())
     assert not [each for each in threading.enumerate() if each.name.startswith("dasf-")]
     await server.serving
     await until(lambda: asyncio.all_tasks() <= settled)
@@ -88,10 +87,10 @@ async def test_the_end_does_not_wait_for_ever(
     for name in ("WRITING", "ANNOUNCING", "LEAVING", "THREADS"):
         monkeypatch.setattr(runtime, name, 0.05)
     monkeypatch.setattr(runtime, "flush", _fail)
-    monkeypatch.setattr(runtime, "close_hub", asyncio.Event().wait)
+    monkeypatch.setattr(current(), "close_hub", asyncio.Event().wait)
     stuck = threading.Event()
     database.hand_over(stuck.wait, DEADLINE)
-    get_writer().publish._task = asyncio.create_task(asyncio.sleep(DEADLINE))
+    monkeypatch.setattr(current(), "close_writer", asyncio.Event().wait)
     async with asyncio.timeout(DEADLINE):
         await shut_down()
     stuck.set()
@@ -112,7 +111,7 @@ async def test_a_server_that_cannot_start_says_so(
 
 async def _listen(user: User) -> str:
     try:
-        async for _ in messages.messages(Caller(user), "topic"):
+        async for _ in messages.messages(current(), Caller(user), "topic"):
             pass
     except Exception as error:  # noqa: BLE001 - it is the result
         return str(error)

@@ -25,9 +25,9 @@ from dasf_broker.auth import revocation as credential_revocation
 from dasf_broker.auth.revocation import _valid
 from dasf_broker.models import ApiToken, BrokerTopic, BrokerTopicUserPermission
 from dasf_broker.operations.subscriptions import revocation
-from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.operations.subscriptions.revocation import _rights
 from dasf_broker.permissions import Right, grant, revoke
+from dasf_broker.runtime import current
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.clients import is_refusal
 from tests.doors.conftest import OpenSocket, Publish
@@ -50,8 +50,8 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often, and know that it is often enough where nobody changes that."""
     assert credential_revocation.INTERVAL < 4
     assert revocation.INTERVAL < 4
-    monkeypatch.setattr(credential_revocation._patrol, "interval", 0.05)
-    monkeypatch.setattr(revocation._patrol, "interval", 0.05)
+    monkeypatch.setattr(credential_revocation.CREDENTIALS, "interval", 0.05)
+    monkeypatch.setattr(revocation.RIGHTS, "interval", 0.05)
 
 
 def _leave_group(user: User, topic: BrokerTopic) -> None:
@@ -149,7 +149,7 @@ async def test_dasf_consumer_waits_for_its_right(
     socket: Socket = await open_socket(**await to("topic/backend", consumer))
     await until_heard(topic)
     await database.write(revoke, consumer, topic, Right.CONSUME)
-    await until(lambda: topic.pk not in get_hub().topics)
+    await until(lambda: topic.pk not in current().hub.topics)
     await database.write(publish_text, producer, topic, "secret")
     assert await socket.hears_nothing(seconds=0.3)
     await database.write(grant, consumer, topic, Right.CONSUME)

@@ -22,7 +22,6 @@ from dasf_broker.domain.events import MessagePublished
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions import messages as subscriptions
-from dasf_broker.operations.subscriptions.messages import Received
 from dasf_broker.permissions import Right
 from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.schema import schema
@@ -153,7 +152,7 @@ def messages(draw: st.DrawFn) -> dict[str, Any]:
         "message_type": draw(st.sampled_from(MessageType)),
         "sequence": draw(st.one_of(st.none(), st.integers(1, 10**6))),
         "is_gone": draw(st.integers(0, 9)) == 0,
-        "dropped": draw(st.sampled_from([0, 0, 3])),
+        "missed": draw(st.sampled_from([0, 0, 3])),
     }
 
 
@@ -181,8 +180,8 @@ async def test_sharing_is_not_to_be_seen(
     assert shared == alone
 
 
-def _received(scene: Scene, parts: dict[str, Any]) -> Received:
-    is_gone, dropped = parts["is_gone"], parts["dropped"]
+def _received(scene: Scene, parts: dict[str, Any]) -> Delivery:
+    is_gone, missed = parts["is_gone"], parts["missed"]
     message_id: UUID = parts["message_id"]
     message = MessagePublished(
         topic_id=GONE if is_gone else scene.topic.pk,
@@ -195,14 +194,14 @@ def _received(scene: Scene, parts: dict[str, Any]) -> Received:
         publish_time=datetime(2026, 1, 1, tzinfo=UTC),
         is_response=False,
     )
-    return Received(Delivery(message), dropped)
+    return Delivery(message, missed)
 
 
-def _copies(happened: Sequence[Received]) -> list[Received]:
-    return [Received(Delivery(each.message), each.dropped) for each in happened]
+def _copies(happened: Sequence[Delivery]) -> list[Delivery]:
+    return [Delivery(each.message, each.missed) for each in happened]
 
 
-async def _replay(happened: Sequence[Received]) -> AsyncIterator[Received]:
+async def _replay(happened: Sequence[Delivery]) -> AsyncIterator[Delivery]:
     for each in happened:
         yield each
 

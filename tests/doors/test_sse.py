@@ -15,7 +15,7 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.runtime import current
 from testproject.asgi import application, django_application
 from tests.conftest import MakeTopic
 from tests.doors.clients import is_refusal, key_of
@@ -126,7 +126,7 @@ async def test_client_goes(open_stream: OpenStream, consumer: User, topic: Broke
     stream = await open_stream(MESSAGES, as_=consumer)
     await until_heard(topic)
     await stream.close()
-    await until(lambda: not get_hub().topics)
+    await until(lambda: not current().hub.topics)
 
 
 async def test_document_that_is_not_valid(open_stream: OpenStream) -> None:

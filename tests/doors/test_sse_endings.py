@@ -18,8 +18,8 @@ from dasf_broker import database
 from dasf_broker.auth import revocation as credential_revocation
 from dasf_broker.models import ApiToken, BrokerTopic
 from dasf_broker.operations.subscriptions import revocation
-from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.permissions import Right, revoke
+from dasf_broker.runtime import current
 from dasf_broker.transports.connection import send_timeout
 from testproject.asgi import application
 from tests.doors.clients import is_refusal, key_of
@@ -35,8 +35,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look often; how often it is otherwise, the tests of revocation know."""
-    for module in (revocation, credential_revocation, send_timeout):
-        monkeypatch.setattr(module._patrol, "interval", 0.02)
+    for sweep in (revocation.RIGHTS, credential_revocation.CREDENTIALS, send_timeout.SENDS):
+        monkeypatch.setattr(sweep, "interval", 0.02)
 
 
 async def test_right_is_taken_away(
@@ -59,7 +59,7 @@ async def test_token_is_revoked(
     await database.write(ApiToken.objects.all().delete)
     assert is_refusal(await stream.error(), "UNAUTHENTICATED")
     await stream.ended()
-    assert not get_hub().topics
+    assert not current().hub.topics
 
 
 async def test_session_logs_out(
@@ -71,13 +71,13 @@ async def test_session_logs_out(
 ) -> None:
     """A stream under a session goes on as long as that does, and no longer."""
     looks: list[Any] = []
-    look = credential_revocation._patrol._look
+    look = credential_revocation._look
 
     async def noted(watched: Any) -> None:
         await look(watched)
         looks.append(watched)
 
-    monkeypatch.setattr(credential_revocation._patrol, "_look", noted)
+    monkeypatch.setattr(credential_revocation.CREDENTIALS, "look", noted)
     stream = await open_stream(MESSAGES, **await database.write(_log_in, consumer))
     await until_heard(topic)
     await until(lambda: len(looks) > 1)
@@ -128,7 +128,7 @@ async def test_stuck_client_is_given_up(
     await until(buffer.full)
     await stream.ended()
     assert buffer.aborted
-    assert not get_hub().topics
+    assert not current().hub.topics
 
 
 async def test_server_ends(consumer: User, topic: BrokerTopic, hub_lifetime: None) -> None:
@@ -140,7 +140,7 @@ async def test_server_ends(consumer: User, topic: BrokerTopic, hub_lifetime: Non
     stream._task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await stream.ended()
-    assert not get_hub().topics
+    assert not current().hub.topics
 
 
 def _log_in(user: User) -> dict[str, str]:

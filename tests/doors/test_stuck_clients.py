@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.runtime import current
 from dasf_broker.transports.connection import send_timeout
 from testproject.asgi import application
 from tests.doors.clients import key_of
@@ -41,7 +41,7 @@ class Buffer(asyncio.Queue[dict[str, Any]]):
 def _impatient(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon."""
     settings.DASF_SEND_TIMEOUT = 0.2
-    monkeypatch.setattr(send_timeout._patrol, "interval", 0.02)
+    monkeypatch.setattr(send_timeout.SENDS, "interval", 0.02)
 
 
 @pytest.mark.parametrize("protocol", ["graphql", "dasf"])
@@ -60,8 +60,8 @@ async def test_stuck_client_is_given_up(
     await until(buffer.full)
     await _ended(socket)
     assert buffer.aborted
-    assert not get_hub().topics
-    assert send_timeout._patrol._beats.get().task is None
+    assert not current().hub.topics
+    assert current().sweeper.count(send_timeout.SENDS) == 0
 
 
 async def test_quiet_client_is_kept(enter: OpenSocket, consumer: User) -> None:

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
-from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.runtime import current
 from tests.doors.clients import is_refusal
 from tests.doors.conftest import OpenSocket, Publish
 from tests.doors.sockets import DEADLINE
@@ -89,7 +89,7 @@ async def test_complete_cancels(
     await socket.subscribe(MESSAGES)
     await until_heard(topic)
     await socket.send({"type": "complete", "id": "1"})
-    await until(lambda: topic.pk not in get_hub().topics)
+    await until(lambda: topic.pk not in current().hub.topics)
     await database.write(publish_text, producer, topic)
     assert await socket.hears_nothing()
     await socket.send({"type": "complete", "id": "1"})  # nor does it matter to do so twice
@@ -173,7 +173,7 @@ async def test_nothing_is_left_behind(
     await until_heard(topic, by=10)
     await socket.close()
     await until(lambda: _tasks() == before)
-    assert not get_hub().topics
+    assert not current().hub.topics
 
 
 async def test_going_away_before_the_introduction(open_socket: OpenSocket) -> None:

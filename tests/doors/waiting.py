@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.runtime import current
 from tests.doors.sockets import DEADLINE
 
 
@@ -24,7 +24,7 @@ async def until_heard(topic: BrokerTopic, *, by: int = 1) -> None:
     """
 
     def is_heard() -> bool:
-        room = get_hub()._rooms.get(topic.pk)
+        room = current().hub.subscribers(topic.pk)
         waiting = [each for each in room.mailboxes if each._waiter is not None] if room else []
         return room is not None and room.position is not None and len(waiting) >= by
 

@@ -18,8 +18,7 @@ from django.db import connection
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from dasf_broker import app_settings, database
-from dasf_broker.operations.subscriptions.hub_access import get_hub
-from dasf_broker.operations.writer import get_writer
+from dasf_broker.runtime import current
 
 
 class Vitals(TypedDict):
@@ -49,7 +48,7 @@ connections: weakref.WeakSet[WebSocketsSansIOProtocol] = weakref.WeakSet()
 async def vitals(*, collected: bool) -> Vitals:
     """Return how this process is, perhaps with everything collected that can be."""
     memberships = await _memberships(get_channel_layer())
-    hub, writer = get_hub(), get_writer()
+    hub, writer = current().hub, current().writer
     if collected:
         _release_memory()
     return Vitals(
@@ -57,9 +56,9 @@ async def vitals(*, collected: bool) -> Vitals:
         descriptors=len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - counts, and nothing else
         threads=threading.active_count(),
         topics=len(hub.topics),
-        mailboxes=sum(len(room.mailboxes) for room in hub._rooms.values()),
+        mailboxes=sum(len(each.mailboxes) for each in hub._topics.values()),
         memberships=memberships,
-        waiting=len(writer.publish._waiting) + len(writer.acknowledge._waiting),
+        waiting=writer._publishing.items + writer._acknowledging.items,
         unsent=sum(each.transport.get_write_buffer_size() for each in connections),
         memory=resident_memory("self"),
     )

@@ -11,7 +11,7 @@ from dasf_broker.exceptions import BrokerError, NotFoundError
 from dasf_broker.operations.writer import GroupCommit
 from tests.operations.streams import DEADLINE, until
 
-Asking = asyncio.Task[list[str | BrokerError]]
+Asking = asyncio.Task[Sequence[str | BrokerError]]
 
 
 class Recorder:

@@ -15,9 +15,9 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import Publication, Published, publish_batch
 from dasf_broker.operations.subscriptions import messages as subscriptions
-from dasf_broker.operations.subscriptions.hub_access import get_hub
-from dasf_broker.operations.subscriptions.messages import Received, StartPosition
-from dasf_broker.realtime.mailbox import Mailbox
+from dasf_broker.operations.subscriptions.messages import StartPosition
+from dasf_broker.realtime.mailbox import Delivery, Mailbox
+from dasf_broker.runtime import current
 
 #: Seconds after which something that should happen is not going to.
 DEADLINE = 30.0
@@ -48,11 +48,13 @@ async def messages(
     start: StartPosition = StartPosition.OUTSTANDING,
     after: str | None = None,
     types: Collection[MessageType] | None = None,
-) -> AsyncIterator[AsyncGenerator[Received, None]]:
+) -> AsyncIterator[AsyncGenerator[Delivery, None]]:
     """Subscribe to the messages of ``topic``, as long as the context lasts."""
     stream = cast(
-        "AsyncGenerator[Received, None]",
-        subscriptions.messages(Caller(user), "topic", start=start, after=after, types=types),
+        "AsyncGenerator[Delivery, None]",
+        subscriptions.messages(
+            current(), Caller(user), "topic", start=start, after=after, types=types
+        ),
     )
     try:
         yield stream
@@ -60,12 +62,12 @@ async def messages(
         await stream.aclose()
 
 
-async def next_of(stream: AsyncIterator[Received]) -> Received:
+async def next_of(stream: AsyncIterator[Delivery]) -> Delivery:
     """Return the next message."""
     return await asyncio.wait_for(anext(stream), DEADLINE)
 
 
-async def take(stream: AsyncIterator[Received], count: int) -> list[int | None]:
+async def take(stream: AsyncIterator[Delivery], count: int) -> list[int | None]:
     """Return the sequences of the next messages."""
     return [(await next_of(stream)).message.sequence for _ in range(count)]
 
@@ -76,7 +78,7 @@ async def read_first(user: User, count: int) -> list[int | None]:
         return await take(stream, count)
 
 
-def text_of(received: Received) -> str | None:
+def text_of(received: Delivery) -> str | None:
     """Return the text of a message."""
     return decode_text(received.message.content["payload"])
 
@@ -85,8 +87,8 @@ async def until_listening(topic: BrokerTopic) -> Mailbox:
     """Wait until the one subscriber has read its backlog and waits; return its mailbox."""
 
     def waiting() -> list[Mailbox]:
-        room = get_hub()._rooms.get(topic.pk)
-        boxes = room.mailboxes if room is not None else ()
+        found = current().hub.subscribers(topic.pk)
+        boxes = found.mailboxes if found is not None else ()
         return [each for each in boxes if each._waiter is not None]
 
     await until(waiting)
@@ -96,12 +98,16 @@ async def until_listening(topic: BrokerTopic) -> Mailbox:
 
 async def until_open(topic: BrokerTopic) -> None:
     """Wait until there is a subscriber from whom nothing that comes now is kept."""
-    await until(lambda: (room := get_hub()._rooms.get(topic.pk)) and room.position is not None)
+    await until(
+        lambda: (found := current().hub.subscribers(topic.pk)) and found.position is not None
+    )
 
 
 async def until_passed_on(topic: BrokerTopic, sequence: int) -> None:
     """Wait until the hub has passed on all messages up to one."""
-    await until(lambda: get_hub()._rooms[topic.pk].position == sequence)
+    await until(
+        lambda: (found := current().hub.subscribers(topic.pk)) and found.position == sequence
+    )
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -20,7 +20,8 @@ from dasf_broker.operations.subscriptions import consumers
 from dasf_broker.operations.subscriptions.hub_access import load_topic
 from dasf_broker.operations.upkeep import schedule
 from dasf_broker.operations.upkeep.lease import take_lease
-from dasf_broker.operations.upkeep.schedule import LEASE, keep_house
+from dasf_broker.operations.upkeep.schedule import LEASE, run_regularly
+from dasf_broker.runtime import current
 from tests.operations.streams import DEADLINE, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,7 +60,7 @@ async def test_a_step_of_the_housekeeping(
 
     monkeypatch.setattr(schedule, "begin", begin_without_patience)
     monkeypatch.setattr(schedule, "ping_topic", ping)
-    house = asyncio.create_task(keep_house())
+    house = asyncio.create_task(run_regularly(current()))
     await until(lambda: "was put off" in caplog.text)
     house.cancel()
     await asyncio.gather(house, return_exceptions=True)
@@ -78,9 +79,9 @@ async def test_who_waited_in_vain_does_not_wait_again(
     """Leaving is noted behind the back of who was told that the database does not answer."""
     stuck = database.hand_over(held_up.wait, DEADLINE)
     with pytest.raises(UnavailableError, match="a test"):
-        async with consumers.present(await database.read(load_topic, topic.pk)):
+        async with consumers.consuming(current(), await database.read(load_topic, topic.pk)):
             raise UnavailableError("a test")
     assert not stuck.done()
     held_up.set()
-    await until(lambda: not consumers._leaving)
+    await until(lambda: not current().consumer_log._departures)
     assert await database.read(lambda: BrokerTopic.objects.get().last_ping) is not None

@@ -8,8 +8,9 @@ from collections.abc import Collection
 
 import pytest
 
+from dasf_broker import database
 from dasf_broker.concurrency import batching
-from dasf_broker.concurrency.batching import Gathering
+from dasf_broker.concurrency.batching import Lookup
 from dasf_broker.exceptions import UnavailableError
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,15 +40,19 @@ def shelf() -> Shelf:
     return Shelf()
 
 
+def _lookup(shelf: Shelf) -> Lookup[int, str]:
+    return Lookup(database.READING, shelf.load, database.is_outage)
+
+
 async def test_each_gets_their_own(shelf: Shelf) -> None:
     """A key that has no value gets nothing."""
-    shared = Gathering(shelf.load)
+    shared = _lookup(shelf)
     assert await asyncio.gather(*map(shared.get, [1, 0, 2])) == ["1", None, "2"]
 
 
 async def test_who_waits_shares_the_next_read(shelf: Shelf) -> None:
     """While one read runs the others gather, and the same key is read once."""
-    shared = Gathering(shelf.load)
+    shared = _lookup(shelf)
     shelf.may_read.clear()
     first = asyncio.create_task(shared.get(1))
     while not shelf.reads:  # noqa: ASYNC110 - the thread rings no bell
@@ -61,7 +66,7 @@ async def test_who_waits_shares_the_next_read(shelf: Shelf) -> None:
 
 async def test_nothing_is_remembered(shelf: Shelf) -> None:
     """Who asks later is answered from the database again."""
-    shared = Gathering(shelf.load)
+    shared = _lookup(shelf)
     for _ in range(2):
         assert await shared.get(1) == "1"
     assert shelf.reads == [[1], [1]]
@@ -69,8 +74,8 @@ async def test_nothing_is_remembered(shelf: Shelf) -> None:
 
 async def test_reads_are_bounded(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many ask, one read takes so many."""
-    monkeypatch.setattr(batching, "BATCH", 10)
-    shared = Gathering(shelf.load)
+    monkeypatch.setattr(batching, "BOUNDS", batching.Bounds(items=10))
+    shared = _lookup(shelf)
     found = await asyncio.gather(*map(shared.get, range(1, 26)))
     assert found == [str(key) for key in range(1, 26)]
     assert [len(each) for each in shelf.reads] == [10, 10, 5]
@@ -78,7 +83,7 @@ async def test_reads_are_bounded(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) 
 
 async def test_failure_is_told_to_all_who_waited(shelf: Shelf) -> None:
     """And the next who ask are served again."""
-    shared = Gathering(shelf.load)
+    shared = _lookup(shelf)
     shelf.is_broken = True
     failed = await asyncio.gather(*map(shared.get, [1, 2]), return_exceptions=True)
     assert [type(each) for each in failed] == [UnavailableError, UnavailableError]
@@ -88,7 +93,7 @@ async def test_failure_is_told_to_all_who_waited(shelf: Shelf) -> None:
 
 async def test_who_goes_takes_nobody_along(shelf: Shelf) -> None:
     """One of two who wait for the same key may give up."""
-    shared = Gathering(shelf.load)
+    shared = _lookup(shelf)
     shelf.may_read.clear()
     impatient, patient = (asyncio.create_task(shared.get(1)) for _ in range(2))
     await asyncio.sleep(0)

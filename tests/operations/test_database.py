@@ -125,7 +125,7 @@ async def test_threads_that_are_stuck_do_not_pile_up(blocker: Blocker) -> None:
     assert {type(each) for each in outcomes} == {UnavailableError}
     assert len(blocker.begun) == app_settings.DASF_DATABASE_THREADS
     assert threading.active_count() <= before + app_settings.DASF_DATABASE_THREADS
-    assert not database._readers()._waiting
+    assert not database.READING._queue
 
 
 async def test_reads_share_the_threads(blocker: Blocker, settings: Settings) -> None:

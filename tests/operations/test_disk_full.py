@@ -12,7 +12,7 @@ from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import Publication
-from dasf_broker.operations.writer import get_writer
+from dasf_broker.runtime import current
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,14 +26,14 @@ if connection.vendor == "sqlite":  # the disk of a PostgreSQL server is not ours
         answered, refusal = 0, None
         while refusal is None:  # free pages are used first
             try:
-                await get_writer().publish([_message(producer), _message(producer)])
+                await current().writer.publish([_message(producer), _message(producer)])
                 answered += 2
             except UnavailableError as error:
                 refusal = error
         assert "Nothing was changed" in str(refusal)
         assert await database.read(_sequences) == [*range(1, answered + 1)]
         await database.write(_allow_pages, 2**30)
-        published = await get_writer().publish.one(_message(producer))
+        published = await current().writer.publish_one(_message(producer))
         assert published.message.sequence == answered + 1
 
 

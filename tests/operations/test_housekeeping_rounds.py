@@ -21,9 +21,10 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions import messages
 from dasf_broker.operations.upkeep import schedule
 from dasf_broker.operations.upkeep.lease import take_lease
-from dasf_broker.operations.upkeep.schedule import LEASE, Report, begin, keep_house
+from dasf_broker.operations.upkeep.schedule import LEASE, Report, begin, run_regularly
 from dasf_broker.permissions import Right, grant
 from dasf_broker.routing import broker_application
+from dasf_broker.runtime import current
 from tests.conftest import MakeTopic
 
 NOW = timezone.now()
@@ -67,7 +68,7 @@ async def rounds(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Queue
     """Return a queue of what each round did, with rounds that follow each other at once."""
     monkeypatch.setattr(schedule, "INTERVAL", 0.01)
     done: asyncio.Queue[Report | None] = asyncio.Queue()
-    task = asyncio.create_task(keep_house(done.put_nowait))
+    task = asyncio.create_task(run_regularly(current(), done.put_nowait))
     yield done
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -124,7 +125,7 @@ async def test_cancelled_in_the_middle(
         return ping_topic(pinged)
 
     monkeypatch.setattr(schedule, "ping_topic", ping)
-    task = asyncio.create_task(keep_house())
+    task = asyncio.create_task(run_regularly(current()))
     async with asyncio.timeout(DEADLINE):
         await at_work.wait()
         task.cancel()
@@ -139,11 +140,11 @@ async def test_listening_keeps_a_response_topic(
 ) -> None:
     """Also where another process, which knows only its own consumers, has marked it."""
     answers = await database.write(_answers, topic, consumer)
-    async with aclosing(messages.messages(Caller(consumer), "answers")) as stream:  # type: ignore[type-var]
+    async with aclosing(messages.messages(current(), Caller(consumer), "answers")) as stream:  # type: ignore[type-var]
         listening = asyncio.ensure_future(anext(stream))
         await _wait_for(_has_no_mark, answers)  # they have arrived
         await database.write(BrokerTopic.objects.update, garbage_collect_on=NOW)
-        await schedule.keep_needed_topics()
+        await schedule.keep_needed_topics(current().hub)
         assert await _has_no_mark(answers)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
@@ -164,7 +165,7 @@ async def test_beside_a_server(
     application = broker_application(http)
     for _ in range(3):
         await application({"type": "http", "method": "GET", "path": "/"}, None, None)
-    tasks = [each for each in asyncio.all_tasks() if each.get_name() == "dasf-housekeeper"]
+    tasks = [each for each in asyncio.all_tasks() if each.get_name() == "dasf-housekeeping"]
     assert served == ["http"] * 3
     assert len(tasks) == is_wanted
     if is_wanted:
@@ -172,7 +173,7 @@ async def test_beside_a_server(
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert schedule._tasks.peek() is None
+    assert current()._housekeeping is None
 
 
 # --- helpers ----------------------------------------------------------------------------------

@@ -17,10 +17,9 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions import messages as subscriptions
-from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.operations.subscriptions.messages import PAGE, StartPosition
-from dasf_broker.operations.writer import get_writer
 from dasf_broker.permissions import Right
+from dasf_broker.runtime import current
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.streams import (
     messages,
@@ -92,7 +91,7 @@ async def test_start(
     topic = await database.write(make_topic, store_messages="store")
     user = await database.write(make_user, "both", topic, Right.PRODUCE, Right.CONSUME)
     stored = await publish(user, 3)
-    await get_writer().acknowledge.one(
+    await current().writer.acknowledge_one(
         Acknowledging(Caller(user), "topic", stored[1].message.message_id)
     )
     async with messages(user, start=start) as stream:
@@ -128,7 +127,7 @@ async def test_of_others_acknowledgements(
     one = await database.write(make_user, "one", topic, Right.PRODUCE, Right.CONSUME)
     two = await database.write(make_user, "two", topic, Right.CONSUME)
     stored = await publish(one, 3)
-    await get_writer().acknowledge.one(
+    await current().writer.acknowledge_one(
         Acknowledging(Caller(one), "topic", stored[0].message.message_id)
     )
     expected = [2, 3] if acknowledged_by_others else [1, 2, 3]
@@ -174,8 +173,8 @@ async def test_rights_are_asked_first(topic: BrokerTopic, producer: User, strang
     ]
     for user, slug, error in refusals:
         with pytest.raises(error):
-            await anext(subscriptions.messages(Caller(user), slug))
-    assert get_hub().topics == frozenset()
+            await anext(subscriptions.messages(current(), Caller(user), slug))
+    assert current().hub.topics == frozenset()
 
 
 async def test_deleted_topic_ends_the_subscription(
@@ -190,4 +189,4 @@ async def test_deleted_topic_ends_the_subscription(
         await database.write(delete_topic, Caller(manager), "topic")
         with pytest.raises(NotFoundError):
             await next_of(stream)
-    assert get_hub().topics == frozenset()
+    assert current().hub.topics == frozenset()

@@ -14,9 +14,9 @@ from dasf_broker.exceptions import BadInputError, CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions import messages as subscriptions
-from dasf_broker.operations.subscriptions.hub_access import get_hub
 from dasf_broker.operations.subscriptions.messages import StartPosition
 from dasf_broker.permissions import Right
+from dasf_broker.runtime import current
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.streams import messages, publish, take, until_listening
 
@@ -51,10 +51,10 @@ async def test_cursor_that_cannot_be_honoured(
     with pytest.raises(CursorExpiredError):
         await anext(
             subscriptions.messages(
-                Caller(consumer), "topic", after=message_cursor(topic.pk, position)
+                current(), Caller(consumer), "topic", after=message_cursor(topic.pk, position)
             )
         )
-    assert get_hub().topics == frozenset()
+    assert current().hub.topics == frozenset()
 
 
 @pytest.mark.parametrize("change", ["recreated", "disabled"])
@@ -76,13 +76,13 @@ async def test_cursor_of_another_life(
         await _change(topic, store_messages="disabled")
     reader = await database.write(make_user, "reader", topic, Right.CONSUME)
     with pytest.raises(CursorExpiredError):
-        await anext(subscriptions.messages(Caller(reader), "topic", after=cursor))
+        await anext(subscriptions.messages(current(), Caller(reader), "topic", after=cursor))
 
 
 async def test_what_is_no_cursor(topic: BrokerTopic, consumer: User) -> None:
     """Anything else is bad input."""
     with pytest.raises(BadInputError):
-        await anext(subscriptions.messages(Caller(consumer), "topic", after="nonsense"))
+        await anext(subscriptions.messages(current(), Caller(consumer), "topic", after="nonsense"))
 
 
 async def _change(topic: BrokerTopic, **fields: Any) -> None:

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 
 from dasf_broker import database
+from dasf_broker.concurrency.batching import BOUNDS
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.exceptions import BrokerError, ConflictError, NotFoundError, UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic
@@ -22,7 +23,8 @@ from dasf_broker.operations.publish import (
     PublishStatus,
     publish_batch,
 )
-from dasf_broker.operations.writer import BATCH, GroupCommit, get_writer
+from dasf_broker.operations.writer import GroupCommit
+from dasf_broker.runtime import current
 from tests.operations.recorder import Recorder, asked, held_up
 from tests.operations.streams import publication
 
@@ -49,8 +51,8 @@ async def test_many_callers_few_transactions(
         return publish_batch(items)
 
     monkeypatch.setattr(writer_module, "publish_batch", counted)
-    publish = writer_module.Writer().publish
-    published = await asyncio.gather(*(publish.one(publication(producer)) for _ in range(200)))
+    publish = writer_module.Writer().publish_one
+    published = await asyncio.gather(*(publish(publication(producer)) for _ in range(200)))
     assert [each.message.sequence for each in published] == [*range(1, 201)]
     assert sum(sizes) == 200
     assert len(sizes) <= 2
@@ -67,7 +69,7 @@ async def test_a_single_caller_waits_for_nobody(recorder: Recorder) -> None:
 async def test_batches_are_in_order_and_bounded(recorder: Recorder) -> None:
     """What waits goes together up to the bound; what one caller brings stays together."""
     commit = GroupCommit(recorder)
-    callers = [["first"], ["x"] * (BATCH - 1), ["y", "z"], ["w"] * (2 * BATCH)]
+    callers = [["first"], ["x"] * (BOUNDS.items - 1), ["y", "z"], ["w"] * (2 * BOUNDS.items)]
     waiting = await asked(commit, callers, recorder)
     recorder.may_go_on.set()
     outcomes = await asyncio.gather(*waiting)
@@ -165,13 +167,13 @@ if connection.vendor == "postgresql":  # a connection to SQLite cannot be lost
 
     async def test_connection_that_is_lost(topic: BrokerTopic, producer: User) -> None:
         """A lost connection is UNAVAILABLE once, and replaced by itself."""
-        publish = get_writer().publish
-        await publish.one(publication(producer))
+        publish = current().writer.publish_one
+        await publish(publication(producer))
         lost = await database.write(_backend)
         await database.read(_terminate, lost)
         with pytest.raises(UnavailableError):
-            await publish.one(publication(producer))
-        assert (await publish.one(publication(producer))).message.sequence == 2
+            await publish(publication(producer))
+        assert (await publish(publication(producer))).message.sequence == 2
 
 
 async def test_duplicates_in_one_batch(topic: BrokerTopic, producer: User) -> None:
@@ -181,7 +183,7 @@ async def test_duplicates_in_one_batch(topic: BrokerTopic, producer: User) -> No
     other = Publication(
         one.caller, "topic", Envelope.compose(max_size=1000, message_id=message_id, text="other")
     )
-    outcomes = await get_writer().publish([one, one, other])
+    outcomes = await current().writer.publish([one, one, other])
     statuses = [each.status if isinstance(each, Published) else type(each) for each in outcomes]
     assert statuses == [PublishStatus.STORED, PublishStatus.DUPLICATE, ConflictError]
 
@@ -190,10 +192,10 @@ async def test_acknowledgements_share_a_transaction_too(
     topic: BrokerTopic, producer: User, consumer: User
 ) -> None:
     """Acknowledgements of many callers are answered one by one."""
-    published = await get_writer().publish([publication(producer) for _ in range(20)])
+    published = await current().writer.publish([publication(producer) for _ in range(20)])
     ids = [each.message.message_id for each in published if isinstance(each, Published)]
     caller = Caller(consumer)
-    acknowledge = get_writer().acknowledge.one
+    acknowledge = current().writer.acknowledge_one
     done = await asyncio.gather(
         *(acknowledge(Acknowledging(caller, "topic", each)) for each in ids)
     )

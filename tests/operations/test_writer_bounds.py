@@ -10,12 +10,14 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from dasf_broker import app_settings, database
+from dasf_broker.concurrency.batching import BOUNDS
 from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations import writer as writer_module
-from dasf_broker.operations.writer import BATCH_BYTES, GroupCommit, close_writer, get_writer
+from dasf_broker.operations.writer import GroupCommit
+from dasf_broker.runtime import current
 from tests.operations.recorder import Recorder, asked, held_up
-from tests.operations.streams import publication, until
+from tests.operations.streams import publication
 
 #: So short that nothing else happens while it lasts; the thread is held up for longer.
 SOON = 0.5
@@ -39,7 +41,7 @@ async def test_one_more_than_may_wait_is_told_at_once(recorder: Recorder) -> Non
     for _ in range(100):
         with pytest.raises(UnavailableError, match="more to write"):
             await commit.one("one more")
-    assert (commit._items, len(commit._waiting)) == (limit, limit)
+    assert (commit.items, len(commit._waiting)) == (limit, limit)
     assert not any(each.done() for each in waiting)
     recorder.may_go_on.set()
     outcomes = await asyncio.gather(*waiting)
@@ -70,13 +72,13 @@ async def test_bytes_are_counted(recorder: Recorder, settings: Settings) -> None
         await commit.one("y")
     recorder.may_go_on.set()
     await asyncio.gather(*waiting)
-    assert commit._bytes == 0
+    assert commit.bytes == 0
     assert await commit.one("y") == "Y"
 
 
 async def test_a_batch_is_bounded_in_bytes(recorder: Recorder) -> None:
     """Two that are large together are written one after the other."""
-    commit = GroupCommit(recorder, lambda item: BATCH_BYTES if item == "large" else 1)
+    commit = GroupCommit(recorder, lambda item: BOUNDS.bytes if item == "large" else 1)
     waiting = await asked(commit, [["first"], ["a"], ["large"], ["b"], ["c"]], recorder)
     recorder.may_go_on.set()
     await asyncio.gather(*waiting)
@@ -104,7 +106,7 @@ async def test_everybody_is_answered_in_time(recorder: Recorder, settings: Setti
     assert [(type(each), "Nothing was changed" in str(each)) for each in others] == [
         (UnavailableError, True)
     ] * 2
-    assert (commit._items, commit._bytes) == (0, 0)
+    assert (commit.items, commit.bytes) == (0, 0)
     settings.DASF_DATABASE_TIMEOUT = 30
     recorder.may_go_on.set()
     assert await commit.one("next") == "NEXT"
@@ -136,7 +138,7 @@ async def test_what_comes_too_late_is_not_complained_about(
     [waiting] = await asked(commit, [["first"]], recorder)
     await asyncio.gather(waiting, return_exceptions=True)
     recorder.may_go_on.set()
-    await until(lambda: commit._task is not None and commit._task.done())
+    await commit.idle()
     assert caplog.text == ""
 
 
@@ -160,10 +162,10 @@ async def test_closing_finishes_what_was_given(recorder: Recorder) -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_the_writer_of_a_loop_is_closed(topic: BrokerTopic, producer: User) -> None:
     """What it was given is in the database then; a new one comes when it is needed."""
-    await close_writer()  # there is none
-    asking = asyncio.create_task(get_writer().publish.one(publication(producer)))
+    await current().close_writer()  # there is none
+    asking = asyncio.create_task(current().writer.publish_one(publication(producer)))
     await asyncio.sleep(0)
-    await close_writer()
+    await current().close_writer()
     assert await database.read(BrokerMessage.objects.count) == 1
     await asking
-    await get_writer().publish.one(publication(producer))
+    await current().writer.publish_one(publication(producer))

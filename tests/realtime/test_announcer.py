@@ -18,8 +18,8 @@ from dasf_broker.realtime import announcer
 from dasf_broker.realtime.announcer import (
     INLINE_LIMIT,
     announce,
+    announce_from_running_loop,
     announce_on_commit,
-    at_home,
     group_name,
 )
 from tests.realtime.conftest import message, until
@@ -54,7 +54,7 @@ def layer(monkeypatch: pytest.MonkeyPatch) -> RecordingLayer:
     """Return the channel layer that announcements go to, in a process without a server."""
     layer = RecordingLayer()
     monkeypatch.setattr(announcer, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(announcer, "_home", announcer._Home())
+    monkeypatch.setattr(announcer, "_process", announcer._Process())
     monkeypatch.setattr(announcer, "_threads", announcer._Threads())
     return layer
 
@@ -140,7 +140,7 @@ def test_hanging_layer_is_given_up(
 
 async def test_threads_announce_through_the_home_loop(layer: RecordingLayer) -> None:
     """What a thread announces is sent from the server's loop, in order."""
-    at_home()
+    announce_from_running_loop()
     events = [message(sequence) for sequence in range(1, 51)]
 
     def in_a_thread() -> None:
@@ -155,10 +155,10 @@ async def test_threads_announce_through_the_home_loop(layer: RecordingLayer) -> 
 
 async def test_a_running_home_is_kept(layer: RecordingLayer) -> None:
     """A short-lived loop in a thread does not become home instead of the server's."""
-    at_home()
+    announce_from_running_loop()
 
     async def elsewhere() -> None:
-        at_home()
+        announce_from_running_loop()
         announce([message(1)])
 
     await asyncio.to_thread(lambda: asyncio.run(elsewhere()))
@@ -171,7 +171,7 @@ async def test_slow_layer_has_a_bounded_queue(
 ) -> None:
     """What a stuck channel layer cannot take is not announced, and later events are."""
     monkeypatch.setattr(announcer, "SEND_QUEUE", 3)
-    at_home()
+    announce_from_running_loop()
     gate = asyncio.Event()
     layer.before_sending = gate.wait
     announce([message(1)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from dasf_broker.domain.events import MessagePublished
-from dasf_broker.realtime import group_membership, probe
+from dasf_broker.realtime import group_membership
 from dasf_broker.realtime import hub as hub_module
 from dasf_broker.realtime.announcer import group_name
 from dasf_broker.realtime.hub import Hub
@@ -159,7 +159,7 @@ async def test_flushed_layer_is_noticed(
     hub: Hub, layer: FakeLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hub that does not hear itself joins all its groups again, though nothing was missed."""
-    monkeypatch.setattr(probe, "PATIENCE", 0.05)
+    monkeypatch.setattr(group_membership, "PROBE_TIMEOUT", 0.05)
     async with hub.subscription(1, MESSAGES), hub.subscription(2, MESSAGES):
         for _ in range(3):
             await hub._groups.probe()

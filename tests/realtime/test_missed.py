@@ -9,7 +9,7 @@ import pytest
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import MessagePublished, TopicPonged, to_wire
 from dasf_broker.realtime import announcer
-from dasf_broker.realtime.announcer import announce, at_home, flush
+from dasf_broker.realtime.announcer import announce, announce_from_running_loop, flush
 from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.mailbox import Mailbox
 from tests.realtime.conftest import FakeLayer, message
@@ -35,8 +35,8 @@ async def layer(monkeypatch: pytest.MonkeyPatch) -> LossyLayer:
     """Return the channel layer of the hub and of who announces."""
     layer = LossyLayer()
     monkeypatch.setattr(announcer, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(announcer, "_home", announcer._Home())
-    at_home()
+    monkeypatch.setattr(announcer, "_process", announcer._Process())
+    announce_from_running_loop()
     return layer
 
 
@@ -88,7 +88,7 @@ async def test_others_are_not_told(hub: Hub, layer: LossyLayer) -> None:
         await _announce(layer, 1, times=0)
         await _announce(layer, 1)
         await layer.settled()
-        assert mailbox.take_dropped() == 0
+        assert mailbox.missed == 0
 
 
 async def test_unnumbered_is_delivered(hub: Hub, layer: LossyLayer) -> None:
@@ -123,7 +123,7 @@ async def _announce(layer: LossyLayer, count: int, *, times: int = 1) -> None:
 async def _taken(mailbox: Mailbox) -> list[int]:
     """Take all that waits; return what was missed before each."""
     missed = []
-    lost = mailbox.take_dropped()
+    lost, mailbox.missed = mailbox.missed, 0
     for _ in range(len(mailbox)):
         await mailbox.get()
         missed.append(0)

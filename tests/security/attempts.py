@@ -17,7 +17,7 @@ from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topic, pong
-from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.runtime import current
 from testproject.asgi import application
 from tests.doors.clients import DoorClient
 from tests.doors.dasf.frames import ask, message
@@ -251,7 +251,7 @@ def _is_answered(socket: Socket) -> bool:
 
 
 def _is_heard(topic: BrokerTopic) -> bool:
-    room = get_hub()._rooms.get(topic.pk)
+    room = current().hub.subscribers(topic.pk)
     return room is not None and any(each._waiter is not None for each in room.mailboxes)
 
 

@@ -19,9 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.subscriptions.hub_access import close_hub
-from dasf_broker.operations.writer import close_writer
 from dasf_broker.permissions import Right, grant
+from dasf_broker.runtime import current
 from dasf_broker.transports.connection.limits import open_sockets
 from testproject.asgi import application
 from tests.doors.clients import key_of
@@ -140,6 +139,6 @@ async def _with_hub(running: Coroutine[Any, Any, Any]) -> Any:
     try:
         return await running
     finally:
-        await close_hub()
-        await close_writer()
+        await current().close_hub()
+        await current().close_writer()
         await until(lambda: asyncio.all_tasks() == before)

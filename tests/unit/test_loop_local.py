@@ -6,7 +6,7 @@ import asyncio
 import gc
 import weakref
 
-from dasf_broker.concurrency.loop_local import PerLoop
+from dasf_broker.concurrency.loop_local import LoopLocal
 
 
 class Thing:
@@ -15,7 +15,7 @@ class Thing:
 
 def test_each_loop_has_its_own() -> None:
     """The same one all the time, and another one for another loop."""
-    things = PerLoop(Thing)
+    things = LoopLocal(Thing)
 
     async def get_two() -> list[Thing]:
         return [things.get(), things.get()]
@@ -28,7 +28,7 @@ def test_each_loop_has_its_own() -> None:
 
 def test_it_goes_with_its_loop() -> None:
     """Nothing is left of a loop that is over."""
-    things = PerLoop(Thing)
+    things = LoopLocal(Thing)
 
     async def get() -> weakref.ref[Thing]:
         return weakref.ref(things.get())
@@ -36,14 +36,3 @@ def test_it_goes_with_its_loop() -> None:
     made = asyncio.run(get())
     gc.collect()
     assert made() is None
-
-
-async def test_looking_makes_nothing() -> None:
-    """What is there can be seen and taken; what is not there is not made for that."""
-    things = PerLoop(Thing)
-    assert things.peek() is None
-    assert things.take() is None
-    made = things.get()
-    assert things.peek() is made
-    assert things.take() is made
-    assert things.peek() is None

@@ -13,11 +13,12 @@ from dasf_broker.operations.upkeep.schedule import (
     Report,
     begin,
     due,
-    keep_house,
     new_holder,
+    run_regularly,
 )
+from dasf_broker.runtime import current
 
-BUSY = "Another housekeeper is at work; nothing to do here."
+BUSY = "Another process is at work; nothing to do here."
 
 
 class Command(BrokerCommand):
@@ -37,7 +38,7 @@ examples:
 Server processes do this by themselves, unless DASF_HOUSEKEEPING = False.
 
 exit code:
-  0  done, or another housekeeper is at work
+  0  done, or another process is at work
   1  the database does not answer
 """
 
@@ -51,7 +52,7 @@ exit code:
             self.stdout.flush()
 
         if loop:
-            run_until_ended(lambda: keep_house(tell))
+            run_until_ended(lambda: run_regularly(current(), tell))
         else:
             tell(self._once())
 

@@ -16,8 +16,9 @@ from dasf_broker.management.base import BrokerCommand, add_user_option, person
 from dasf_broker.management.terminal import run_until_ended
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscriptions.messages import Received, StartPosition, messages
-from dasf_broker.operations.writer import get_writer
+from dasf_broker.operations.subscriptions.messages import StartPosition, messages
+from dasf_broker.realtime.mailbox import Delivery
+from dasf_broker.runtime import current
 
 
 class Command(BrokerCommand):
@@ -71,6 +72,7 @@ exit code:
     async def _listen(self, caller: Caller, count: int | None, options: dict[str, Any]) -> None:
         slug, types = options["slug"], options["types"]
         stream = messages(
+            current(),
             caller,
             slug,
             start=StartPosition(options["start"].upper()),
@@ -91,17 +93,17 @@ exit code:
 
     async def _acknowledge(self, caller: Caller, slug: str, message: MessagePublished) -> None:
         try:
-            await get_writer().acknowledge.one(Acknowledging(caller, slug, message.message_id))
+            await current().writer.acknowledge_one(Acknowledging(caller, slug, message.message_id))
         except BrokerError as error:
             # It comes again with the next subscription: no reason to stop listening now.
             self.stderr.write(f"{message.message_id} is not acknowledged: {error}")
 
-    def _show(self, received: Received, *, as_json: bool) -> None:
+    def _show(self, received: Delivery, *, as_json: bool) -> None:
         message = received.message
-        if received.dropped and not as_json:
-            self.stderr.write(f"{received.dropped} messages were missed: this terminal is slow.")
+        if received.missed and not as_json:
+            self.stderr.write(f"{received.missed} messages were missed: this terminal is slow.")
         if as_json:
-            facts = {"publishTime": message.publish_time, "missed": received.dropped}
+            facts = {"publishTime": message.publish_time, "missed": received.missed}
             self.write_json(dict(message.content) | facts)
         else:
             self.stdout.write(_line(message))

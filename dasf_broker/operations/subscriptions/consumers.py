@@ -1,13 +1,12 @@
 """Consumers come and go: what that means for their topic.
 
-Nothing is written while a consumer only listens. What a process knows of others it learns from
-the answers to a ping.
+Nothing is written while a consumer only listens. What a process knows of the consumers of others
+it learns from the answers to a ping.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -16,7 +15,6 @@ from uuid import UUID
 from django.utils import timezone
 
 from dasf_broker import database
-from dasf_broker.concurrency.loop_local import PerLoop
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
 from dasf_broker.exceptions import (
     BrokerError,
@@ -27,8 +25,8 @@ from dasf_broker.exceptions import (
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topic, pong
-from dasf_broker.operations.subscriptions.hub_access import get_hub
-from dasf_broker.operations.subscriptions.shared_access import let_in
+from dasf_broker.operations.subscriptions.services import Services
+from dasf_broker.operations.subscriptions.shared_access import shared_access
 from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.mailbox import Mailbox
 
@@ -38,28 +36,19 @@ GARBAGE_DELAY = timedelta(minutes=10)
 #: Seconds between looks for a topic that nobody announced.
 LOOK_INTERVAL = 5.0
 
-#: Seconds between the signs of life of a topic's consumers that one process writes down.
-PONG_STEP = 5.0
-
-#: Leavings that are being written down.
-_leaving: set[asyncio.Task[None]] = set()
-
-#: What was written down lately by each event loop, oldest first: topic, last ping, when.
-_noted: PerLoop[dict[tuple[str, UUID | None], float]] = PerLoop(dict)
-
 
 @asynccontextmanager
-async def present(topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
-    """Listen to a topic's messages as a consumer, as long as the context lasts.
+async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
+    """Receive a topic's messages as a consumer, as long as the context lasts.
 
     Yields the mailbox and the sequence behind which it receives everything.
     """
-    hub, is_answering = get_hub(), True
+    hub, is_answering = services.hub, True
     try:
         async with hub.subscription(topic.pk, {MessagePublished}) as opened:
             # Read now: it may have been marked since the topic was loaded.
             if topic.is_response_topic and await database.read(_is_marked, topic.pk):
-                await database.write(arrived, topic.pk)
+                await database.write(note_arrival, topic.pk)
             yield opened
     except UnavailableError:
         is_answering = False
@@ -69,14 +58,12 @@ async def present(topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
         if is_missed and not hub.listeners(topic.pk, MessagePublished):
             # Beside us: it is a cancelled subscriber that leaves, or one who waited for the
             # database already and is not to wait for it again.
-            leaving = asyncio.create_task(_note_leaving(hub, topic.pk))
-            _leaving.add(leaving)
-            leaving.add_done_callback(_leaving.discard)
+            departure = services.consumer_log.depart(_note_departure(hub, topic.pk))
             if is_answering:
-                await asyncio.shield(leaving)
+                await asyncio.shield(departure)
 
 
-async def wait_until_consumable(caller: Caller, slug: str) -> None:
+async def wait_until_consumable(services: Services, caller: Caller, slug: str) -> None:
     """Wait until there is such a topic and the caller may consume from it.
 
     A client listens for answers before its first request creates the topic for them. Missing,
@@ -87,8 +74,8 @@ async def wait_until_consumable(caller: Caller, slug: str) -> None:
     BadInputError
         This is not a slug: it would be waited for in vain.
     """
-    async with get_hub().subscription(DIRECTORY, {TopicAppeared}) as (mailbox, _):
-        while not await _may_consume(caller, slug):
+    async with services.hub.subscription(DIRECTORY, {TopicAppeared}) as (mailbox, _):
+        while not await _may_consume(services, caller, slug):
             try:
                 async with asyncio.timeout(LOOK_INTERVAL):
                     while (news := await mailbox.get()) is not None:
@@ -98,8 +85,10 @@ async def wait_until_consumable(caller: Caller, slug: str) -> None:
                 pass
 
 
-async def note_sign_of_life(caller: Caller, slug: str, last_ping: UUID | None) -> None:
-    """Take an acknowledgement for a pong: who acknowledges is alive.
+async def note_sign_of_life(
+    services: Services, caller: Caller, slug: str, last_ping: UUID | None
+) -> None:
+    """Take an acknowledgement for a pong: a consumer that acknowledges is alive.
 
     Not each is written down, but the first after a ping, and then one for all consumers of this
     process in a while.
@@ -109,22 +98,18 @@ async def note_sign_of_life(caller: Caller, slug: str, last_ping: UUID | None) -
     last_ping
         The id of the last ping that the consumer was sent.
     """
-    noted, now = _noted.get(), time.monotonic()
-    while noted and noted[oldest := next(iter(noted))] < now - PONG_STEP:
-        del noted[oldest]
-    if (slug, last_ping) not in noted:
-        noted[slug, last_ping] = now
+    if services.consumer_log.is_due(slug, last_ping):
         with suppress(BrokerError):  # the acknowledgement is fine all the same
             await database.write(pong, caller, slug)
 
 
-def arrived(topic_id: int) -> None:
+def note_arrival(topic_id: int) -> None:
     """Note that a consumer listens: the topic is needed."""
     marked = BrokerTopic.objects.filter(pk=topic_id, garbage_collect_on__isnull=False)
     marked.update(garbage_collect_on=None)
 
 
-def left(topic_id: int) -> None:
+def note_last_departure(topic_id: int) -> None:
     """Note that the last consumer of this process has gone.
 
     A response topic is due for removal, once nothing is outstanding; consumers of another topic
@@ -141,11 +126,11 @@ def left(topic_id: int) -> None:
         BrokerTopic.objects.filter(pk=topic_id).update(garbage_collect_on=due)
 
 
-async def _note_leaving(hub: Hub, topic_id: int) -> None:
+async def _note_departure(hub: Hub, topic_id: int) -> None:
     with suppress(BrokerError):
-        await database.write(left, topic_id)
+        await database.write(note_last_departure, topic_id)
         if hub.listeners(topic_id, MessagePublished):  # somebody came meanwhile
-            await database.write(arrived, topic_id)
+            await database.write(note_arrival, topic_id)
 
 
 def _is_marked(topic_id: int) -> bool:
@@ -153,9 +138,9 @@ def _is_marked(topic_id: int) -> bool:
     return bool(marked.exists())
 
 
-async def _may_consume(caller: Caller, slug: str) -> bool:
+async def _may_consume(services: Services, caller: Caller, slug: str) -> bool:
     try:
-        (await let_in(caller, slug)).to_consume()
+        (await shared_access(services, caller, slug)).to_consume()
     except (NotFoundError, ForbiddenError):
         return False
     return True

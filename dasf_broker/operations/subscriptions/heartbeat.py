@@ -1,4 +1,4 @@
-"""Watch a topic's heartbeat: its pings, its pongs, and what they say about its availability."""
+"""Subscribe to a topic's heartbeat: pings, pongs, and what they say about its availability."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscriptions.hub_access import get_hub, topic_now
-from dasf_broker.operations.subscriptions.revocation import Need, guarded
-from dasf_broker.operations.subscriptions.shared_access import let_in
+from dasf_broker.operations.subscriptions.hub_access import current_topic
+from dasf_broker.operations.subscriptions.revocation import Need, end_when_revoked
+from dasf_broker.operations.subscriptions.services import Services
+from dasf_broker.operations.subscriptions.shared_access import shared_access
 from dasf_broker.realtime.mailbox import Mailbox
 
 
-async def pings(caller: Caller, slug: str) -> AsyncIterator[TopicPinged]:
+async def pings(services: Services, caller: Caller, slug: str) -> AsyncIterator[TopicPinged]:
     """Yield the pings of a topic, for consumers that answer them.
 
     Raises
@@ -29,27 +30,27 @@ async def pings(caller: Caller, slug: str) -> AsyncIterator[TopicPinged]:
     BadInputError, NotFoundError, ForbiddenError
         Not a slug; not visible; the caller may not consume.
     """
-    found = (await let_in(caller, slug)).to_consume()
-    async with _listening(found, {TopicPinged}, "may_consume") as mailbox:
+    found = (await shared_access(services, caller, slug)).to_consume()
+    async with _listening(services, found, {TopicPinged}, "may_consume") as mailbox:
         while (delivery := await mailbox.get()) is not None:
             yield delivery.event  # type: ignore[misc]
 
 
-async def pongs(caller: Caller, slug: str) -> AsyncIterator[TopicPonged]:
-    """Yield the answers of a topic's consumers. Who may see the topic may listen.
+async def pongs(services: Services, caller: Caller, slug: str) -> AsyncIterator[TopicPonged]:
+    """Yield the answers of a topic's consumers. Everybody who may see the topic may listen.
 
     Raises
     ------
     BadInputError, NotFoundError
         Not a slug; not visible.
     """
-    found = await let_in(caller, slug)
-    async with _listening(found, {TopicPonged}, "is_visible") as mailbox:
+    found = await shared_access(services, caller, slug)
+    async with _listening(services, found, {TopicPonged}, "is_visible") as mailbox:
         while (delivery := await mailbox.get()) is not None:
             yield delivery.event  # type: ignore[misc]
 
 
-async def availability(caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
+async def availability(services: Services, caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
     """Yield the topic as it is now, then each time its availability changed.
 
     A ping makes a topic offline until it is answered. That is not reported before its consumers
@@ -60,15 +61,15 @@ async def availability(caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
     BadInputError, NotFoundError
         Not a slug; not visible.
     """
-    found = await let_in(caller, slug)
+    found = await shared_access(services, caller, slug)
     topic_id = found.topic.pk
-    async with _listening(found, {TopicPinged, TopicPonged}, "is_visible") as mailbox:
-        topic = await topic_now(topic_id)
+    async with _listening(services, found, {TopicPinged, TopicPonged}, "is_visible") as mailbox:
+        topic = await current_topic(services, topic_id)
         reported = _heartbeat(topic)
         yield topic
         while True:
             await _wait_for_change(mailbox, topic)
-            topic = await topic_now(topic_id)
+            topic = await current_topic(services, topic_id)
             if not _is_answer_pending(topic) and _heartbeat(topic) != reported:
                 reported = _heartbeat(topic)
                 yield topic
@@ -76,10 +77,10 @@ async def availability(caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
 
 @asynccontextmanager
 async def _listening(
-    found: Access, kinds: Collection[type[Event]], need: Need
+    services: Services, found: Access, kinds: Collection[type[Event]], need: Need
 ) -> AsyncIterator[Mailbox]:
-    async with get_hub().subscription(found.topic.pk, kinds) as (mailbox, _):
-        with guarded(found, mailbox, need):
+    async with services.hub.subscription(found.topic.pk, kinds) as (mailbox, _):
+        with end_when_revoked(services, found, mailbox, need):
             yield mailbox
 
 

@@ -1,4 +1,4 @@
-"""The hub of each event loop, and how it reads the database."""
+"""How a hub, and who subscribes through it, read the database."""
 
 from __future__ import annotations
 
@@ -8,40 +8,26 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from dasf_broker import database
-from dasf_broker.concurrency.batching import Gathering
-from dasf_broker.concurrency.loop_local import PerLoop
 from dasf_broker.domain.events import DIRECTORY, MessagePublished
 from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.publish import message_event
+from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.realtime.hub import Hub
 
 
-def _make_hub() -> Hub:
-    layer = get_channel_layer()
-    if layer is None:
-        raise UnavailableError("The broker has no channel layer: set CHANNEL_LAYERS.")
-    return Hub(layer, _load_heads, _load_messages)
-
-
-_hubs = PerLoop(_make_hub)
-
-
-def get_hub() -> Hub:
-    """Return the hub of the running event loop.
+def make_hub() -> Hub:
+    """Return a hub for the running event loop.
 
     Raises
     ------
     UnavailableError
         No channel layer is configured.
     """
-    return _hubs.get()
-
-
-async def close_hub() -> None:
-    """Close the hub of the running event loop, if it has one."""
-    if (hub := _hubs.take()) is not None:
-        await hub.close()
+    layer = get_channel_layer()
+    if layer is None:
+        raise UnavailableError("The broker has no channel layer: set CHANNEL_LAYERS.")
+    return Hub(layer, _load_heads, _load_messages)
 
 
 def load_topic(topic_id: int) -> BrokerTopic:
@@ -59,15 +45,15 @@ def load_topic(topic_id: int) -> BrokerTopic:
     return topic
 
 
-async def topic_now(topic_id: int) -> BrokerTopic:
-    """Do as :func:`load_topic`, for all who ask at once in one query.
+async def current_topic(services: Services, topic_id: int) -> BrokerTopic:
+    """Return a topic as it is now: one query for all who ask at once.
 
     Raises
     ------
     NotFoundError, UnavailableError
         It was deleted; the database does not answer.
     """
-    topic = await _topics.get(topic_id)
+    topic = await services.lookup(_load_topics).get(topic_id)
     if topic is None:
         raise NotFoundError("The topic was deleted.")
     return topic
@@ -76,9 +62,6 @@ async def topic_now(topic_id: int) -> BrokerTopic:
 def _load_topics(topic_ids: Collection[int]) -> Mapping[int, BrokerTopic]:
     topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
     return topics.in_bulk(topic_ids)
-
-
-_topics: Gathering[int, BrokerTopic] = Gathering(_load_topics)
 
 
 def heads(topic_ids: Collection[int]) -> Mapping[int, int]:

@@ -1,4 +1,4 @@
-"""Listen to a topic: first what is outstanding, then what happens, nothing twice.
+"""Subscribe to a topic: first what is outstanding, then what happens, nothing twice.
 
 "Subscribe, then fetch": the mailbox is opened before the database is read, so that nothing can
 fall between the two; what comes both ways is recognised by its sequence.
@@ -20,17 +20,18 @@ from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import message_event
-from dasf_broker.operations.subscriptions.consumers import present
+from dasf_broker.operations.subscriptions.consumers import consuming
 from dasf_broker.operations.subscriptions.hub_access import load_topic, stored_messages
-from dasf_broker.operations.subscriptions.revocation import guarded
-from dasf_broker.operations.subscriptions.shared_access import let_in
-from dasf_broker.realtime.mailbox import Delivery, Mailbox
-from dasf_broker.realtime.page_size import Pace
+from dasf_broker.operations.subscriptions.revocation import end_when_revoked
+from dasf_broker.operations.subscriptions.services import Services
+from dasf_broker.operations.subscriptions.shared_access import shared_access
+from dasf_broker.realtime.mailbox import Delivery
+from dasf_broker.realtime.page_size import read_missing
 
 #: Rows of a backlog read at a time, at most.
 PAGE = 200
 
-#: What a subscriber gets who does not say.
+#: What a subscriber gets that names no types.
 _FOR_PEOPLE = frozenset(MessageType) - MACHINE_TYPES
 
 
@@ -45,36 +46,23 @@ class StartPosition(StrEnum):
     EARLIEST = "EARLIEST"
 
 
-@dataclass(slots=True)
-class Received:
-    """A message as one subscriber gets it."""
-
-    delivery: Delivery
-    #: How many messages of a topic that stores nothing were lost before this one, because the
-    #: subscriber was too slow.
-    dropped: int = 0
-
-    @property
-    def message(self) -> MessagePublished:
-        """The message itself, shared with the other subscribers of this process."""
-        assert isinstance(self.delivery.event, MessagePublished)
-        return self.delivery.event
-
-
 async def messages(
+    services: Services,
     caller: Caller,
     slug: str,
     *,
     start: StartPosition = StartPosition.OUTSTANDING,
     after: str | None = None,
     types: Collection[MessageType] | None = None,
-) -> AsyncIterator[Received]:
+) -> AsyncIterator[Delivery]:
     """Yield the messages of a topic, for ever.
 
     Parameters
     ----------
+    services
+        Of the running event loop.
     caller
-        Who listens; needs the right to consume.
+        The subscriber; needs the right to consume.
     slug
         The topic.
     start
@@ -93,7 +81,7 @@ async def messages(
     ForbiddenError, NotFoundError
         Later, too: the right was taken away, or the topic deleted.
     """
-    found = (await let_in(caller, slug)).to_consume()
+    found = (await shared_access(services, caller, slug)).to_consume()
     backlog = _Backlog(
         topic_id=found.topic.pk,
         reader_id=None if start is StartPosition.EARLIEST and after is None else caller.user.pk,
@@ -102,38 +90,26 @@ async def messages(
     )
     # Known before the mailbox opens: what is published from then on is read, or heard.
     position = _first_position(found.topic, start, after)
-    async with present(found.topic) as (mailbox, live_from):
-        with guarded(found, mailbox, "may_consume"):
+    async with consuming(services, found.topic) as (mailbox, live_from):
+        with end_when_revoked(services, found, mailbox, "may_consume"):
             # Who is up to date, as most are after a restart, need not read what they have.
             is_behind = position < live_from
             while True:
                 mailbox.catch_up()
                 if is_behind:
-                    async for row in _missed(mailbox, backlog, position):
+                    async for row in read_missing(backlog.load, position, most=PAGE):
                         position = row.sequence or position
-                        yield Received(Delivery(row))
+                        mailbox.check()
+                        yield Delivery(row)
                 while delivery := mailbox.take() or await mailbox.get():
-                    message: Any = delivery.event
+                    message = delivery.message
                     if message.sequence is not None:
                         if message.sequence <= position:
                             continue
                         position = message.sequence
                     if message.message_type in backlog.types:
-                        yield Received(delivery, mailbox.take_dropped())
+                        yield mailbox.with_missed(delivery)
                 is_behind = True
-
-
-async def _missed(
-    mailbox: Mailbox, backlog: _Backlog, position: int
-) -> AsyncIterator[MessagePublished]:
-    pace = Pace(PAGE)
-    while page := await database.read(backlog.read, position, pace.rows):
-        pace.note(page)
-        for row in page:
-            assert row.sequence is not None
-            position = row.sequence
-            mailbox.check()
-            yield row
 
 
 # --- where a subscription begins --------------------------------------------------------------
@@ -149,6 +125,10 @@ class _Backlog:
     types: frozenset[MessageType]
     #: Whether what is gone from the backlog is an error: whoever resumes counts on all of it.
     must_be_complete: bool
+
+    async def load(self, position: int, limit: int) -> list[MessagePublished]:
+        """Do as :meth:`read`, in a reading thread."""
+        return await database.read(self.read, position, limit)
 
     def read(self, position: int, limit: int) -> list[MessagePublished]:
         """Return the next page behind a sequence, in order.

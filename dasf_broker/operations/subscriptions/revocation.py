@@ -13,10 +13,11 @@ from typing import Any, Literal, TypeAlias
 from django.contrib.auth import get_user_model
 
 from dasf_broker import database
-from dasf_broker.concurrency.sweeper import Patrol
+from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.exceptions import ForbiddenError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
+from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.permissions import rights_of
 from dasf_broker.realtime.mailbox import Mailbox
 
@@ -28,7 +29,7 @@ Need: TypeAlias = Literal["may_consume", "is_visible"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Listener:
+class _Subscription:
     """A live subscription."""
 
     user_id: Any
@@ -38,19 +39,22 @@ class _Listener:
     mailbox: Mailbox
 
 
-def guarded(found: Access, mailbox: Mailbox, need: Need) -> AbstractContextManager[None]:
+def end_when_revoked(
+    services: Services, found: Access, mailbox: Mailbox, need: Need
+) -> AbstractContextManager[None]:
     """End the subscription behind a mailbox when its subscriber is no longer allowed.
 
     Nothing is delivered from then on, not even what was waiting.
     """
     user, topic = found.caller.user, found.topic
-    return _patrol.over(_Listener(user.pk, topic.pk, topic.slug, need, mailbox))
+    subscription = _Subscription(user.pk, topic.pk, topic.slug, need, mailbox)
+    return services.sweeper.include(RIGHTS, subscription)
 
 
-async def _look(listeners: Collection[_Listener]) -> None:
-    pairs = {(each.user_id, each.topic_id) for each in listeners}
+async def _look(subscriptions: Collection[_Subscription]) -> None:
+    pairs = {(each.user_id, each.topic_id) for each in subscriptions}
     table = await database.read(_rights, pairs)
-    for each in listeners:
+    for each in subscriptions:
         rights = table.get((each.user_id, each.topic_id))
         # Of a topic that is gone the hub tells by itself.
         if rights is not None and not getattr(rights, each.need):
@@ -70,4 +74,5 @@ def _rights(pairs: Collection[tuple[Any, int]]) -> dict[tuple[Any, int], Any]:
     return dict(rights_of(known))
 
 
-_patrol = Patrol("dasf-vigil", _look, INTERVAL)
+#: The rights behind all live subscriptions.
+RIGHTS: Sweep[_Subscription] = Sweep("dasf-rights", _look, INTERVAL)

@@ -15,16 +15,16 @@ from django.db.models import Q
 from django.utils import timezone
 
 from dasf_broker import app_settings, database
-from dasf_broker.concurrency.loop_local import PerLoop
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.heartbeat import ping_topic
 from dasf_broker.operations.storage import deduplication, settlement
-from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.operations.upkeep import retention
 from dasf_broker.operations.upkeep.lease import release_lease, take_lease
-from dasf_broker.realtime.announcer import at_home
+from dasf_broker.realtime.announcer import announce_from_running_loop
+from dasf_broker.realtime.hub import Hub
 
 logger = logging.getLogger(__name__)
 
@@ -156,42 +156,23 @@ def _pings(now: datetime) -> Iterator[int]:
 # --- beside a server --------------------------------------------------------------------------
 
 
-def _make_task() -> asyncio.Task[None]:
-    task = asyncio.create_task(keep_house(), name="dasf-housekeeper")
-    # The task knows its loop: as long as it is kept here, so is the loop.
-    task.add_done_callback(lambda _: _tasks.take())
-    return task
-
-
-_tasks = PerLoop(_make_task)
-
-
-def start() -> None:
-    """Start the housekeeping of the running event loop, unless it runs or is not wanted."""
-    if app_settings.DASF_HOUSEKEEPING:
-        _tasks.get()
-
-
-async def stop() -> None:
-    """Stop the housekeeping of the running event loop; the work at hand is given back."""
-    if (task := _tasks.peek()) is not None:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def keep_house(on_round: Callable[[Report | None], None] | None = None) -> None:
+async def run_regularly(
+    services: Services, on_round: Callable[[Report | None], None] | None = None
+) -> None:
     """Do the housekeeping each minute, for ever, whatever goes wrong.
 
     Parameters
     ----------
+    services
+        Of the running event loop.
     on_round
-        Called after each round with what was done; with nothing if another one was at it.
+        Called after each round with what was done; with nothing if another process was at it.
     """
-    at_home()
+    announce_from_running_loop()
     holder = new_holder()
     while True:
         try:
-            await keep_needed_topics()
+            await keep_needed_topics(services.hub)
             report = await _one_round(holder)
         except BrokerError as error:  # the database, most likely: it will come back
             logger.warning("Housekeeping was put off: %s", error)
@@ -203,12 +184,11 @@ async def keep_house(on_round: Callable[[Report | None], None] | None = None) ->
         await asyncio.sleep(INTERVAL)
 
 
-async def keep_needed_topics() -> None:
+async def keep_needed_topics(hub: Hub) -> None:
     """Take the mark for removal off the topics that consumers of this process listen to.
 
     Another process may have marked one: it knows of its own consumers only.
     """
-    hub = get_hub()
     needed = [each for each in hub.topics if hub.listeners(each, MessagePublished)]
     for start_ in range(0, len(needed), settlement.STEP):
         await database.write(_unmark, needed[start_ : start_ + settlement.STEP])

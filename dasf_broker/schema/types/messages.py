@@ -33,8 +33,8 @@ class Message(relay.Node):
     """A message, from the database or fresh from the channel layer alike."""
 
     event: strawberry.Private[MessagePublished]
-    #: Rendered results by operation, where several subscribers are sent this same object.
-    renderings: strawberry.Private[dict[Any, str]] = dataclasses.field(default_factory=dict)
+    #: Of the delivery: results by operation, where several subscribers are sent the same event.
+    memo: strawberry.Private[dict[Any, Any]] = dataclasses.field(default_factory=dict)
     missed: int = strawberry.field(
         default=0,
         description="In a subscription: how many messages right before this one were lost, "

@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
-from dasf_broker import app_settings
-from dasf_broker.concurrency.sweeper import Patrol
+from dasf_broker import app_settings, runtime
+from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.transports.connection.handshake import Send
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ async def outlet(send: Send) -> AsyncIterator[Outlet]:
     try:
         async with asyncio.timeout(None) as deadline:
             made = Outlet(send, deadline)
-            with _patrol.over(made):
+            with runtime.current().sweeper.include(SENDS, made):
                 yield made
     except TimeoutError:
         if not deadline.expired():
@@ -97,5 +97,5 @@ async def _look(outlets: Collection[Outlet]) -> None:
         each.give_up_if_stuck(now, limit)
 
 
-#: Once a second.
-_patrol = Patrol("dasf-outlets", _look, 1.0)
+#: What is sent on all connections, looked at once a second.
+SENDS: Sweep[Outlet] = Sweep("dasf-sends", _look, 1.0)

@@ -146,11 +146,11 @@ def _result(
     operation: _Operation, event: Any, context: Context, key: Any
 ) -> str | asyncio.Future[str]:
     """Return the result for an event, from who with the same key needed it first."""
-    renderings: dict[Any, str | asyncio.Future[str]] = getattr(event, "renderings", {})
-    found = renderings.get(key)
+    memo: dict[Any, str | asyncio.Future[str]] = getattr(event, "memo", {})
+    found = memo.get(key)
     if found is None:
         made = operation.render(event, context)
-        found = renderings[key] = made if isinstance(made, str) else asyncio.ensure_future(made)
+        found = memo[key] = made if isinstance(made, str) else asyncio.ensure_future(made)
     return found
 
 

@@ -24,7 +24,7 @@ from dasf_broker.operations.rate_limits import admit
 from dasf_broker.operations.subscriptions.consumers import note_sign_of_life, wait_until_consumable
 from dasf_broker.operations.subscriptions.messages import messages
 from dasf_broker.operations.topics import store_api_info
-from dasf_broker.operations.writer import get_writer
+from dasf_broker.runtime import current
 from dasf_broker.transports.connection.handshake import Receive, Scope, Send
 from dasf_broker.transports.json_codec import read_json, write_json
 from dasf_broker.transports.websocket.dasf_protocol import DasfSocket, Frame, Outcome
@@ -45,7 +45,7 @@ class ProducerSocket(DasfSocket):
             frame["messageId"] = str(envelope.message_id)  # the answer names it
             return Publication(caller, self.slug, envelope)
 
-        return await _each(frames, publication, get_writer().publish)
+        return await _each(frames, publication, current().writer.publish)
 
 
 class ConsumerSocket(DasfSocket):
@@ -71,9 +71,9 @@ class ConsumerSocket(DasfSocket):
         def acknowledging(frame: Frame) -> Acknowledging:
             return Acknowledging(caller, self.slug, check_uuid(frame.get("messageId")))
 
-        outcomes = await _each(frames, acknowledging, get_writer().acknowledge)
+        outcomes = await _each(frames, acknowledging, current().writer.acknowledge)
         if None in outcomes:
-            await note_sign_of_life(caller, self.slug, self._last_ping)
+            await note_sign_of_life(current(), caller, self.slug, self._last_ping)
         return outcomes
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
@@ -83,7 +83,7 @@ class ConsumerSocket(DasfSocket):
     async def _deliver(self) -> None:
         while True:
             try:
-                await wait_until_consumable(self.caller, self.slug)
+                await wait_until_consumable(current(), self.caller, self.slug)
                 await self._follow()
             except BadInputError:
                 return  # not a slug: there will never be such a topic
@@ -92,12 +92,12 @@ class ConsumerSocket(DasfSocket):
                 await asyncio.sleep(RETRY)
 
     async def _follow(self) -> None:
-        stream = messages(self.caller, self.slug, types=frozenset(MessageType))
+        stream = messages(current(), self.caller, self.slug, types=frozenset(MessageType))
         async with aclosing(stream) as received:  # type: ignore[type-var]
             async for each in received:
                 if each.message.message_type is MessageType.PING:
                     self._last_ping = each.message.message_id
-                await self.send_text(each.delivery.view(_delivered))
+                await self.send_text(each.made(_delivered))
 
 
 class StatusPingSocket(DasfSocket):

@@ -18,9 +18,9 @@ from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping
 from dasf_broker.operations.storage.settlement import collect_garbage
-from dasf_broker.operations.subscriptions import consumers
-from dasf_broker.operations.subscriptions.hub_access import get_hub
+from dasf_broker.operations.subscriptions import consumer_log, consumers
 from dasf_broker.permissions import Right, grant
+from dasf_broker.runtime import current
 from dasf_broker.signals import topic_ponged
 from tests.conftest import MakeTopic
 from tests.doors.dasf.conftest import OpenDasf
@@ -92,7 +92,7 @@ async def test_new_request_puts_it_off(
     dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User
 ) -> None:
     """A request that wants its answer there needs the topic for another day."""
-    await database.write(consumers.left, answers.pk)
+    await database.write(consumers.note_last_departure, answers.pk)
     assert (await database.read(fresh, answers)).garbage_collect_on is not None
     source = await dasf("topic", producer)
     await source.send({"properties": {"response_topic": "answers"}, "payload": ""})
@@ -111,7 +111,7 @@ async def test_leaving_races_with_coming(
 ) -> None:
     """A consumer that comes while the last one's leaving is noted keeps the topic."""
     may_go_on, is_held = threading.Event(), threading.Event()
-    note_left = consumers.left
+    note_left = consumers.note_last_departure
 
     def hold(topic_id: int) -> None:
         is_held.set()
@@ -120,7 +120,7 @@ async def test_leaving_races_with_coming(
 
     first = await dasf("answers/a", producer)
     await until_heard(answers)
-    monkeypatch.setattr(consumers, "left", hold)
+    monkeypatch.setattr(consumers, "note_last_departure", hold)
     leaving = asyncio.create_task(first.close())
     await until(is_held.is_set)
     # Not by a socket: its token is written, and the writing thread is held.
@@ -163,7 +163,7 @@ async def test_acknowledgements_are_pongs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who acknowledges is alive: one pong for the acknowledgements of three consumers."""
-    monkeypatch.setattr(consumers, "PONG_STEP", 3600)  # however long they take here
+    monkeypatch.setattr(consumer_log, "PONG_STEP", 3600)  # however long they take here
     sockets = [await dasf(f"topic/{name}", consumer) for name in "abc"]
     await until_heard(topic, by=3)
     await database.write(ping, Caller(producer), "topic")
@@ -208,13 +208,13 @@ async def test_idle_consumers_cost_nothing(
     assert threading.active_count() <= threads
     assert (await database.read(_rows)) == rows + 50  # the tokens that the test made
     with queries_of_all_threads() as queries:
-        await get_hub().look()
+        await current().hub.look()
     assert len(queries) == 1
 
 
 async def _listen() -> None:
     topics = BrokerTopic.objects.with_response_info()
-    async with consumers.present(await database.read(topics.get, slug="answers")) as (
+    async with consumers.consuming(current(), await database.read(topics.get, slug="answers")) as (
         mailbox,
         _,
     ):
