@@ -55,9 +55,13 @@ def settings() -> str:
     """Return all settings, each with its default and meaning."""
     from dasf_broker.app_settings import DEFAULTS
 
-    sections = []
+    sections: list[str] = []
+    theme = None
     for name, setting in DEFAULTS.items():
-        section = f"## {name}\n\n{setting.meaning}\n\nDefault: {_default(setting.default)}"
+        if setting.theme != theme:
+            theme = setting.theme
+            sections.append(f"## {theme}")
+        section = f"### {name}\n\n{setting.meaning}\n\nDefault: {_default(setting.default)}"
         kind = f" · type: `{_annotation(name)}`"
         sections.append(section + kind)
     return "\n\n".join(sections)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 import threading
 from typing import Any
 
@@ -96,6 +98,23 @@ async def test_the_end_does_not_wait_for_ever(
     stuck.set()
     for told in ("Writing was not", "Announcing failed", "Leaving the", "1 threads still wait"):
         assert told in caplog.text
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+async def test_process_is_tuned_where_that_is_wanted(is_wanted: bool, settings: Settings) -> None:
+    """The whole process of a host is changed by its own setting only."""
+    settings.DASF_TUNE_PROCESS = is_wanted
+    interval = sys.getswitchinterval()
+    server = Lifespan()
+    try:
+        assert await server.say("startup") == "lifespan.startup.complete"
+        assert (sys.getswitchinterval() < interval) is is_wanted
+        assert bool(gc.get_freeze_count()) is is_wanted
+    finally:
+        gc.unfreeze()
+        sys.setswitchinterval(interval)
+    await server.say("shutdown")
+    await server.serving
 
 
 async def test_a_server_that_cannot_start_says_so(

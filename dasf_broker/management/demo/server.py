@@ -15,6 +15,7 @@ from django.core.management.base import CommandError
 
 from dasf_broker.management.demo.feeds import FEEDS, keep_running
 from dasf_broker.management.demo.places import HOST
+from dasf_broker.transports.lifespan import tune_process
 
 
 def listen(port: int) -> socket.socket:
@@ -61,6 +62,7 @@ async def _serve(listening: socket.socket, url: str, on_ready: Callable[[], None
     with _ended_by_signals(server) as ended:
         while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn has no event
             await asyncio.sleep(0.02)
+        tune_process()
         on_ready()
         clients = [
             asyncio.create_task(keep_running(service, feed, url)) for service, feed in FEEDS.items()
