@@ -73,7 +73,7 @@ def hand_over(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
     Returns
     -------
     Future
-        Done when the thread is. Nobody needs to wait for it; cancelling it changes nothing.
+        Done when the thread is. It need not be awaited; cancelling it changes nothing.
     """
     return WRITING.hand_over(partial(function, *args, **kwargs))
 
@@ -86,7 +86,7 @@ def not_done() -> UnavailableError:
 
 
 def perhaps_done() -> UnavailableError:
-    """Return the error for what may have been written, though nobody could say so."""
+    """Return the error for what may or may not have been written."""
     return UnavailableError(
         "The broker's database did not answer in time: it may or may not have been written. "
         "Try again; with the same messageId nothing is written twice."
@@ -94,7 +94,7 @@ def perhaps_done() -> UnavailableError:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tell whether the database does not answer, which all who need it would meet."""
+    """Tell whether the database does not answer, as all callers would find out."""
     return isinstance(error, UnavailableError)
 
 
@@ -122,7 +122,7 @@ def close(timeout: float = CLOSE_TIMEOUT) -> None:
 class _Surroundings:
     """What surrounds each call to the database."""
 
-    #: For a call that began, and of which nobody knows whether it was done.
+    #: For a call that began, and may or may not have been done.
     unfinished: Callable[[], UnavailableError]
     #: How many threads there are at most; without it, as ``DASF_DATABASE_THREADS`` says.
     threads: int | None = None

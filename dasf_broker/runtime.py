@@ -68,7 +68,7 @@ class Runtime:
         return make_hub()
 
     def lookup(self, load: Callable[[Collection[Key]], Mapping[Key, Value]]) -> Lookup[Key, Value]:
-        """Return the lookup that reads with a function: one query for all who ask at once."""
+        """Return the lookup that reads with a function, once for all concurrent callers."""
         if load not in self._lookups:
             self._lookups[load] = Lookup(database.READING, load, database.is_outage)
         return self._lookups[load]

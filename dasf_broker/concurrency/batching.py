@@ -1,7 +1,7 @@
 """Batches: what concurrent callers of an event loop ask for is done for all of them at once.
 
 While a thread works on one batch the next one gathers, so that the cost of a transaction or of a
-query is shared by as many callers as there are, and a single caller waits for nobody.
+query is shared by all of them, and a single caller does not wait for others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Batcher(Generic[Item, Result]):
     """Gathers the items of concurrent callers, and hands them to a batch operation in a thread.
 
     A thread takes a batch when it begins with it, so that what waits is in one queue, and can be
-    withdrawn. A caller who goes away takes nothing back: what was handed in is done.
+    withdrawn. What was handed in is done, also when its caller has gone.
 
     Only the event loop that made it may use it.
 
@@ -100,7 +100,7 @@ class Batcher(Generic[Item, Result]):
         if not self._is_busy:
             self._is_busy = True
             self._idle.clear()
-            # In the next turn: who asks in this one is in the same batch.
+            # In the next turn: all that is asked for in this one is in the same batch.
             loop.call_soon(self._pool.put, self)
         late = partial(self._give_up, request)
         return await within(self._pool.surroundings.timeout, request.results, late)
@@ -182,7 +182,7 @@ class Batcher(Generic[Item, Result]):
             if outage is None:
                 [outcome] = self._do([request])
                 if isinstance(outcome, BaseException) and self._is_outage(outcome):
-                    outage = outcome  # nobody waits for it again and again
+                    outage = outcome  # the others do not wait for it again and again
             yield outcome if outage is None else outage
 
     def _count(self, request: _Request[Item, Result], sign: int) -> None:
@@ -191,9 +191,9 @@ class Batcher(Generic[Item, Result]):
 
 
 class Lookup(Generic[Key, Value]):
-    """Reads values by their keys, with one query for all who ask at once.
+    """Reads values by their keys, with one query for all callers who ask at once.
 
-    Nothing is remembered: a caller gets what was there after they asked.
+    Nothing is remembered: a caller gets what is there after the question.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Threads that work for event loops, which must not wait themselves.
 
-What a thread does may take longer than anybody wants to wait, and a thread cannot be stopped. So
-a caller is answered in time, and the thread goes on by itself. There are never more threads than
-a pool's size; a call whose time is over before it begins is taken out of the queue.
+A call may take longer than its caller wants to wait, and a thread cannot be stopped. So the caller
+is answered in time, and the thread goes on by itself. There are never more threads than a pool's
+size; a call whose time is over before it begins is taken out of the queue.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Surroundings(Protocol):
         """Return the error for a call that did not even begin."""
 
     def unfinished(self) -> Exception:
-        """Return the error for a call that began, and of which nobody knows whether it was done."""
+        """Return the error for a call that began, and may or may not have been done."""
 
 
 class ThreadPool:
-    """Some threads that work off one queue, in the order of its items' coming.
+    """Some threads that work off one queue, first in, first out.
 
     Not a ``ThreadPoolExecutor``: the interpreter waits for the threads of one at its end, also
     for those that wait for a database in vain; and what is cancelled there stays in the queue.
@@ -103,7 +103,7 @@ class ThreadPool:
         Returns
         -------
         Future
-            Done when the thread is. Nobody needs to wait for it; cancelling it changes nothing.
+            Done when the thread is. It need not be awaited; cancelling it changes nothing.
         """
         call = _Call(self, function)
         self.put(call)

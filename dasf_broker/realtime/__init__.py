@@ -1,1 +1,1 @@
-"""The delivery: moves events from who announces them to who listens. Knows no tables."""
+"""The delivery: moves events from their announcement to local subscribers. Knows no tables."""

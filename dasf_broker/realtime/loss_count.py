@@ -1,6 +1,6 @@
-"""Makes the loss of messages visible that are stored nowhere.
+"""Makes the loss of messages visible that are not stored.
 
-What is stored has a sequence, and whoever misses something reads it again. What is not stored is
+A stored message has a sequence, and a subscriber that misses it reads it. What is not stored is
 numbered by each process that announces it, topic by topic; a number that does not follow the one
 before tells the hubs how many were lost on the way.
 """

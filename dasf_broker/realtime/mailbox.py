@@ -50,10 +50,10 @@ class Delivery:
 class Mailbox:
     """Deliveries waiting for one subscriber.
 
-    It holds a bounded number of them and of bytes, whoever is slow. A stored message that finds
-    it full empties it: the subscriber *lags* and reads the database from its own position, which
-    costs no memory. Anything else that finds it full pushes out the oldest, which is counted in
-    ``missed``.
+    It holds a bounded number of them and of bytes, however slow the subscriber is. A stored
+    message that finds it full empties it: the subscriber *lags* and reads the database from its
+    own position, which costs no memory. Anything else that finds it full pushes out the oldest,
+    which is counted in ``missed``.
 
     Only the event loop of the hub may touch it.
 

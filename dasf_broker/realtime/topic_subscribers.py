@@ -1,4 +1,4 @@
-"""What a hub knows of one topic: who listens here, and how far they were served."""
+"""What a hub knows of one topic: its local subscribers, and how far they were served."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TopicSubscribers:
         self.deliver(event)
 
     def deliver(self, event: Event) -> None:
-        """Put an event into the mailboxes of all who want its kind."""
+        """Put an event into the mailboxes of all subscribers that want its kind."""
         delivery = Delivery(event)
         for mailbox in self.mailboxes:
             if type(event) in mailbox.kinds:

@@ -1,4 +1,4 @@
-"""Who acknowledged which of many messages, and how many somebody still has to."""
+"""The acknowledgements of many messages, and how many a user still owes."""
 
 from __future__ import annotations
 

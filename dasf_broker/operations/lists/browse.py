@@ -68,7 +68,7 @@ def list_topics(
 ) -> Page[BrokerTopic]:
     """Return a page of the topics that the caller may see.
 
-    Three queries. Who holds few rights among many topics does not pay for the many: theirs, and
+    Three queries. A caller with few rights among many topics does not pay for the many: theirs, and
     a page of public ones, are put together. Where rights are many a page is soon full.
     """
     cut = Cut.of(order.value, request, topic_decoder(order))

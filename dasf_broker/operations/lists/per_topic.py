@@ -101,7 +101,7 @@ def list_source_messages(
     Parameters
     ----------
     may_consume_source
-        Who may not consume the source topics sees only their own requests.
+        A caller that may not consume the source topics sees only their own requests.
     """
     # Found by the response topic: the source topic, or the user, may have many more messages.
     links: Any = ResponseTopic.source_messages.through.objects

@@ -33,7 +33,7 @@ from dasf_broker.realtime.mailbox import Mailbox
 #: How long a response topic outlives its last consumer, once nothing is outstanding.
 GARBAGE_DELAY = timedelta(minutes=10)
 
-#: Seconds between looks for a topic that nobody announced.
+#: Seconds between two looks for a topic that was not announced.
 LOOK_INTERVAL = 5.0
 
 
@@ -56,8 +56,8 @@ async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tup
     finally:
         is_missed = topic.is_response_topic or topic.supports_dasf
         if is_missed and not hub.listeners(topic.pk, MessagePublished):
-            # Beside us: it is a cancelled subscriber that leaves, or one who waited for the
-            # database already and is not to wait for it again.
+            # In a task of its own: the subscriber may be cancelled, or may have waited for the
+            # database already, and is not to wait for it again.
             departure = services.consumer_log.depart(_note_departure(hub, topic.pk))
             if is_answering:
                 await asyncio.shield(departure)

@@ -37,7 +37,7 @@ async def pings(services: Services, caller: Caller, slug: str) -> AsyncIterator[
 
 
 async def pongs(services: Services, caller: Caller, slug: str) -> AsyncIterator[TopicPonged]:
-    """Yield the answers of a topic's consumers. Everybody who may see the topic may listen.
+    """Yield the answers of a topic's consumers. All callers that may see the topic may subscribe.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How a hub, and who subscribes through it, read the database."""
+"""How a hub and its subscribers read the database."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load_topic(topic_id: int) -> BrokerTopic:
 
 
 async def current_topic(services: Services, topic_id: int) -> BrokerTopic:
-    """Return a topic as it is now: one query for all who ask at once.
+    """Return a topic as it is now: one query for all callers who ask at once.
 
     Raises
     ------

@@ -92,7 +92,7 @@ async def messages(
     position = _first_position(found.topic, start, after)
     async with consuming(services, found.topic) as (mailbox, live_from):
         with end_when_revoked(services, found, mailbox, "may_consume"):
-            # Who is up to date, as most are after a restart, need not read what they have.
+            # A subscriber that is up to date, as most are after a restart, need not read.
             is_behind = position < live_from
             while True:
                 mailbox.catch_up()
@@ -123,7 +123,7 @@ class _Backlog:
     #: Leave out what this user acknowledged; ``None``: leave out nothing.
     reader_id: Any
     types: frozenset[MessageType]
-    #: Whether what is gone from the backlog is an error: whoever resumes counts on all of it.
+    #: Whether what is gone from the backlog is an error: a client that resumes counts on it.
     must_be_complete: bool
 
     async def load(self, position: int, limit: int) -> list[MessagePublished]:

@@ -38,4 +38,4 @@ class Services(Protocol):
     def lookup(
         self, load: Callable[[Collection[Key]], Mapping[Key, Value]], /
     ) -> Lookup[Key, Value]:
-        """Return the lookup that reads with a function: one query for all who ask at once."""
+        """Return the lookup that reads with a function, once for all concurrent callers."""

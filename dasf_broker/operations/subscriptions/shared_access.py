@@ -1,4 +1,4 @@
-"""Access for subscribers: those who come at once, after a restart say, are looked up together."""
+"""Access for subscribers: those that come at once, after a restart say, are looked up together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def shared_access(services: Services, caller: Caller, slug: str) -> Access
     found = await services.lookup(_look_up).get((caller, check_slug(slug)))
     if found is None:
         raise NotFoundError.topic(slug)
-    return replace(found, caller=caller)  # the same user, who may have come twice
+    return replace(found, caller=caller)  # of the same user, perhaps with another address
 
 
 def _look_up(wanted: Collection[_Wanted]) -> Mapping[_Wanted, Access]:
