@@ -12,7 +12,7 @@ from django.test import AsyncClient, Client
 from pytest_django import Settings
 
 from dasf_broker import auth
-from dasf_broker.auth import failures
+from dasf_broker.auth import failures, identity
 from dasf_broker.exceptions import RateLimitedError, UnauthenticatedError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations import rate_limits
@@ -96,7 +96,7 @@ async def test_the_database_is_spared(monkeypatch: pytest.MonkeyPatch) -> None:
             await auth.identify_token("Bearer wrong", address=HERE)
     with pytest.raises(RateLimitedError):
         await auth.identify_token("Bearer wrong", address=HERE)
-    monkeypatch.setattr(auth, "_owners", None)
+    monkeypatch.setattr(identity, "runtime", None)
     with pytest.raises(RateLimitedError) as refused:
         await auth.identify_token("Bearer wrong", address=HERE)
     assert 1 <= refused.value.retry_after <= 30
