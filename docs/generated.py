@@ -83,9 +83,9 @@ def errors() -> str:
 
 def closings() -> str:
     """Return all codes that close a socket."""
-    from dasf_broker.transports.connection.close_codes import Close
+    from dasf_broker.transports.connection.close_codes import CloseCode
 
-    rows = [[f"`{c.code}`", c.meaning, "yes" if c.retry else "no"] for c in Close]
+    rows = [[f"`{c.value}`", c.meaning, "yes" if c.retry else "no"] for c in CloseCode]
     return _table(["close code", "meaning", "try again"], rows)
 
 

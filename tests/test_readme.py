@@ -28,7 +28,7 @@ from dasf_broker.permissions import Right
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.signals import message_published
-from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.connection.close_codes import CloseCode
 from dasf_broker.transports.graphql.execution import GraphQLRequest, operation_type
 from dasf_broker.transports.graphql.shared_results import stream
 from tests import readme
@@ -138,7 +138,7 @@ def test_code_tables() -> None:
     """The tables have every code of an error, and every code that closes a socket."""
     codes = {kind.code for kind in exceptions.BrokerError.__subclasses__()}
     assert readme.first_column("code") == codes | {exceptions.INTERNAL}
-    assert readme.first_column("close code") == {str(close.code) for close in Close}
+    assert readme.first_column("close code") == {str(close.value) for close in CloseCode}
 
 
 def test_rule_and_right_tables() -> None:

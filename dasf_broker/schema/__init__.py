@@ -90,7 +90,7 @@ class Schema(strawberry.Schema):
         mark_plain_fields(self._schema)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
-        """Log nothing here: :func:`.errors.present` logs what nobody expected, with its id."""
+        """Log nothing here: :mod:`dasf_broker.answers` logs what nobody expected, with its id."""
 
 
 @strawberry.type(name="Query", description="What can be asked.")

@@ -1,56 +1,60 @@
-"""Errors as clients get them: a text for people, a stable code for programs, nothing leaked."""
+"""Errors in the form that GraphQL clients get: text, place, code, and nothing leaked."""
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import uuid4
 
-from django.db import InterfaceError, OperationalError
 from graphql import GraphQLError
 
-from dasf_broker.exceptions import INTERNAL, BadInputError, BrokerError, UnavailableError
+from dasf_broker.answers import Answer, answer_to
+from dasf_broker.exceptions import BadInputError
+from dasf_broker.schema.limits.errors import InvalidDocumentError
 
-logger = logging.getLogger(__name__)
+#: Characters of a text of graphql-core, at most: it repeats values that the client chose.
+MAX_MESSAGE = 1024
 
-#: graphql-core's guesses name types and fields that the caller may not know.
-_SUGGESTION = re.compile(r"\s*Did you mean [^?]*\?", re.DOTALL)
+#: The beginning of graphql-core's guesses. They name types and fields that the caller may not know.
+_SUGGESTION = "Did you mean "
 
 
-def present(errors: Iterable[GraphQLError]) -> list[dict[str, Any]]:
-    """Return GraphQL errors as they go to the client.
+def format_errors(errors: Iterable[Exception]) -> list[dict[str, Any]]:
+    """Return errors as they go to the client.
 
-    The broker's own errors keep their text and code. Errors in the document or its variables
-    become ``BAD_INPUT``. Anything else becomes ``INTERNAL`` with an id under which the log
-    holds the rest.
+    What graphql-core finds wrong in a document or its variables becomes ``BAD_INPUT``. All else is
+    answered by :func:`dasf_broker.answers.answer_to`.
     """
-    return [_present(error) for error in errors]
+    return [_format(part) for error in errors for part in _parts(error)]
 
 
-def _present(error: GraphQLError) -> dict[str, Any]:
-    cause = _cause(error)
-    shown: dict[str, Any] = {"message": _SUGGESTION.sub("", error.message)}
+def _parts(error: Exception) -> Sequence[Exception]:
+    return error.errors if isinstance(error, InvalidDocumentError) else [error]
+
+
+def format_answer(answer: Answer) -> dict[str, Any]:
+    """Return an answer as a GraphQL error without a place in the document."""
+    return {"message": answer.message, "extensions": answer.extensions}
+
+
+def _format(error: Exception) -> dict[str, Any]:
+    if not isinstance(error, GraphQLError):
+        return format_answer(answer_to(error))
+    if (cause := _cause(error)) is not None:
+        answer = answer_to(cause)
+        message, extensions = answer.message, answer.extensions
+    else:
+        message = _without_suggestions(error.message)
+        extensions = {**(error.extensions or {}), "code": BadInputError.code}
+    return {"message": message, **_places(error), "extensions": extensions}
+
+
+def _places(error: GraphQLError) -> dict[str, Any]:
+    places: dict[str, Any] = {}
     if error.locations:
-        shown["locations"] = [location.formatted for location in error.locations]
+        places["locations"] = [location.formatted for location in error.locations]
     if error.path is not None:
-        shown["path"] = error.path
-    match cause:
-        case None:
-            shown["extensions"] = {**(error.extensions or {}), "code": BadInputError.code}
-        case BrokerError():
-            shown["message"] = str(cause)
-            shown["extensions"] = cause.extensions
-        case OperationalError() | InterfaceError():
-            _log(cause, log_id := uuid4().hex[:12])
-            shown["message"] = "The broker's database does not answer now; try again."
-            shown["extensions"] = {"code": UnavailableError.code, "logId": log_id}
-        case _:
-            _log(cause, log_id := uuid4().hex[:12])
-            shown["message"] = f"Something went wrong here; the server's log has it as {log_id}."
-            shown["extensions"] = {"code": INTERNAL, "logId": log_id}
-    return shown
+        places["path"] = error.path
+    return places
 
 
 def _cause(error: GraphQLError) -> BaseException | None:
@@ -65,5 +69,13 @@ def _cause(error: GraphQLError) -> BaseException | None:
     return cause
 
 
-def _log(cause: BaseException, log_id: str) -> None:
-    logger.error("A GraphQL operation failed (log id %s).", log_id, exc_info=cause)
+def _without_suggestions(message: str) -> str:
+    """Return a text without its guesses; a guess that is cut off goes, too."""
+    kept, rest = "", message[:MAX_MESSAGE]
+    while (start := rest.find(_SUGGESTION)) >= 0:
+        end = rest.find("?", start)
+        if end < 0 and len(message) <= MAX_MESSAGE:
+            break
+        kept += rest[:start].rstrip()
+        rest = rest[end + 1 :] if end >= 0 else ""
+    return kept + rest

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.connection.close_codes import CloseCode
 from tests import services
 from tests.acceptance.clients import GraphQLSocket, Http, RefusedError, graphql_socket, http_client
 from tests.acceptance.load import PUBLISH, load
@@ -77,7 +77,7 @@ async def test_postgresql_is_frozen(tmp_path: Path) -> None:
                 with frozen(postgres):
                     closing = asyncio.create_task(_closed(graphql_socket(server, keys["both"])))
                     outcomes = await asyncio.gather(*(_refusal(ask()) for ask in asking))
-                    assert await closing == Close.TRY_AGAIN_LATER.code
+                    assert await closing == CloseCode.TRY_AGAIN_LATER
                 for seconds, code, _ in outcomes:
                     assert (code, seconds < PROMISED) == ("UNAVAILABLE", True), outcomes
                 await _when_it_answers(http)

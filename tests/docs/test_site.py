@@ -11,7 +11,7 @@ import pytest
 
 from dasf_broker import exceptions
 from dasf_broker.app_settings import DEFAULTS
-from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.connection.close_codes import CloseCode
 from tests.docs.pages import DOCS, HOW_TO, ROOT, TUTORIAL, read
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(300)]
@@ -39,7 +39,7 @@ def test_generated_parts(site: Path) -> None:
     expected = {
         "settings": set(DEFAULTS),
         "errors": codes | {exceptions.INTERNAL},
-        "closing": {str(close.code) for close in Close},
+        "closing": {str(close.value) for close in CloseCode},
         "commands": {path.stem for path in commands},
         "schema": {"publishMessage", "StoragePolicy", "outstandingMessages", "PublishMany"},
     }

@@ -25,7 +25,7 @@ from dasf_broker.operations.subscriptions import messages as subscriptions
 from dasf_broker.permissions import Right
 from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.schema import schema
-from dasf_broker.schema.errors import present
+from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.transports.graphql.execution import GraphQLRequest
 from dasf_broker.transports.graphql.shared_results import stream
@@ -222,5 +222,5 @@ async def _alone(request: GraphQLRequest, viewer: User) -> list[Any]:
 def _body(result: Any) -> Value:
     body: Value = {"data": result.data}
     if result.errors:
-        body["errors"] = present(result.errors)
+        body["errors"] = format_errors(result.errors)
     return body

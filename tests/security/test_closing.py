@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.connection.close_codes import CloseCode
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -15,11 +15,11 @@ def test_documentation() -> None:
     text = (DOCS / "security.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\d{4})` \| (.+) \| (yes|no) \|$", text, re.MULTILINE)
     assert rows == [
-        (str(close.code), close.meaning, "yes" if close.retry else "no") for close in Close
+        (str(close.value), close.meaning, "yes" if close.retry else "no") for close in CloseCode
     ]
 
 
 def test_codes_are_different() -> None:
     """Each reason has one of its own, in order."""
-    codes = [close.code for close in Close]
+    codes = [close.value for close in CloseCode]
     assert codes == sorted(set(codes))

@@ -11,7 +11,7 @@ from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.db import OperationalError
 from graphql import GraphQLError, parse
 
-from dasf_broker.schema.errors import present
+from dasf_broker.schema.errors import format_errors
 from tests.doors.clients import GraphQLClient, is_refusal
 from tests.doors.test_http import JSON, URL, door
 
@@ -139,11 +139,11 @@ async def test_failure_that_is_known(
 def test_error_of_the_program_is_no_error_of_a_value(kind: type[Exception]) -> None:
     """Only what has a place in the document is taken for a value that could not be read."""
     error = kind("the secret")
-    [shown] = present([GraphQLError(str(error), original_error=error)])
+    [shown] = format_errors([GraphQLError(str(error), original_error=error)])
     assert shown["extensions"]["code"] == "INTERNAL"
     assert "secret" not in json.dumps(shown)
     value = GraphQLError("no date", parse("{ x }"), original_error=ValueError("no date"))
-    assert present([value])[0]["extensions"]["code"] == "BAD_INPUT"
+    assert format_errors([value])[0]["extensions"]["code"] == "BAD_INPUT"
 
 
 def _check(answer: Any, secret: str) -> None:

@@ -1,4 +1,4 @@
-"""Why a document is not executed."""
+"""Why an operation is not executed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from graphql import GraphQLError
 
 
 class InvalidDocumentError(Exception):
-    """The document cannot be executed; ``errors`` says why."""
+    """The operation cannot be executed; ``errors`` says why."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:
         super().__init__(errors)

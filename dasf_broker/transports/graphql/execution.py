@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any
 
-from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationType
+from graphql import DocumentNode, ExecutionResult, OperationType
 from strawberry import Schema
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from dasf_broker.auth import Identity
 from dasf_broker.exceptions import BadInputError, ForbiddenError
-from dasf_broker.schema.errors import present
+from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.schema.execution.documents import Document, DocumentCache, Operation, read_document
 from dasf_broker.schema.execution.executor import build_executor
@@ -24,6 +24,11 @@ _ANSWERED = (StrawberryOperationType.QUERY, StrawberryOperationType.MUTATION)
 _HIDDEN = (
     "This server tells nobody, or only its staff, what its schema is: see DASF_INTROSPECTION. The "
     "broker's own is in the file schema.graphql of its source."
+)
+
+_NEEDS_STREAM = (
+    "Subscriptions need a websocket (graphql-transport-ws, same URL), or the header "
+    "'Accept: text/event-stream'."
 )
 
 
@@ -82,9 +87,9 @@ class Result:
         return "data" in self.body
 
     @classmethod
-    def refused(cls, *errors: GraphQLError) -> Result:
+    def refused(cls, error: Exception) -> Result:
         """Return the result of a request that was not executed."""
-        return cls({"errors": present(errors)})
+        return cls({"errors": format_errors([error])})
 
 
 def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
@@ -119,19 +124,14 @@ async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> 
         document = read_document(schema._schema, request.query)
         operation = _operation(document, request)
     except InvalidDocumentError as error:
-        return Result.refused(*error.errors)
+        return Result.refused(error)
     # Only queries have the fields for it.
     if operation.introspects and not may_introspect(context.caller.user):
-        hidden = ForbiddenError(_HIDDEN)
-        return Result.refused(GraphQLError(str(hidden), original_error=hidden))
+        return Result.refused(ForbiddenError(_HIDDEN))
     if operation.type is OperationType.SUBSCRIPTION:
-        cause = BadInputError(
-            "Subscriptions need a websocket (graphql-transport-ws, same URL), or the header "
-            "'Accept: text/event-stream'."
-        )
-        return Result.refused(GraphQLError(str(cause), original_error=cause))
+        return Result.refused(BadInputError(_NEEDS_STREAM))
     done = await _execute(schema, document.node, request, context)
-    errors = present(done.errors or ())
+    errors = format_errors(done.errors or ())
     if done.data is None and not any("path" in error for error in errors):
         return Result({"errors": errors})
     body: dict[str, Any] = {"data": done.data}

@@ -26,7 +26,7 @@ from strawberry import Schema
 
 from dasf_broker.domain.rates import Activity
 from dasf_broker.operations.rate_limits import admit
-from dasf_broker.schema.errors import present
+from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.schema.execution.documents import load_document
 from dasf_broker.schema.execution.executor import build_executor
@@ -36,14 +36,6 @@ from dasf_broker.transports.graphql.execution import GraphQLRequest
 from dasf_broker.transports.json_codec import write_json
 
 
-class SubscriptionError(Exception):
-    """The subscription cannot begin, or cannot go on; ``errors`` are ready for the client."""
-
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
-        super().__init__(errors)
-        self.errors = errors
-
-
 async def stream(
     schema: Schema, request: GraphQLRequest, context: Context
 ) -> AsyncIterator[tuple[Any, str]]:
@@ -51,8 +43,10 @@ async def stream(
 
     Raises
     ------
-    SubscriptionError
-        The request is wrong, the caller may not subscribe, or the stream broke.
+    InvalidDocumentError
+        The request is wrong.
+    GraphQLError
+        The caller may not subscribe, or the stream broke.
     RateLimitedError
         The caller subscribes too often.
     """
@@ -65,8 +59,8 @@ async def stream(
                 event = await anext(events)
             except StopAsyncIteration:
                 return
-            except Exception as error:
-                raise SubscriptionError(present([operation.located(error)])) from error
+            except Exception as error:  # noqa: BLE001 - it is raised as one of the root field
+                raise operation.located(error) from None
             result = _result(operation, event, context, key)
             # Shielded: who rendered first may go while the others still wait.
             yield event, result if isinstance(result, str) else await asyncio.shield(result)
@@ -83,7 +77,7 @@ class _Operation:
             schema, document, variables=request.variables, operation_name=request.operation_name
         )
         if isinstance(executor, list):
-            raise SubscriptionError(present(executor))
+            raise InvalidDocumentError(executor)
         self._executor = executor
         self._depends_on_viewer = depends_on_viewer(schema._schema, document)
 
@@ -98,7 +92,7 @@ class _Operation:
         created: Any = create_source_event_stream(self._execution(None, context))
         stream = await created if inspect.isawaitable(created) else created
         if isinstance(stream, ExecutionResult):
-            raise SubscriptionError(present(stream.errors or ()))
+            raise InvalidDocumentError(stream.errors or [])
         return stream
 
     def located(self, error: Exception) -> GraphQLError:
@@ -128,10 +122,7 @@ _operations: WeakValueDictionary[Any, _Operation] = WeakValueDictionary()
 
 
 def _operation(schema: Schema, request: GraphQLRequest) -> _Operation:
-    try:
-        document = load_document(schema._schema, request.query)
-    except InvalidDocumentError as error:
-        raise SubscriptionError(present(error.errors)) from None
+    document = load_document(schema._schema, request.query)
     key = (schema, request.query, request.operation_name, write_json(request.variables))
     operation = _operations.get(key)
     if operation is None:
@@ -161,5 +152,5 @@ async def _text_later(result: Awaitable[ExecutionResult]) -> str:
 def _text(result: ExecutionResult) -> str:
     body: dict[str, Any] = {"data": result.data}
     if result.errors:
-        body["errors"] = present(result.errors)
+        body["errors"] = format_errors(result.errors)
     return write_json(body)

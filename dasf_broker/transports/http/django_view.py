@@ -19,22 +19,20 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
-from graphql import GraphQLError, OperationType
+from graphql import OperationType
 from strawberry import Schema
 
 from dasf_broker import app_settings, database
+from dasf_broker.answers import answer_to
 from dasf_broker.auth import Identity, identify, identify_token
 from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.exceptions import (
     BadInputError,
-    BrokerError,
     ForbiddenError,
     PayloadTooLargeError,
-    RateLimitedError,
-    UnauthenticatedError,
-    UnavailableError,
 )
 from dasf_broker.schema import served_schema
+from dasf_broker.schema.errors import format_answer
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.visibility import may_open_page
@@ -63,35 +61,24 @@ _NO_PAGE = (
     "POST."
 )
 
-#: Statuses of requests that come to nothing; all others are answered 400.
-_STATUS = {
-    UnauthenticatedError: 401,
-    ForbiddenError: 403,
-    PayloadTooLargeError: 413,
-    RateLimitedError: 429,
-    UnavailableError: 503,
-    BrokerError: 500,
-}
+T = TypeVar("T")
 
 
-Answer = TypeVar("Answer")
+def _answering_errors(
+    handle: Callable[..., Awaitable[T]],
+) -> Callable[..., Awaitable[T | HttpResponse]]:
+    """Answer every exception of a method by itself: Django could show more than is good."""
 
-
-def _whatever_happens(
-    answer: Callable[..., Awaitable[Answer]],
-) -> Callable[..., Awaitable[Answer | HttpResponse]]:
-    """Answer what nobody expected with a log id, also where Django would show more."""
-
-    @wraps(answer)
-    async def answer_always(self: Any, request: HttpRequest, *args: Any) -> Answer | HttpResponse:
+    @wraps(handle)
+    async def handle_or_refuse(self: Any, request: HttpRequest, *args: Any) -> T | HttpResponse:
         try:
-            return await answer(self, request, *args)
+            return await handle(self, request, *args)
         except SuspiciousOperation:
             return refuse(request, BadInputError("Django does not take such a request."))
-        except Exception as error:  # noqa: BLE001 - it is logged, with the id that the caller gets
-            return _failed(request, error)
+        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+            return refuse(request, error)
 
-    return answer_always
+    return handle_or_refuse
 
 
 @method_decorator(csrf_exempt, name="dispatch")  # checked below, for callers with a cookie only
@@ -130,28 +117,25 @@ class GraphQLView(View):
         response["Allow"] = "POST"
         return response
 
-    @_whatever_happens
+    @_answering_errors
     async def read(self, request: HttpRequest) -> Call | HttpResponse:
         """Return what is asked for and who asks, or the answer if it comes to nothing."""
         # First of all, so that nobody reads a form to find a CSRF token in it.
         if request.method != "GET" and not _is_plain_json(request):
             return refuse(request, BadInputError(f"Send {JSON} in UTF-8, as it is."), status=415)
-        try:
-            identity = await self._identify(request)
-            if request.method == "GET":
-                wanted = GraphQLRequest.read(_in_url(request))
-            else:
-                wanted = GraphQLRequest.read(read_json(_body(request)))
-            context = Context(
-                identity.caller,
-                root_url=_root_url(request),
-                resume_after=request.headers.get("last-event-id"),
-            )
-        except BrokerError as error:
-            return refuse(request, error)
+        identity = await self._identify(request)
+        if request.method == "GET":
+            wanted = GraphQLRequest.read(_in_url(request))
+        else:
+            wanted = GraphQLRequest.read(read_json(_body(request)))
+        context = Context(
+            identity.caller,
+            root_url=_root_url(request),
+            resume_after=request.headers.get("last-event-id"),
+        )
         return Call(identity, wanted, context)
 
-    @_whatever_happens
+    @_answering_errors
     async def _execute(self, request: HttpRequest, call: Call) -> HttpResponse:
         result = await execute(self.schema or served_schema(), call.request, call.context)
         return _respond(request, result, status=200 if _is_fine(request, result) else 400)
@@ -270,8 +254,8 @@ def _respond(request: HttpRequest, result: Result, *, status: int) -> HttpRespon
     )
 
 
-def refuse(request: HttpRequest, error: BrokerError, *, status: int | None = None) -> HttpResponse:
-    """Answer a request that came to nothing.
+def refuse(request: HttpRequest, error: Exception, *, status: int | None = None) -> HttpResponse:
+    """Answer a request that failed as a whole.
 
     Parameters
     ----------
@@ -282,14 +266,9 @@ def refuse(request: HttpRequest, error: BrokerError, *, status: int | None = Non
     status
         Instead of the one that goes with the error.
     """
-    result = Result.refused(GraphQLError(str(error), original_error=error))
-    response = _respond(request, result, status=status or _STATUS.get(type(error), 400))
-    if isinstance(error, RateLimitedError):
-        response["Retry-After"] = str(error.retry_after)
+    answer = answer_to(error)
+    result = Result({"errors": [format_answer(answer)]})
+    response = _respond(request, result, status=status or answer.status)
+    if answer.retry_after is not None:
+        response["Retry-After"] = str(answer.retry_after)
     return response
-
-
-def _failed(request: HttpRequest, error: Exception) -> HttpResponse:
-    result = Result.refused(GraphQLError(str(error), original_error=error))
-    is_unavailable = result.body["errors"][0]["extensions"]["code"] == UnavailableError.code
-    return _respond(request, result, status=503 if is_unavailable else 500)

@@ -7,27 +7,23 @@ Protocol: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import aclosing
 from typing import Any
 
-from graphql import GraphQLError, OperationType
+from graphql import OperationType
 from strawberry import Schema
 
 from dasf_broker import app_settings
 from dasf_broker.auth.revocation import while_valid
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import UnauthenticatedError
-from dasf_broker.schema.errors import present
-from dasf_broker.schema.limits.errors import InvalidDocumentError
+from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.transports.connection.handshake import Receive, Send
 from dasf_broker.transports.connection.send_timeout import outlet
 from dasf_broker.transports.graphql.execution import Call, execute, operation_type
-from dasf_broker.transports.graphql.shared_results import SubscriptionError, stream
+from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import write_json
-
-logger = logging.getLogger(__name__)
 
 #: Nothing is buffered on the way: a proxy that collects events delivers none.
 _HEADERS = [
@@ -68,7 +64,7 @@ class _Stream:
                     if not await self._deliver_while_there():
                         return
             except UnauthenticatedError as error:
-                await self._next_errors(_shown(error))
+                await self._next_error(error)
             await self._write(_COMPLETE)
             await self._send({"type": "http.response.body", "body": b""})
         except OSError:
@@ -105,14 +101,10 @@ class _Stream:
             else:
                 result = await execute(self._schema, self._call.request, self._call.context)
                 await self._next(write_json(result.body))
-        except InvalidDocumentError as error:
-            await self._next_errors(present(error.errors))
-        except SubscriptionError as error:
-            await self._next_errors(error.errors)
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - it is shown, and logged with its id
-            await self._next_errors(_shown(error))
+        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+            await self._next_error(error)
 
     async def _stream(self) -> None:
         results = stream(self._schema, self._call.request, self._call.context)
@@ -124,8 +116,8 @@ class _Stream:
         name = f"id: {cursor}\n" if cursor is not None else ""
         await self._write(f"{name}event: next\ndata: {result}\n\n")
 
-    async def _next_errors(self, errors: list[dict[str, Any]]) -> None:
-        await self._next(write_json({"errors": errors}))
+    async def _next_error(self, error: Exception) -> None:
+        await self._next(write_json({"errors": format_errors([error])}))
 
     async def _write(self, text: str) -> None:
         body = text.encode("ascii")  # `write_json` makes nothing else
@@ -137,7 +129,3 @@ def _cursor(event: Any) -> str | None:
     if not isinstance(event, Message) or event.event.sequence is None:
         return None
     return message_cursor(event.event.topic_id, event.event.sequence)
-
-
-def _shown(error: Exception) -> list[dict[str, Any]]:
-    return present([GraphQLError(str(error), original_error=error)])

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from dasf_broker import app_settings, database
+from dasf_broker.answers import answer_to
 from dasf_broker.domain.envelope import Envelope, MessageType, check_uuid
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.rates import Activity
@@ -121,7 +122,7 @@ class StatusPingSocket(DasfSocket):
             else:
                 await database.write(pong, self.caller, slug)
         except BrokerError as error:
-            return error
+            return answer_to(error)
         return None
 
 
@@ -147,7 +148,7 @@ async def _each(
     items = [draft for draft in drafts if not isinstance(draft, BrokerError)]
     done = iter(await operation(items) if items else ())
     outcomes = [draft if isinstance(draft, BrokerError) else next(done) for draft in drafts]
-    return [outcome if isinstance(outcome, BrokerError) else None for outcome in outcomes]
+    return [answer_to(each) if isinstance(each, BrokerError) else None for each in outcomes]
 
 
 def _delivered(message: MessagePublished) -> str:

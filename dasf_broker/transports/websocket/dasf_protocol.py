@@ -7,25 +7,24 @@ so every refusal is such a result, and none closes the socket.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias, TypedDict
 
 from dasf_broker import app_settings
+from dasf_broker.answers import Answer, answer_to
 from dasf_broker.auth.credentials import Credential
 from dasf_broker.auth.revocation import while_valid
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,
     PayloadTooLargeError,
-    RateLimitedError,
     UnauthenticatedError,
     UnavailableError,
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.transports.connection import origins
-from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.connection.close_codes import CloseCode
 from dasf_broker.transports.connection.handshake import (
     Handshake,
     Receive,
@@ -37,8 +36,6 @@ from dasf_broker.transports.connection.limits import Seat, seat
 from dasf_broker.transports.connection.send_timeout import outlet
 from dasf_broker.transports.json_codec import read_json, write_json
 
-logger = logging.getLogger(__name__)
-
 #: Frames of one client that wait, and that are written together.
 BATCH = 100
 
@@ -47,8 +44,8 @@ BATCH = 100
 LARGE = 64 * 1024
 
 Frame: TypeAlias = dict[str, Any]
-#: What became of a frame: nothing to complain about, or an error.
-Outcome: TypeAlias = BrokerError | None
+#: What became of a frame: nothing to complain about, or what the client is told of an error.
+Outcome: TypeAlias = Answer | None
 
 
 class Result(TypedDict, total=False):
@@ -104,23 +101,16 @@ class DasfSocket:
         await self._receive()  # websocket.connect
         await self._send({"type": "websocket.accept"})
         if not origins.is_allowed(handshake):
-            await self._close(Close.FORBIDDEN)
+            await self._close(CloseCode.FORBIDDEN)
             return
         try:
             with seat(handshake.address) as taken:
                 credential = await self._identify(handshake, taken)
                 del handshake  # with its credential
                 async with while_valid(credential):
-                    await self._work_safely()
-        except UnauthenticatedError:
-            await self._close(Close.UNAUTHORIZED)
-        except UnavailableError:
-            await self._close(Close.TRY_AGAIN_LATER)  # clients do; here they would be deaf for good
-        except RateLimitedError:
-            await self._close(Close.TOO_MANY)
-        except Exception:
-            logger.exception("A DASF websocket failed.")
-            await self._close(Close.INTERNAL_ERROR)
+                    await self._work()
+        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+            await self._close(answer_to(error).close_code)
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
         """Do what the frames ask for; return what became of each, in order."""
@@ -155,13 +145,6 @@ class DasfSocket:
         taken.give_to(identity.caller)
         await self.admit()
         return identity.credential
-
-    async def _work_safely(self) -> None:
-        try:
-            await self._work()
-        except* Exception:
-            logger.exception("A DASF websocket failed.")
-            await self._close(Close.INTERNAL_ERROR)
 
     async def _work(self) -> None:
         waiting: asyncio.Queue[str | None] = asyncio.Queue(BATCH)
@@ -203,22 +186,19 @@ class DasfSocket:
         readable = [frame for frame in frames if not isinstance(frame, BrokerError)]
         try:
             outcomes = iter(await self.handle(readable))
-        except BrokerError as error:
-            outcomes = iter([error] * len(readable))
-        except Exception:
-            logger.exception("The frames of a DASF websocket could not be dealt with.")
-            outcomes = iter([BrokerError("The broker failed; its log says how.")] * len(readable))
+        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+            outcomes = iter([answer_to(error)] * len(readable))
         results = []
         for frame in frames:
             if isinstance(frame, BrokerError):
-                results.append(_result({}, frame))
+                results.append(_result({}, answer_to(frame)))
             elif (outcome := next(outcomes)) is not None or self.confirms:
                 results.append(_result(frame, outcome))
         return results
 
-    async def _close(self, close: Close) -> None:
+    async def _close(self, code: int) -> None:
         with suppress(OSError):
-            await self._send({"type": "websocket.close", "code": close.code})
+            await self._send({"type": "websocket.close", "code": code})
 
 
 def _read(text: str) -> Frame | BrokerError:
@@ -232,7 +212,7 @@ def _read(text: str) -> Frame | BrokerError:
 
 
 def _result(frame: Frame, outcome: Outcome) -> Result:
-    result: Result = {"result": "ok" if outcome is None else f"error: {outcome}"}
+    result: Result = {"result": "ok" if outcome is None else f"error: {outcome.message}"}
     if "messageId" in frame:
         result["messageId"] = frame["messageId"]
     if "context" in frame:

@@ -6,30 +6,24 @@ An ASGI application of its own. Protocol: https://github.com/enisdenjo/graphql-w
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
-from graphql import GraphQLError, OperationType
+from graphql import OperationType
 from strawberry import Schema
 
 from dasf_broker import app_settings
+from dasf_broker.answers import answer_to
 from dasf_broker.auth import Identity
 from dasf_broker.auth.revocation import while_valid
-from dasf_broker.exceptions import (
-    BadInputError,
-    RateLimitedError,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from dasf_broker.exceptions import BadInputError, RateLimitedError
 from dasf_broker.operations.caller import Caller
 from dasf_broker.schema import served_schema
-from dasf_broker.schema.errors import present
+from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.transports.connection import origins
-from dasf_broker.transports.connection.close_codes import Close
+from dasf_broker.transports.connection.close_codes import CloseCode
 from dasf_broker.transports.connection.handshake import (
     Handshake,
     Receive,
@@ -44,10 +38,8 @@ from dasf_broker.transports.graphql.execution import (
     examine,
     execute,
 )
-from dasf_broker.transports.graphql.shared_results import SubscriptionError, stream
+from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import read_json, write_json
-
-logger = logging.getLogger(__name__)
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -83,9 +75,9 @@ class GraphQLWebSocket:
 class _CloseError(Exception):
     """The socket is to be closed; the reason goes to the client."""
 
-    def __init__(self, close: Close, reason: str) -> None:
+    def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
-        self.code = close.code
+        self.code = code
 
 
 class _Socket:
@@ -126,16 +118,12 @@ class _Socket:
                         await self._handle_all()
         except _CloseError as close:
             await self._close(close.code, str(close))
-        except RateLimitedError as error:
-            await self._close(Close.TOO_MANY.code, str(error))
-        except UnauthenticatedError as error:
-            await self._cancel_operations()  # first, so that nothing is delivered any more
-            await self._close(Close.UNAUTHORIZED.code, str(error))
         except OSError:
             pass  # the client has gone in the middle of a frame
-        except Exception:
-            logger.exception("A GraphQL websocket failed.")
-            await self._close(Close.INTERNAL_ERROR.code, "Internal error")
+        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+            await self._cancel_operations()  # first, so that nothing is delivered any more
+            answer = answer_to(error)
+            await self._close(answer.close_code, answer.message)
         finally:
             await self._cancel_operations()
 
@@ -143,9 +131,11 @@ class _Socket:
 
     def _check_handshake(self, is_spoken: bool) -> None:
         if not is_spoken:
-            raise _CloseError(Close.SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {PROTOCOL} is spoken here")
+            raise _CloseError(
+                CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {PROTOCOL} is spoken here"
+            )
         if not self._is_allowed:
-            raise _CloseError(Close.FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
+            raise _CloseError(CloseCode.FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
 
     async def _initialise(self) -> Identity | None:
         """Wait for ``connection_init``; return who it is, or nothing if the client has gone."""
@@ -156,7 +146,7 @@ class _Socket:
                     frame = await self._next_frame()
             except TimeoutError:
                 text = "Connection initialisation timeout"
-                raise _CloseError(Close.INITIALISATION_TIMEOUT, text) from None
+                raise _CloseError(CloseCode.CONNECTION_INITIALISATION_TIMEOUT, text) from None
             if frame is None:
                 return None
             await self._handle(frame)  # that the database is slow is not the client's fault
@@ -164,15 +154,10 @@ class _Socket:
 
     async def _identify(self, payload: Any) -> None:
         if self._handshake is None:
-            raise _CloseError(Close.TOO_MANY, "Too many initialisation requests")
+            raise _CloseError(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
         if payload is not None and not isinstance(payload, dict):
-            raise _CloseError(Close.BAD_REQUEST, "The payload of connection_init is an object")
-        try:
-            self._identity = await identify_socket(self._handshake, payload)
-        except UnauthenticatedError as error:
-            raise _CloseError(Close.UNAUTHORIZED, str(error)) from None
-        except UnavailableError as error:
-            raise _CloseError(Close.TRY_AGAIN_LATER, str(error)) from None
+            raise _CloseError(CloseCode.BAD_REQUEST, "The payload of connection_init is an object")
+        self._identity = await identify_socket(self._handshake, payload)
         self._handshake = None
 
     # --- frames -------------------------------------------------------------------------------
@@ -197,7 +182,7 @@ class _Socket:
         except BadInputError:
             frame = None
         if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
-            raise _CloseError(Close.BAD_REQUEST, "A frame is a JSON object with a `type`")
+            raise _CloseError(CloseCode.BAD_REQUEST, "A frame is a JSON object with a `type`")
         return frame
 
     def _check_size(self, text: str) -> None:
@@ -205,7 +190,9 @@ class _Socket:
         if self._identity is None:
             limit = min(limit, INTRODUCTION)
         if len(text) > limit:
-            raise _CloseError(Close.TOO_BIG, f"A frame has at most {limit} characters here")
+            raise _CloseError(
+                CloseCode.MESSAGE_TOO_BIG, f"A frame has at most {limit} characters here"
+            )
 
     async def _handle(self, frame: dict[str, Any]) -> None:
         match frame["type"]:
@@ -220,25 +207,25 @@ class _Socket:
             case "complete":
                 self._complete(frame)
             case other:
-                raise _CloseError(Close.BAD_REQUEST, f"Unknown frame type {other[:32]!r}")
+                raise _CloseError(CloseCode.BAD_REQUEST, f"Unknown frame type {other[:32]!r}")
 
     async def _subscribe(self, frame: dict[str, Any]) -> None:
         operation_id = _operation_id(frame)
         if self._identity is None:
-            raise _CloseError(Close.UNAUTHORIZED, "Send connection_init first")
+            raise _CloseError(CloseCode.UNAUTHORIZED, "Send connection_init first")
         if operation_id in self._operations:
             raise _CloseError(
-                Close.SUBSCRIBER_EXISTS, f"Subscriber for {operation_id} already exists"
+                CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id} already exists"
             )
         try:
             request = GraphQLRequest.read(frame.get("payload"))
         except BadInputError as error:
-            raise _CloseError(Close.BAD_REQUEST, f"subscribe: {error}") from None
+            raise _CloseError(CloseCode.BAD_REQUEST, f"subscribe: {error}") from None
         try:
             # Here and not where it runs: of frames that come at once the last is one too many.
             await self._check_room()
         except RateLimitedError as error:
-            await self._error(operation_id, _shown(error))
+            await self._error(operation_id, error)
             return
         run = self._run(operation_id, request, self._identity.caller)
         self._operations[operation_id] = asyncio.create_task(run)
@@ -260,14 +247,10 @@ class _Socket:
                 await self._stream(operation_id, request, context)
             else:
                 await self._answer(operation_id, request, context)
-        except InvalidDocumentError as error:
-            await self._error(operation_id, present(error.errors))
-        except SubscriptionError as error:
-            await self._error(operation_id, error.errors)
         except OSError:
             pass  # the client has gone in the middle of a frame; reading will notice
         except Exception as error:  # noqa: BLE001 - one bad operation never ends its siblings
-            await self._error(operation_id, _shown(error))
+            await self._error(operation_id, error)
         finally:
             if self._operations.get(operation_id) is asyncio.current_task():
                 del self._operations[operation_id]
@@ -292,12 +275,15 @@ class _Socket:
     async def _answer(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
         result = await execute(self._schema, request, context)
         if not result.was_executed:
-            await self._error(operation_id, result.body["errors"])
+            await self._errors(operation_id, result.body["errors"])
             return
         await self._send_json({"id": operation_id, "type": "next", "payload": result.body})
         await self._send_json({"id": operation_id, "type": "complete"})
 
-    async def _error(self, operation_id: str, errors: list[dict[str, Any]]) -> None:
+    async def _error(self, operation_id: str, error: Exception) -> None:
+        await self._errors(operation_id, format_errors([error]))
+
+    async def _errors(self, operation_id: str, errors: list[dict[str, Any]]) -> None:
         await self._send_json({"id": operation_id, "type": "error", "payload": errors})
 
     async def _cancel_operations(self) -> None:
@@ -317,14 +303,10 @@ class _Socket:
         await self._send({"type": "websocket.close", "code": code, "reason": shown})
 
 
-def _shown(error: Exception) -> list[dict[str, Any]]:
-    return present([GraphQLError(str(error), original_error=error)])
-
-
 def _operation_id(frame: Mapping[str, Any]) -> str:
     operation_id = frame.get("id")
     if not isinstance(operation_id, str) or not operation_id:
-        raise _CloseError(Close.BAD_REQUEST, "An operation has a text `id`")
+        raise _CloseError(CloseCode.BAD_REQUEST, "An operation has a text `id`")
     if len(operation_id) > LONGEST_ID:
-        raise _CloseError(Close.BAD_REQUEST, f"An `id` has at most {LONGEST_ID} characters")
+        raise _CloseError(CloseCode.BAD_REQUEST, f"An `id` has at most {LONGEST_ID} characters")
     return operation_id

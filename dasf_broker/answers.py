@@ -1,0 +1,102 @@
+"""Turn any exception into what the client is told: the one place, for all transports.
+
+The broker's own errors keep their text and code. A database that does not answer becomes
+``UNAVAILABLE``. Anything else becomes ``INTERNAL``: the client gets a log id and nothing more, and
+the log has the cause under that id.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from django.db import InterfaceError, OperationalError
+
+from dasf_broker.exceptions import (
+    INTERNAL,
+    BrokerError,
+    ForbiddenError,
+    NotFoundError,
+    PayloadTooLargeError,
+    RateLimitedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class _Codes(NamedTuple):
+    """What goes with an error in each protocol."""
+
+    status: HTTPStatus
+    close_code: int
+
+
+#: The close codes are explained in :mod:`dasf_broker.transports.connection.close_codes`.
+_CODES: dict[type[BrokerError], _Codes] = {
+    UnauthenticatedError: _Codes(HTTPStatus.UNAUTHORIZED, 4401),
+    ForbiddenError: _Codes(HTTPStatus.FORBIDDEN, 4403),
+    NotFoundError: _Codes(HTTPStatus.NOT_FOUND, 4400),
+    PayloadTooLargeError: _Codes(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 1009),
+    RateLimitedError: _Codes(HTTPStatus.TOO_MANY_REQUESTS, 4429),
+    UnavailableError: _Codes(HTTPStatus.SERVICE_UNAVAILABLE, 1013),
+}
+_BAD_REQUEST = _Codes(HTTPStatus.BAD_REQUEST, 4400)
+_FAILED = _Codes(HTTPStatus.INTERNAL_SERVER_ERROR, 1011)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client is told of an error, in whichever protocol."""
+
+    #: The text for people.
+    message: str
+    #: The stable ``code`` for programs, and its details.
+    extensions: Mapping[str, Any]
+    #: The HTTP status of a request that failed as a whole.
+    status: HTTPStatus
+    #: The close code of a websocket that ends with the error.
+    close_code: int
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds after which another attempt may succeed, where that is known."""
+        return self.extensions.get("retryAfter")
+
+
+def answer_to(error: BaseException) -> Answer:
+    """Return what a client is told of an exception; log it, if nobody expected it."""
+    match _cause(error):
+        case BrokerError() as cause:
+            return Answer(str(cause), cause.extensions, *_codes(cause))
+        case OperationalError() | InterfaceError() as cause:
+            extensions = {"code": UnavailableError.code, "logId": _log(cause)}
+            text = "The broker's database does not answer now; try again."
+            return Answer(text, extensions, *_CODES[UnavailableError])
+        case cause:
+            log_id = _log(cause)
+            text = f"Something went wrong here; the server's log has it as {log_id}."
+            return Answer(text, {"code": INTERNAL, "logId": log_id}, *_FAILED)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what a task of a group raised, where it is the only one that failed."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        [error] = error.exceptions
+    return error
+
+
+def _codes(error: BrokerError) -> _Codes:
+    known = (_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+    return next(known, _FAILED if error.code == INTERNAL else _BAD_REQUEST)
+
+
+def _log(cause: BaseException) -> str:
+    log_id = uuid4().hex[:12]
+    logger.error("The broker failed (log id %s).", log_id, exc_info=cause)
+    return log_id
