@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections, transaction
 
 from dasf_broker import app_settings
 from dasf_broker.concurrency.threads import ThreadPool
@@ -91,6 +91,16 @@ def perhaps_done() -> UnavailableError:
         "The broker's database did not answer in time: it may or may not have been written. "
         "Try again; with the same messageId nothing is written twice."
     )
+
+
+def non_atomic_requests(view: Callable[P, T]) -> Callable[P, T]:
+    """Mark a view that needs no transaction of its request, in any database.
+
+    Django refuses asynchronous views under ``ATOMIC_REQUESTS`` otherwise.
+    """
+    for alias in connections:
+        view = transaction.non_atomic_requests(alias)(view)
+    return view
 
 
 def is_outage(error: BaseException) -> bool:

@@ -1,11 +1,13 @@
 """Pages about one topic: is it online, and ping it. For monitoring, and for links in other pages.
 
-Whoever may not see a topic is answered as if there were none.
+A caller who may not see a topic is answered as if there were none.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
+from http import HTTPStatus
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -15,30 +17,13 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from dasf_broker.auth import identify
-from dasf_broker.auth.client_address import address_of_request
-from dasf_broker.domain.rates import Activity
-from dasf_broker.exceptions import (
-    BadInputError,
-    BrokerError,
-    ForbiddenError,
-    NotFoundError,
-    RateLimitedError,
-    UnauthenticatedError,
-)
+from dasf_broker import database
+from dasf_broker.answers import answer_to
+from dasf_broker.auth import identify_request
+from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
-from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.heartbeat import ping
-from dasf_broker.operations.rate_limits import admit_now
-
-_STATUS: dict[type[BrokerError], int] = {
-    BadInputError: 404,  # what cannot be a slug cannot be a topic
-    NotFoundError: 404,
-    UnauthenticatedError: 401,
-    ForbiddenError: 403,
-    RateLimitedError: 429,
-}
+from dasf_broker.operations.writer import ping
 
 
 class HttpResponseServiceUnavailable(HttpResponse):
@@ -47,28 +32,24 @@ class HttpResponseServiceUnavailable(HttpResponse):
     status_code = 503
 
 
+@method_decorator(database.non_atomic_requests, name="dispatch")
 class _TopicView(View):
     """A view of one topic that answers the broker's errors with their HTTP status."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Answer the request; no answer is ever stored by a cache."""
+        """Answer the request, whose handlers are asynchronous."""
+        answering: Any = super().dispatch(request, *args, **kwargs)
+        return self._finish(answering)
+
+    async def _finish(self, answering: Awaitable[HttpResponse]) -> HttpResponse:
         try:
-            response = super().dispatch(request, *args, **kwargs)
-        except tuple(_STATUS) as error:
-            response = JsonResponse(error.extensions | {"message": str(error)})
-            response.status_code = _STATUS[type(error)]
-            if isinstance(error, RateLimitedError):
-                response["Retry-After"] = str(error.retry_after)
+            response = await answering
+        except BrokerError as error:
+            response = _refusal(error)
         response["Cache-Control"] = "no-store"
         response["X-Content-Type-Options"] = "nosniff"
         response["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
         return response
-
-    def caller(self) -> Caller:
-        """Return who is calling, by token or session."""
-        user = getattr(self.request, "user", None)
-        authorization = self.request.headers.get("authorization")
-        return identify(authorization, user, address=address_of_request(self.request)).caller
 
 
 class BrokerTopicStatusView(_TopicView):
@@ -78,11 +59,12 @@ class BrokerTopicStatusView(_TopicView):
     such topic that the caller may see.
     """
 
-    def get(self, request: HttpRequest, slug: str) -> HttpResponse:  # noqa: ARG002
+    async def get(self, request: HttpRequest, slug: str) -> HttpResponse:
         """Return the status, with the facts behind it."""
-        topic = access(self.caller(), slug).topic
+        identity = await identify_request(request)
+        topic = (await database.read(access, identity.caller, slug)).topic
         if not topic.supports_dasf:
-            return JsonResponse(_facts(topic), status=400)
+            return JsonResponse(_facts(topic), status=HTTPStatus.BAD_REQUEST)
         facts = json.dumps(_facts(topic), cls=DjangoJSONEncoder)
         kind = HttpResponse if topic.availability else HttpResponseServiceUnavailable
         return kind(facts, content_type="application/json")
@@ -91,18 +73,27 @@ class BrokerTopicStatusView(_TopicView):
 # A link can ping as well, so that a check of forms would keep out nobody but scripts with a token.
 @method_decorator(csrf_exempt, name="dispatch")
 class BrokerTopicPingView(_TopicView):
-    """Ping a topic and go on to its status. For who may publish to it."""
+    """Ping a topic and go on to its status. For callers who may publish to it."""
 
-    def get(self, request: HttpRequest, slug: str) -> HttpResponse:  # noqa: ARG002
+    async def get(self, request: HttpRequest, slug: str) -> HttpResponse:
         """Ping the topic."""
-        caller = self.caller()
-        admit_now(caller, Activity.PING)
-        ping(caller, slug)
+        identity = await identify_request(request)
+        await ping(identity.caller, slug)
         return HttpResponseRedirect(reverse("dasf_broker:brokertopic-status", args=[slug]))
 
-    def post(self, request: HttpRequest, slug: str) -> HttpResponse:
+    async def post(self, request: HttpRequest, slug: str) -> HttpResponse:
         """Ping the topic."""
-        return self.get(request, slug)
+        return await self.get(request, slug)
+
+
+def _refusal(error: BrokerError) -> HttpResponse:
+    answer = answer_to(error)
+    # What cannot be a slug cannot be a topic.
+    status = HTTPStatus.NOT_FOUND if isinstance(error, BadInputError) else answer.status
+    response = JsonResponse({**answer.extensions, "message": answer.message}, status=status)
+    if answer.retry_after is not None:
+        response["Retry-After"] = str(answer.retry_after)
+    return response
 
 
 def _facts(topic: BrokerTopic) -> dict[str, Any]:

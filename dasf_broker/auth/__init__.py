@@ -1,9 +1,15 @@
 """Who is calling: a token, a Django session, or nobody."""
 
 from dasf_broker.auth.credentials import Credential, CredentialKind
-from dasf_broker.auth.identity import Identity, authorization_in, identify, identify_token
+from dasf_broker.auth.identity import (
+    Identity,
+    authorization_in,
+    identify_request,
+    identify_session,
+    identify_token,
+)
 from dasf_broker.auth.sessions import session_store, session_user
-from dasf_broker.auth.tokens import KEY_MARK, create_token
+from dasf_broker.auth.tokens import KEY_MARK, create_token, token_owners
 
 __all__ = [
     "KEY_MARK",
@@ -12,8 +18,10 @@ __all__ = [
     "Identity",
     "authorization_in",
     "create_token",
-    "identify",
+    "identify_request",
+    "identify_session",
     "identify_token",
     "session_store",
     "session_user",
+    "token_owners",
 ]

@@ -1,9 +1,10 @@
 """Addresses that tried too many wrong tokens are refused before the database is asked.
 
-The failures are counted for all processes together; who is to be refused, each process finds out
-at the first failure that it sees and then remembers. So one that is right costs nothing.
+The failures are counted for all processes together. Each process learns that an address is to be
+refused at the first failure that it sees there, and then remembers it. So a valid
+key costs nothing.
 
-A key that was right before goes on being looked up: behind one address there may be many people,
+A key that was valid before goes on being looked up: behind one address there may be many people,
 and one of them with a wrong key must not lock out the others.
 """
 
@@ -21,7 +22,7 @@ MOST = 10_000
 _refused: dict[str, float] = {}
 
 #: Hashes of keys that let somebody in, salted by Python and of no use to anybody else.
-_right: set[int] = set()
+_valid: set[int] = set()
 
 
 def check(address: str | None, key: str) -> None:
@@ -35,34 +36,20 @@ def check(address: str | None, key: str) -> None:
     if not _refused or address is None:
         return
     seconds = _refused.get(address, 0.0) - time.monotonic()
-    if seconds > 0 and hash(key) not in _right:
+    if seconds > 0 and hash(key) not in _valid:
         raise _error(seconds)
 
 
-def was_right(key: str) -> None:
+def note_valid(key: str) -> None:
     """Remember that a key let somebody in."""
-    if len(_right) >= MOST:
-        _right.clear()
-    _right.add(hash(key))
+    if len(_valid) >= MOST:
+        _valid.clear()
+    _valid.add(hash(key))
 
 
-async def was_wrong(address: str | None) -> UnauthenticatedError | RateLimitedError:
-    """Count a wrong key; return what to answer."""
-    return _answer(address, await rate_limits.count_failure(address))
-
-
-def was_wrong_now(address: str | None) -> UnauthenticatedError | RateLimitedError:
-    """Do as :func:`was_wrong` where no event loop runs."""
-    return _answer(address, rate_limits.count_failure_now(address))
-
-
-def forget() -> None:
-    """Forget everything, as a new process does."""
-    _refused.clear()
-    _right.clear()
-
-
-def _answer(address: str | None, seconds: int) -> UnauthenticatedError | RateLimitedError:
+async def note_invalid(address: str | None) -> UnauthenticatedError | RateLimitedError:
+    """Count a wrong key; return the error to raise."""
+    seconds = await rate_limits.count_failure(address)
     if seconds and address is not None:
         if len(_refused) >= MOST:
             _refused.clear()
@@ -71,6 +58,12 @@ def _answer(address: str | None, seconds: int) -> UnauthenticatedError | RateLim
     return UnauthenticatedError(
         "The token is wrong, expired or revoked; get a new one with `manage.py dasf_token`."
     )
+
+
+def forget() -> None:
+    """Forget everything, as a new process does."""
+    _refused.clear()
+    _valid.clear()
 
 
 def _error(seconds: float) -> RateLimitedError:

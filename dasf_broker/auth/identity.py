@@ -10,20 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dasf_broker import runtime
+from django.conf import settings
+
+from dasf_broker import database, runtime
 from dasf_broker.auth import failures
+from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.auth.credentials import Credential, CredentialKind
-from dasf_broker.auth.tokens import Owner, key_in, owners
+from dasf_broker.auth.sessions import session_user
+from dasf_broker.auth.tokens import key_in, token_owners
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.operations.caller import Caller
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
+    from django.http import HttpRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller, and what vouched for them; nothing for nobody in person."""
+    """A caller, and what vouched for them; nothing for an anonymous caller."""
 
     caller: Caller
     credential: Credential | None = None
@@ -37,48 +42,48 @@ class Identity:
         return self.credential is not None and self.credential.kind is CredentialKind.SESSION
 
 
-def identify(
-    authorization: str | None,
-    user: User | AnonymousUser | None = None,
-    session_key: str | None = None,
-    *,
-    address: str | None = None,
-) -> Identity:
-    """Return who is calling.
+async def identify_request(request: HttpRequest) -> Identity:
+    """Return who sent a request: the owner of its token, else the user of its session.
+
+    Raises
+    ------
+    UnauthenticatedError, RateLimitedError, UnavailableError
+        As :func:`identify_token`.
+    """
+    address = address_of_request(request)
+    if (authorization := request.headers.get("authorization")) is not None:
+        return await identify_token(authorization, address=address)
+    user = await request.auser() if hasattr(request, "auser") else None
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return await database.read(_identify_user, user, session_key, address)
+
+
+async def identify_session(session_key: str | None, *, address: str | None = None) -> Identity:
+    """Return whose session it is, for doors that Django's middleware does not reach.
+
+    Raises
+    ------
+    UnavailableError
+        The database does not answer.
+    """
+
+    def identify() -> Identity:
+        return _identify_user(session_user(session_key), session_key, address)
+
+    return await database.read(identify)
+
+
+async def identify_token(authorization: str, *, address: str | None = None) -> Identity:
+    """Return whose token is in the value of an ``Authorization`` header.
+
+    It is read together with those of other callers.
 
     Parameters
     ----------
     authorization
-        The value of an ``Authorization`` header: ``Bearer KEY`` or ``Token KEY``.
-    user
-        The user of the Django session, asked only where there is no token.
-    session_key
-        The key of that session.
+        ``Bearer KEY`` or ``Token KEY``.
     address
         Where they call from, if that is known.
-
-    Raises
-    ------
-    UnauthenticatedError
-        There is a token, and it does not let anybody in.
-    RateLimitedError
-        There were too many of those from this address.
-    """
-    if authorization is not None:
-        key = key_in(authorization)
-        failures.check(address, key)
-        owner = owners([key]).get(key)
-        if owner is None:
-            raise failures.was_wrong_now(address)
-        return _identity(key, owner, address)
-    if user is not None and user.is_authenticated:
-        caller = Caller.of(user, address=address)
-        return Identity(caller, Credential(CredentialKind.SESSION, session_key))
-    return Identity(Caller.of(None, address=address))
-
-
-async def identify_token(authorization: str, *, address: str | None = None) -> Identity:
-    """Return whose token is in the value of a header, read together with those of others.
 
     Raises
     ------
@@ -91,10 +96,12 @@ async def identify_token(authorization: str, *, address: str | None = None) -> I
     """
     key = key_in(authorization)
     failures.check(address, key)
-    owner = await runtime.current().lookup(owners).get(key)
+    owner = await runtime.current().lookup(token_owners).get(key)
     if owner is None:
-        raise await failures.was_wrong(address)
-    return _identity(key, owner, address)
+        raise await failures.note_invalid(address)
+    failures.note_valid(key)
+    user, credential = owner
+    return Identity(Caller.of(user, address=address), credential)
 
 
 def authorization_in(payload: Mapping[str, Any] | None) -> str | None:
@@ -113,7 +120,10 @@ def authorization_in(payload: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-def _identity(key: str, owner: Owner, address: str | None) -> Identity:
-    failures.was_right(key)
-    user, credential = owner
-    return Identity(Caller.of(user, address=address), credential)
+def _identify_user(
+    user: User | AnonymousUser | None, session_key: str | None, address: str | None
+) -> Identity:
+    caller = Caller.of(user, address=address)
+    if caller.is_anonymous:
+        return Identity(caller)
+    return Identity(caller, Credential(CredentialKind.SESSION, session_key))

@@ -54,7 +54,7 @@ def key_in(authorization: str) -> str:
     return key.strip()
 
 
-def owners(keys: Collection[str]) -> dict[str, Owner]:
+def token_owners(keys: Collection[str]) -> dict[str, Owner]:
     """Return whom the keys let in; those that let nobody in are missing. One query a kind."""
     # Others are none, and the database may choke on them.
     readable = {key for key in keys if key.isascii() and key.isprintable()}

@@ -29,7 +29,7 @@ from dasf_broker.signals import message_acknowledged, send_on_commit
 from dasf_broker.sql.bulk_insert import Insertion
 from dasf_broker.sql.compiled import Selection
 
-#: Messages acknowledged in one transaction by :func:`acknowledge_up_to`.
+#: Messages acknowledged in one transaction where a cursor says up to which.
 STEP = 500
 
 
@@ -104,15 +104,15 @@ def acknowledge(item: Acknowledging) -> Acknowledged:
     return outcome
 
 
-def acknowledge_up_to(caller: Caller, slug: str, cursor: str) -> int:
-    """Acknowledge everything up to and including the message with the cursor.
+def outstanding_up_to(
+    caller: Caller, slug: str, cursor: str, position: int
+) -> list[tuple[int, Acknowledging]]:
+    """Return what is to be acknowledged up to a cursor, each item with its sequence.
 
-    Works in steps of one transaction each; what was done stays done if it is interrupted.
-
-    Returns
-    -------
-    int
-        How many messages were acknowledged that were not before.
+    Parameters
+    ----------
+    position
+        The sequence behind which this step begins; a step has at most :data:`STEP` items.
 
     Raises
     ------
@@ -120,23 +120,6 @@ def acknowledge_up_to(caller: Caller, slug: str, cursor: str) -> int:
         The cursor is not one of this topic.
     NotFoundError, ForbiddenError
         The caller may not see the topic, or not consume from it.
-    """
-    total, position = 0, 0
-    while page := outstanding_up_to(caller, slug, cursor, position):
-        total += count_fresh(acknowledge_batch([item for _, item in page]))
-        position = page[-1][0]
-    return total
-
-
-def outstanding_up_to(
-    caller: Caller, slug: str, cursor: str, position: int
-) -> list[tuple[int, Acknowledging]]:
-    """Return the next step of :func:`acknowledge_up_to`, each item with its sequence.
-
-    Parameters
-    ----------
-    position
-        The sequence behind which the step begins.
     """
     found = consumable(caller, slug)
     topic_id, last = decode_message_cursor(cursor, field="upTo")

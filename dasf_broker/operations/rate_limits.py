@@ -46,12 +46,6 @@ async def admit(caller: Caller, activity: Activity) -> None:
         _check(claims, await _counted(claims))
 
 
-def admit_now(caller: Caller, activity: Activity) -> None:
-    """Do as :func:`admit` where no event loop runs."""
-    if claims := _claims(caller, activity):
-        _check(claims, _counted_now(claims))
-
-
 async def refused_publications(
     publications: Sequence[Publication],
 ) -> Mapping[int, RateLimitedError]:
@@ -81,12 +75,6 @@ async def count_failure(address: str | None) -> int:
     """
     claims = _claims_of_address(address, Activity.FAILED_AUTHENTICATION)
     return _seconds_to_wait(claims, await _counted(claims)) if claims else 0
-
-
-def count_failure_now(address: str | None) -> int:
-    """Do as :func:`count_failure` where no event loop runs."""
-    claims = _claims_of_address(address, Activity.FAILED_AUTHENTICATION)
-    return _seconds_to_wait(claims, _counted_now(claims)) if claims else 0
 
 
 # --- who is counted ---------------------------------------------------------------------------
@@ -203,18 +191,6 @@ async def _counted(claims: Sequence[_Claim]) -> list[int]:
         return [0] * len(claims)
     try:
         counts = await database.aside(_increment, TIMEOUT, claims)
-    except Exception:  # noqa: BLE001 - each cache has errors of its own
-        _health.failed()
-        return [0] * len(claims)
-    _health.outage.recovered()
-    return counts
-
-
-def _counted_now(claims: Sequence[_Claim]) -> list[int]:
-    if _health.is_bad():
-        return [0] * len(claims)
-    try:
-        counts = _increment(claims)
     except Exception:  # noqa: BLE001 - each cache has errors of its own
         _health.failed()
         return [0] * len(claims)

@@ -13,7 +13,9 @@ from typing import TypeVar
 from dasf_broker import app_settings, database
 from dasf_broker.concurrency.batching import Batcher
 from dasf_broker.domain.envelope import content_size
+from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BrokerError, UnavailableError
+from dasf_broker.operations import heartbeat
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
     Acknowledging,
@@ -22,8 +24,9 @@ from dasf_broker.operations.acknowledge import (
     outstanding_up_to,
 )
 from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.heartbeat import Pinged
 from dasf_broker.operations.publish import Publication, Published, publish_batch
-from dasf_broker.operations.rate_limits import refused_publications
+from dasf_broker.operations.rate_limits import admit, refused_publications
 from dasf_broker.realtime.announcer import announce_from_running_loop
 
 #: Bytes that a small item is taken for: an acknowledgement, or a message without its content.
@@ -79,7 +82,24 @@ class Writer:
         return await self._acknowledging.one(item)
 
     async def acknowledge_up_to(self, caller: Caller, slug: str, cursor: str) -> int:
-        """Do as :func:`.acknowledge.acknowledge_up_to`, step by step between other writes."""
+        """Acknowledge everything up to and including the message with the cursor.
+
+        Works in steps of one transaction each; what was done stays done if it is interrupted.
+
+        Returns
+        -------
+        int
+            How many messages were acknowledged that were not before.
+
+        Raises
+        ------
+        BadInputError
+            The cursor is not one of this topic.
+        NotFoundError, ForbiddenError
+            The caller may not see the topic, or not consume from it.
+        UnavailableError
+            The database does not answer.
+        """
         total, position = 0, 0
         while page := await database.read(outstanding_up_to, caller, slug, cursor, position):
             total += count_fresh(await self.acknowledge([item for _, item in page]))
@@ -89,6 +109,25 @@ class Writer:
     async def close(self) -> None:
         """Refuse what comes from now on; wait until what came before is written."""
         await asyncio.gather(self._publishing.close(), self._acknowledging.close())
+
+
+async def ping(caller: Caller, slug: str) -> Pinged:
+    """Ping a topic, as often as the rates allow.
+
+    By itself and not with others: where the loop is short-lived (an asynchronous view under WSGI),
+    the thread that writes announces it, and nothing is lost with the loop.
+
+    Raises
+    ------
+    RateLimitedError
+        The caller pings too often.
+    BadInputError, NotFoundError, ForbiddenError
+        As :func:`.heartbeat.ping`.
+    UnavailableError
+        The database does not answer.
+    """
+    await admit(caller, Activity.PING)
+    return await database.write(heartbeat.ping, caller, slug)
 
 
 class GroupCommit(Batcher[Item, Result | BrokerError]):

@@ -8,16 +8,14 @@ from uuid import UUID
 import strawberry
 
 from dasf_broker import database, runtime
-from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.access import consumable
 from dasf_broker.operations.acknowledge import (
     Acknowledging,
     count_fresh,
 )
-from dasf_broker.operations.heartbeat import ping, pong
+from dasf_broker.operations.heartbeat import pong
 from dasf_broker.operations.publish import Publication, Published
-from dasf_broker.operations.rate_limits import admit
 from dasf_broker.operations.topics import (
     create_topic,
     delete_topic,
@@ -25,7 +23,7 @@ from dasf_broker.operations.topics import (
     revoke_permission,
     update_topic,
 )
-from dasf_broker.operations.writer import raised
+from dasf_broker.operations.writer import ping, raised
 from dasf_broker.schema.enums import TopicPermission
 from dasf_broker.schema.execution.context import Info
 from dasf_broker.schema.inputs import CreateTopicInput, PublishMessageInput, UpdateTopicInput
@@ -149,8 +147,7 @@ class Mutation:
     @strawberry.mutation(description="Ask the consumers of a topic to answer: watch `pongs`.")
     async def ping_topic(self, info: Info, topic: TopicSlug) -> PingTopicPayload:
         """Ping a topic."""
-        await admit(info.context.caller, Activity.PING)
-        done = await database.write(ping, info.context.caller, topic)
+        done = await ping(info.context.caller, topic)
         return PingTopicPayload(topic=topic_type(done.access.topic), pinged_at=done.pinged_at)
 
     @strawberry.mutation(description="Answer a ping, as a consumer of the topic.")

@@ -11,10 +11,10 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from dasf_broker import database
-from dasf_broker.auth import identify
 from dasf_broker.management.demo.feeds import FEEDS, keep_running
 from dasf_broker.models import ApiToken
 from tests.conftest import MakeUser
+from tests.tokens import token_owner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +73,7 @@ async def test_reconnects(
 
 def caller(start: dict[str, Any]) -> Any:
     """Return whom a client's key belongs to."""
-    return identify(start["Authorization"]).caller.user
+    return token_owner(start["Authorization"].removeprefix("Bearer "))
 
 
 async def break_off(socket: ServerConnection, how: str, operation: str) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import OperationalError, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from dasf_broker import database
 from dasf_broker.auth import create_token
+from dasf_broker.domain.events import TopicPinged
 from dasf_broker.models import BrokerTopic
 from dasf_broker.permissions import Right, grant
+from dasf_broker.runtime import current
 from tests.conftest import MakeTopic, MakeUser
 
-pytestmark = pytest.mark.django_db
+#: The broker reads and writes in threads of its own.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def url(page: str, slug: str = "topic") -> str:
@@ -163,3 +169,46 @@ def give(user: User, topic: BrokerTopic, right: Right, where: str) -> None:
         user.user_permissions.add(
             Permission.objects.get(content_type__app_label="dasf_broker", codename=right)
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/topic/status/", 503), ("/topic/ping/", 302), ("/graphql/", 200)]
+)
+def test_transactions_of_requests(
+    topic: BrokerTopic, producer: User, path: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be on in any database of the host: these views do without."""
+    for alias in connections:
+        monkeypatch.setitem(connections.settings[alias], "ATOMIC_REQUESTS", True)
+    response = logged_in(producer).get(path, headers={"accept": "text/html"})
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize("page", ["status", "ping"])
+def test_database_that_does_not_answer(
+    topic: BrokerTopic, producer: User, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says so, with the code that clients retry."""
+
+    def fail(*_: Any, **__: Any) -> NoReturn:
+        raise OperationalError("the secret")
+
+    monkeypatch.setattr("dasf_broker.operations.access.AccessTable", fail)
+    response = logged_in(producer).get(url(page))
+    assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert response.json()["code"] == "UNAVAILABLE"
+    assert b"secret" not in response.content
+
+
+async def test_ping_is_announced_before_it_is_answered(
+    topic: BrokerTopic, producer: User, hub_lifetime: None
+) -> None:
+    """Under WSGI the event loop of the view ends with it, and what it leaves behind is lost."""
+    async with current().hub.subscription(topic.pk, {TopicPinged}) as (mailbox, _):
+        browser = await database.read(logged_in, producer)
+        response = await asyncio.to_thread(browser.get, url("ping"))
+        assert response.status_code == HTTPStatus.FOUND
+        async with asyncio.timeout(5):
+            delivery = await mailbox.get()
+    assert delivery is not None
+    assert delivery.event.topic_slug == "topic"  # type: ignore[attr-defined]

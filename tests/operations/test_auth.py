@@ -8,16 +8,30 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
-from django.test import Client
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from dasf_broker.auth import KEY_MARK, authorization_in, create_token, identify, session_user
+from dasf_broker import database
+from dasf_broker.auth import (
+    KEY_MARK,
+    authorization_in,
+    create_token,
+    identify_request,
+    identify_session,
+    identify_token,
+    session_user,
+)
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
 from dasf_broker.operations.caller import Caller
 from tests.conftest import MakeUser
 from tests.operations.helpers import queries
+from tests.tokens import token_owner
+
+#: For what is looked up in threads of the broker's own.
+committed = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -26,13 +40,21 @@ def user(make_user: MakeUser) -> User:
     return make_user("ann", password="secret")
 
 
+@pytest.fixture
+def session_key(client: Client, user: User) -> str:
+    """Return the key of a session in which the user is logged in."""
+    client.force_login(user)
+    return str(client.cookies["sessionid"].value)
+
+
+@committed
 @pytest.mark.parametrize("scheme", ["Bearer", "Token", "bearer", "TOKEN"])
-def test_a_token_lets_its_user_in(scheme: str, user: User) -> None:
+async def test_a_token_lets_its_user_in(scheme: str, user: User) -> None:
     """Whatever the scheme is called, and not as a session."""
-    _, key = create_token(user, label="laptop")
-    identity = identify(f"{scheme} {key}")
-    assert (identity.caller, identity.by_session) == (Caller(user), False)
-    assert identify(f"  {scheme}   {key}  ").caller == Caller(user)
+    _, key = await database.write(create_token, user)
+    for authorization in (f"{scheme} {key}", f"  {scheme}   {key}  "):
+        identity = await identify_token(authorization)
+        assert (identity.caller, identity.by_session) == (Caller(user), False)
 
 
 def test_only_a_digest_is_kept(user: User) -> None:
@@ -48,9 +70,9 @@ def test_only_a_digest_is_kept(user: User) -> None:
 
 @pytest.mark.parametrize("wrong", ["expired", "revoked", "inactive", "changed", "cut", "deleted"])
 def test_a_token_that_lets_nobody_in(wrong: str, user: User) -> None:
-    """All are refused with the same text, and none is taken for nobody."""
+    """For whatever reason."""
     token, key = create_token(user, expires=timezone.now() + timedelta(days=1))
-    assert identify(f"Bearer {key}").caller == Caller(user)
+    assert token_owner(key) == user
     if wrong == "expired":
         ApiToken.objects.update(expires=timezone.now())
     elif wrong == "revoked":
@@ -63,26 +85,33 @@ def test_a_token_that_lets_nobody_in(wrong: str, user: User) -> None:
         key = key[:-1]
     else:
         token.delete()
-    with pytest.raises(UnauthenticatedError, match="wrong, expired or revoked"):
-        identify(f"Bearer {key}")
+    assert token_owner(key) is None
 
 
-@pytest.mark.parametrize(
-    "key", ["dasf_", "dasf__", "dasf_x_y", "x", "dasf_\x00_a", "\x00", "\ud800", "dasf_ä", "é" * 9]
-)
-def test_nonsense_is_refused(key: str, user: User) -> None:
+NONSENSE = ["dasf_", "dasf__", "dasf_x_y", "x", "dasf_\x00_a", "\x00", "\ud800", "dasf_ä", "é" * 9]
+
+
+@pytest.mark.parametrize("key", NONSENSE)
+def test_nonsense_has_no_owner(key: str, user: User) -> None:
     """Even what the database could not look for."""
-    with pytest.raises(UnauthenticatedError):
-        identify(f"Bearer {key}")
+    assert token_owner(key) is None
+
+
+@committed
+async def test_a_token_without_an_owner_is_refused(user: User) -> None:
+    """With one text for all of them; none is taken for nobody."""
+    for key in NONSENSE:
+        with pytest.raises(UnauthenticatedError, match="wrong, expired or revoked"):
+            await identify_token(f"Bearer {key}")
 
 
 @pytest.mark.parametrize(
     "authorization", ["", " ", "Bearer", "Bearer ", "Basic YTpi", "abc", "Bearerabc", "Digest a b"]
 )
-def test_a_malformed_authorization_is_refused(authorization: str, user: User) -> None:
+async def test_a_malformed_authorization_is_refused(authorization: str, user: User) -> None:
     """Also where a session would vouch: the client meant the token."""
     with pytest.raises(UnauthenticatedError, match="'Bearer KEY' or 'Token KEY'"):
-        identify(authorization, user)
+        await identify_request(request(user, authorization=authorization))
 
 
 def test_the_last_use_is_noted_coarsely(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,45 +122,49 @@ def test_the_last_use_is_noted_coarsely(user: User, monkeypatch: pytest.MonkeyPa
     for seconds in (0, 30, 60, 61, 90):
         now = start + timedelta(seconds=seconds)
         monkeypatch.setattr(timezone, "now", lambda now=now: now)
-        identify(f"Bearer {key}")
+        assert token_owner(key) == user
         seen.append(ApiToken.objects.get().last_used)
     later = start + timedelta(seconds=61)
     assert seen == [start, start, start, later, later]
-    assert queries(lambda: identify(f"Bearer {key}")) == 1
+    assert queries(lambda: token_owner(key)) == 1
 
 
 def test_tokens_of_rest_framework_work(user: User) -> None:
     """Hosts that have them need no others."""
     key = Token.objects.create(user=user).key
-    assert identify(f"Token {key}").caller == Caller(user)
+    assert token_owner(key) == user
     User.objects.update(is_active=False)
-    with pytest.raises(UnauthenticatedError):
-        identify(f"Token {key}")
+    assert token_owner(key) is None
 
 
-def test_without_any_credential_it_is_nobody(anonymous: Caller) -> None:
+@committed
+async def test_without_any_credential_it_is_nobody(anonymous: Caller) -> None:
     """No header, and no session or one without a login."""
     for user in (None, AnonymousUser()):
-        identity = identify(None, user)
+        identity = await identify_request(request(user))
         assert (identity.caller, identity.by_session) == (anonymous, False)
+    identity = await identify_session(None)
+    assert (identity.caller, identity.by_session) == (anonymous, False)
 
 
-def test_a_session_vouches_where_there_is_no_token(user: User, stranger: User) -> None:
+@committed
+async def test_a_session_vouches_where_there_is_no_token(
+    user: User, stranger: User, session_key: str
+) -> None:
     """The door then has to look where the request comes from."""
-    identity = identify(None, user)
-    assert (identity.caller, identity.by_session) == (Caller(user), True)
-    identity = identify(f"Bearer {create_token(stranger)[1]}", user)
+    for identity in (await identify_request(request(user)), await identify_session(session_key)):
+        assert (identity.caller, identity.by_session) == (Caller(user), True)
+    _, key = await database.write(create_token, stranger)
+    identity = await identify_request(request(user, authorization=f"Bearer {key}"))
     assert (identity.caller, identity.by_session) == (Caller(stranger), False)
 
 
-def test_the_user_of_a_session(user: User, client: Client) -> None:
+def test_the_user_of_a_session(user: User, session_key: str) -> None:
     """From the key in the cookie, for doors that have no middleware."""
-    client.force_login(user)
-    key = client.cookies["sessionid"].value
-    assert session_user(key) == user
+    assert session_user(session_key) == user
     user.set_password("another")
     user.save()
-    assert isinstance(session_user(key), AnonymousUser)
+    assert isinstance(session_user(session_key), AnonymousUser)
 
 
 @pytest.mark.parametrize("key", [None, "", "x" * 32, "short"])
@@ -171,3 +204,14 @@ def test_a_credential_is_a_text(value: Any) -> None:
     """Anything else is refused."""
     with pytest.raises(UnauthenticatedError):
         authorization_in({"Authorization": value})
+
+
+def request(user: User | AnonymousUser | None, **headers: str) -> HttpRequest:
+    """Return a request as Django's middleware leaves it for a view."""
+    made: Any = RequestFactory().get("/", headers=headers)
+
+    async def auser() -> User | AnonymousUser | None:
+        return user
+
+    made.auser = auser
+    return made  # type: ignore[no-any-return]

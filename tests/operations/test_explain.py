@@ -59,7 +59,7 @@ REQUEST = PageRequest(first=20)
 
 #: What costs the same however much there is.
 ORDERED: dict[str, Operation] = {
-    "token": lambda crowd: auth.identify(f"Bearer {crowd.key}"),
+    "token": lambda crowd: auth.token_owners([crowd.key]),
     "access": lambda crowd: access(Caller(crowd.reader), "topic-00000"),
     "rights on many topics": lambda crowd: rights_table([crowd.reader], crowd.quiet),
     "global rights": lambda crowd: holds_globally(crowd.reader, Right.ADD),

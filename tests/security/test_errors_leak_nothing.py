@@ -81,7 +81,7 @@ async def test_no_suggestions_for_the_syntax(client: GraphQLClient, query: str) 
 @pytest.mark.parametrize(
     "target",
     [
-        "dasf_broker.transports.http.django_view.identify",
+        "dasf_broker.transports.http.django_view.identify_request",
         "dasf_broker.transports.http.django_view.read_json",
         "dasf_broker.transports.http.django_view.Context",
         "dasf_broker.transports.http.django_view.served_schema",
@@ -128,7 +128,7 @@ async def test_failure_that_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The database that is down and the request that Django refuses have codes of their own."""
-    monkeypatch.setattr("dasf_broker.transports.http.django_view.identify", _raiser(error))
+    monkeypatch.setattr("dasf_broker.transports.http.django_view.identify_request", _raiser(error))
     response = await _post(door)
     assert response.status_code == status
     assert response.json()["errors"][0]["extensions"]["code"] == code

@@ -125,14 +125,14 @@ async def test_other_processes_know_at_their_first_failure() -> None:
         await auth.identify_token("Bearer wrong", address=HERE)
 
 
-@pytest.mark.parametrize("name", ["_refused", "_right"])
-def test_memory_is_bounded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["_refused", "_valid"])
+async def test_memory_is_bounded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has many addresses fills nothing."""
     monkeypatch.setattr(failures, "MOST", 3)
     for number in range(10):
-        failures.was_right(str(number))
+        failures.note_valid(str(number))
         for _ in range(3):
-            failures.was_wrong_now(f"192.0.2.{number}")
+            await failures.note_invalid(f"192.0.2.{number}")
     assert 0 < len(getattr(failures, name)) <= 3
 
 

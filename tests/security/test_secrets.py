@@ -15,13 +15,15 @@ from django.test import AsyncClient
 from rest_framework.authtoken.models import Token
 
 from dasf_broker import auth
-from dasf_broker.auth import Credential, CredentialKind, create_token
+from dasf_broker.auth import Credential, CredentialKind, Identity, create_token
 from dasf_broker.auth import tokens as token_module
 from dasf_broker.models import ApiToken, BrokerTopic
+from dasf_broker.operations.caller import Caller
 from tests.doors.clients import GraphQLClient, key_of
 from tests.doors.conftest import OpenSocket
 from tests.doors.dasf.frames import ask, message
 from tests.doors.sockets import ClosedError
+from tests.tokens import token_owner
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,8 +134,10 @@ def test_representations(producer: User) -> None:
     token, key = create_token(producer)
     drf_token = Token.objects.create(user=producer, key=CANARY)
     identities = [
-        auth.identify(f"Bearer {key}"),
-        auth.identify(f"Bearer {drf_token.key}"),
+        *(
+            Identity(Caller(user), credential)
+            for user, credential in auth.token_owners([key, drf_token.key]).values()
+        ),
         Credential(CredentialKind.SESSION, CANARY),
     ]
     secret = key.split("_", 2)[2]  # which may have underscores of its own
@@ -152,7 +156,7 @@ def test_constant_time(producer: User, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(token_module.hmac, "compare_digest", note)  # type: ignore[attr-defined]
     _, key = create_token(producer)
-    assert auth.identify(f"Bearer {key}").caller.user == producer
-    assert not token_module.owners([KEYS["wrong"]])
+    assert token_owner(key) == producer
+    assert token_owner(KEYS["wrong"]) is None
     assert len(compared) == 2
     assert all(len(each) == 64 for pair in compared for each in pair)

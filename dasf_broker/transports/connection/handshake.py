@@ -10,14 +10,7 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 
-from dasf_broker import database
-from dasf_broker.auth import (
-    Identity,
-    authorization_in,
-    identify,
-    identify_token,
-    session_user,
-)
+from dasf_broker.auth import Identity, authorization_in, identify_session, identify_token
 from dasf_broker.auth.client_address import address_of_request
 
 # ASGI's own names.
@@ -85,7 +78,4 @@ async def identify_socket(
     if authorization is not None:
         return await identify_token(authorization, address=address)
     cookies = handshake.COOKIES if "origin" in handshake.headers else {}
-    session_key = cookies.get(settings.SESSION_COOKIE_NAME)
-    return await database.read(
-        lambda: identify(None, session_user(session_key), session_key, address=address)
-    )
+    return await identify_session(cookies.get(settings.SESSION_COOKIE_NAME), address=address)

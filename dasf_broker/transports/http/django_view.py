@@ -24,8 +24,7 @@ from strawberry import Schema
 
 from dasf_broker import app_settings, database
 from dasf_broker.answers import answer_to
-from dasf_broker.auth import Identity, identify, identify_token
-from dasf_broker.auth.client_address import address_of_request
+from dasf_broker.auth import Identity, identify_request
 from dasf_broker.exceptions import (
     BadInputError,
     ForbiddenError,
@@ -81,7 +80,8 @@ def _answering_errors(
     return handle_or_refuse
 
 
-@method_decorator(csrf_exempt, name="dispatch")  # checked below, for callers with a cookie only
+# The origin is checked below, for callers with a cookie only.
+@method_decorator([csrf_exempt, database.non_atomic_requests], name="dispatch")
 class GraphQLView(View):
     """The GraphQL endpoint as a Django view.
 
@@ -148,12 +148,7 @@ class GraphQLView(View):
         return kind is OperationType.QUERY
 
     async def _identify(self, request: HttpRequest) -> Identity:
-        address = address_of_request(request)
-        if (authorization := request.headers.get("authorization")) is not None:
-            return await identify_token(authorization, address=address)
-        user = await request.auser() if hasattr(request, "auser") else None
-        session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        identity = await database.read(identify, None, user, session_key, address=address)
+        identity = await identify_request(request)
         if identity.by_session and request.method == "GET":
             raise ForbiddenError(
                 "Any page can hold a link: send the query by POST, or use an API token."

@@ -31,7 +31,7 @@ BREAKABLE = {
         'mutation { publishMessage(input: {topic: "topic"}) { status } }',
     ),
     "write": (
-        "dasf_broker.schema.mutations.ping",
+        "dasf_broker.operations.heartbeat.ping",
         'mutation { pingTopic(topic: "topic") { pingedAt } }',
     ),
 }
