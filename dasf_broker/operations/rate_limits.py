@@ -1,5 +1,8 @@
 """How often somebody may do something: counted in Django's cache, for all processes together.
 
+Asked where things are done, and not by the doors, so that none of them can forget it: by the writer
+for what is published and pinged, by each subscription when it begins.
+
 One counter for each activity, each user or address, and each window of time. The number of the
 window is part of its key: nothing is ever reset, and what is over expires by itself. Around the
 border of two windows up to twice a rate may pass; that is the price for one atomic ``incr`` in

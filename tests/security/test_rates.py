@@ -13,15 +13,25 @@ from django.core.cache.backends.base import BaseCache
 from django.test import Client
 from pytest_django import Settings
 
+from dasf_broker import database
 from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import RateLimitedError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations import rate_limits
 from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.subscriptions import retry
+from dasf_broker.operations.subscriptions.heartbeat import availability, pings, pongs
+from dasf_broker.operations.subscriptions.messages import messages
+from dasf_broker.operations.subscriptions.retry import messages_with_retry
+from dasf_broker.operations.topics import delete_topic
+from dasf_broker.operations.writer import ping
+from dasf_broker.permissions import Right, grant
+from dasf_broker.runtime import current
 from tests.doors.clients import GraphQLClient, WebSocketClient
 from tests.doors.conftest import OpenSocket
 from tests.doors.dasf.frames import ask, message, to
 from tests.doors.sockets import ClosedError
+from tests.doors.waiting import until_heard
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -162,6 +172,36 @@ async def test_dasf_consumers(
     assert closed.value.code == 4429
 
 
+async def test_dasf_consumers_that_go_on(
+    open_socket: OpenSocket,
+    topic: BrokerTopic,
+    consumer: User,
+    superuser: User,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A topic that comes back, or a database, is no new subscription."""
+    monkeypatch.setattr(retry, "PAUSE", 0.02)
+    settings.DASF_USER_RATES = {"subscribe": "1/m"}
+    socket = await open_socket(**await to("topic/first", consumer))
+    await until_heard(topic)
+    await database.write(delete_topic, Caller(superuser), "topic")
+    await database.write(_create_again, consumer)
+    await WebSocketClient().value(PUBLISH, {"text": "hello"}, as_=superuser)
+    assert (await socket.receive())["payload"]
+
+
+async def test_no_door_is_needed(topic: BrokerTopic, consumer: User, settings: Settings) -> None:
+    """The operations ask, so that no door can forget it: each kind of subscription, and pings."""
+    settings.DASF_USER_RATES = {"subscribe": "0/m", "ping": "0/m"}
+    caller = Caller(consumer)
+    for subscribe in (messages, pings, pongs, availability, messages_with_retry):
+        with pytest.raises(RateLimitedError):
+            await anext(subscribe(current(), caller, "topic"))
+    with pytest.raises(RateLimitedError):
+        await ping(caller, "topic")
+
+
 async def test_users_do_not_disturb_each_other(
     topic: BrokerTopic, producer: User, superuser: User, settings: Settings
 ) -> None:
@@ -251,3 +291,7 @@ async def test_nothing_is_asked_while_off(
     monkeypatch.setattr(BaseCache, "incr", never)
     await WebSocketClient().value(PUBLISH, {"text": "x"}, as_=producer)
     await WebSocketClient().value(PING, as_=producer)
+
+
+def _create_again(consumer: User) -> None:
+    grant(consumer, BrokerTopic.objects.create(slug="topic"), Right.CONSUME)

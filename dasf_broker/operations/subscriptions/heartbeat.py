@@ -18,7 +18,7 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions.hub_access import current_topic
 from dasf_broker.operations.subscriptions.revocation import Need, end_when_revoked
 from dasf_broker.operations.subscriptions.services import Services
-from dasf_broker.operations.subscriptions.shared_access import shared_access
+from dasf_broker.operations.subscriptions.shared_access import admit_subscriber
 from dasf_broker.realtime.mailbox import Mailbox
 
 
@@ -27,10 +27,10 @@ async def pings(services: Services, caller: Caller, slug: str) -> AsyncIterator[
 
     Raises
     ------
-    BadInputError, NotFoundError, ForbiddenError
-        Not a slug; not visible; the caller may not consume.
+    RateLimitedError, BadInputError, NotFoundError, ForbiddenError
+        Too often; not a slug; not visible; the caller may not consume.
     """
-    found = (await shared_access(services, caller, slug)).to_consume()
+    found = (await admit_subscriber(services, caller, slug)).to_consume()
     async with _listening(services, found, {TopicPinged}, "may_consume") as mailbox:
         while (delivery := await mailbox.get()) is not None:
             yield delivery.event  # type: ignore[misc]
@@ -41,10 +41,10 @@ async def pongs(services: Services, caller: Caller, slug: str) -> AsyncIterator[
 
     Raises
     ------
-    BadInputError, NotFoundError
-        Not a slug; not visible.
+    RateLimitedError, BadInputError, NotFoundError
+        Too often; not a slug; not visible.
     """
-    found = await shared_access(services, caller, slug)
+    found = await admit_subscriber(services, caller, slug)
     async with _listening(services, found, {TopicPonged}, "is_visible") as mailbox:
         while (delivery := await mailbox.get()) is not None:
             yield delivery.event  # type: ignore[misc]
@@ -58,10 +58,10 @@ async def availability(services: Services, caller: Caller, slug: str) -> AsyncIt
 
     Raises
     ------
-    BadInputError, NotFoundError
-        Not a slug; not visible.
+    RateLimitedError, BadInputError, NotFoundError
+        Too often; not a slug; not visible.
     """
-    found = await shared_access(services, caller, slug)
+    found = await admit_subscriber(services, caller, slug)
     topic_id = found.topic.pk
     async with _listening(services, found, {TopicPinged, TopicPonged}, "is_visible") as mailbox:
         topic = await current_topic(services, topic_id)

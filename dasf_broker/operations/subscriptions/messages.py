@@ -24,7 +24,7 @@ from dasf_broker.operations.subscriptions.consumers import consuming
 from dasf_broker.operations.subscriptions.hub_access import load_topic, stored_messages
 from dasf_broker.operations.subscriptions.revocation import end_when_revoked
 from dasf_broker.operations.subscriptions.services import Services
-from dasf_broker.operations.subscriptions.shared_access import shared_access
+from dasf_broker.operations.subscriptions.shared_access import admit_subscriber, shared_access
 from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.realtime.page_size import read_missing
 
@@ -54,6 +54,7 @@ async def messages(
     start: StartPosition = StartPosition.OUTSTANDING,
     after: str | None = None,
     types: Collection[MessageType] | None = None,
+    continues: bool = False,
 ) -> AsyncIterator[Delivery]:
     """Yield the messages of a topic, for ever.
 
@@ -71,9 +72,13 @@ async def messages(
         The cursor of the last message that was received: continue behind it.
     types
         Only these; without it all but pings and requests for the API description.
+    continues
+        Whether this continues a subscription that was counted for the rates when it began.
 
     Raises
     ------
+    RateLimitedError
+        The caller subscribes too often.
     BadInputError, NotFoundError, ForbiddenError
         Not a slug or a cursor; not visible; not allowed.
     CursorExpiredError
@@ -81,7 +86,8 @@ async def messages(
     ForbiddenError, NotFoundError
         Later, too: the right was taken away, or the topic deleted.
     """
-    found = (await shared_access(services, caller, slug)).to_consume()
+    find = shared_access if continues else admit_subscriber
+    found = (await find(services, caller, slug)).to_consume()
     backlog = _Backlog(
         topic_id=found.topic.pk,
         reader_id=None if start is StartPosition.EARLIEST and after is None else caller.user.pk,

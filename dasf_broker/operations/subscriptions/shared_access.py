@@ -7,14 +7,30 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
+from dasf_broker.domain.rates import Activity
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.exceptions import NotFoundError
 from dasf_broker.operations.access import Access, AccessTable
 from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.rate_limits import admit
 from dasf_broker.operations.subscriptions.services import Services
 
 #: A subscriber and the slug that they name.
 _Wanted: TypeAlias = tuple[Caller, str]
+
+
+async def admit_subscriber(services: Services, caller: Caller, slug: str) -> Access:
+    """Count the beginning of a subscription, and return its topic.
+
+    Raises
+    ------
+    RateLimitedError
+        The caller subscribes too often.
+    BadInputError, NotFoundError, UnavailableError
+        As :func:`shared_access`.
+    """
+    await admit(caller, Activity.SUBSCRIBE)
+    return await shared_access(services, caller, slug)
 
 
 async def shared_access(services: Services, caller: Caller, slug: str) -> Access:

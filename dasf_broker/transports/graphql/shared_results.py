@@ -24,8 +24,6 @@ from graphql import (
 )
 from strawberry import Schema
 
-from dasf_broker.domain.rates import Activity
-from dasf_broker.operations.rate_limits import admit
 from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.schema.execution.documents import load_document
@@ -47,10 +45,7 @@ async def stream(
         The request is wrong.
     GraphQLError
         The caller may not subscribe, or the stream broke.
-    RateLimitedError
-        The caller subscribes too often.
     """
-    await admit(context.caller, Activity.SUBSCRIBE)
     operation = _operation(schema, request)
     key = operation.key_for(context)
     async with aclosing(await operation.events(context)) as events:

@@ -6,7 +6,6 @@ answer pings.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -16,22 +15,17 @@ from dasf_broker import app_settings, database
 from dasf_broker.answers import answer_to
 from dasf_broker.domain.envelope import Envelope, MessageType, check_uuid
 from dasf_broker.domain.events import MessagePublished
-from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.heartbeat import pong
 from dasf_broker.operations.publish import Publication
-from dasf_broker.operations.rate_limits import admit
-from dasf_broker.operations.subscriptions.consumers import note_sign_of_life, wait_until_consumable
-from dasf_broker.operations.subscriptions.messages import messages
+from dasf_broker.operations.subscriptions.consumers import note_sign_of_life
+from dasf_broker.operations.subscriptions.retry import messages_with_retry
 from dasf_broker.operations.topics import store_api_info
 from dasf_broker.runtime import current
 from dasf_broker.transports.connection.handshake import Receive, Scope, Send
 from dasf_broker.transports.json_codec import read_json, write_json
 from dasf_broker.transports.websocket.dasf_protocol import DasfSocket, Frame, Outcome
-
-#: Seconds before a consumer whose stream broke is served again.
-RETRY = 1.0
 
 
 class ProducerSocket(DasfSocket):
@@ -61,10 +55,6 @@ class ConsumerSocket(DasfSocket):
         super().__init__(scope, receive, send)
         self._last_ping: UUID | None = None
 
-    async def admit(self) -> None:
-        """Count an attempt to subscribe."""
-        await admit(self.caller, Activity.SUBSCRIBE)
-
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
         """Acknowledge the messages, all together."""
         caller = self.caller
@@ -82,20 +72,9 @@ class ConsumerSocket(DasfSocket):
         return [] if self._caller is None else [self._deliver()]
 
     async def _deliver(self) -> None:
-        while True:
-            try:
-                await wait_until_consumable(current(), self.caller, self.slug)
-                await self._follow()
-            except BadInputError:
-                return  # not a slug: there will never be such a topic
-            except BrokerError:
-                # Deleted, taken away, or no database for the moment: wait for it again.
-                await asyncio.sleep(RETRY)
-
-    async def _follow(self) -> None:
-        stream = messages(current(), self.caller, self.slug, types=frozenset(MessageType))
-        async with aclosing(stream) as received:  # type: ignore[type-var]
-            async for each in received:
+        stream = messages_with_retry(current(), self.caller, self.slug)
+        async with aclosing(stream) as deliveries:  # type: ignore[type-var]
+            async for each in deliveries:
                 if each.message.message_type is MessageType.PING:
                     self._last_ping = each.message.message_id
                 await self.send_text(each.made(_delivered))

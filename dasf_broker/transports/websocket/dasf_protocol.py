@@ -125,15 +125,6 @@ class DasfSocket:
         with suppress(OSError):  # whoever reads the frames notices that the client has gone
             await self._send({"type": "websocket.send", "text": text})
 
-    async def admit(self) -> None:
-        """Count what opening the socket is: nothing, unless a subclass says otherwise.
-
-        Raises
-        ------
-        RateLimitedError
-            It was done too often.
-        """
-
     async def _identify(self, handshake: Handshake, taken: Seat) -> Credential | None:
         """Find out who it is; a wrong credential is told in the answers to frames."""
         try:
@@ -143,7 +134,6 @@ class DasfSocket:
             return None
         self._caller = identity.caller
         taken.give_to(identity.caller)
-        await self.admit()
         return identity.credential
 
     async def _work(self) -> None:

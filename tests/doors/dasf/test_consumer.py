@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from dasf_broker import database
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.subscriptions import retry
 from dasf_broker.operations.topics import delete_topic, grant_permission
 from dasf_broker.permissions import Right, grant
-from dasf_broker.transports.websocket import dasf as dasf_sockets
 from testproject.asgi import application
 from tests.conftest import MakeTopic, MakeUser
 from tests.doors.dasf.conftest import OpenDasf
@@ -156,7 +156,7 @@ async def test_topic_is_deleted_and_comes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The socket outlives its topic and serves the next one of that name."""
-    monkeypatch.setattr(dasf_sockets, "RETRY", 0.02)
+    monkeypatch.setattr(retry, "PAUSE", 0.02)
     socket = await dasf("topic/a", consumer)
     await until_heard(topic)
     await database.write(delete_topic, Caller(superuser), "topic")

@@ -223,7 +223,7 @@ async def test_failure_inside(
         def fail() -> None:
             raise RuntimeError("secret")
 
-        patch.setattr(dasf_sockets, "get_writer", fail)
+        patch.setattr(dasf_sockets, "current", fail)
         answer = await ask(socket, message(context=1))
     assert is_error(answer)
     assert "secret" not in answer["result"]

@@ -1,0 +1,48 @@
+"""Subscribe to a topic whatever becomes of it: for consumers that cannot subscribe again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.rates import Activity
+from dasf_broker.exceptions import BadInputError, BrokerError
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.rate_limits import admit
+from dasf_broker.operations.subscriptions.consumers import wait_until_consumable
+from dasf_broker.operations.subscriptions.messages import messages
+from dasf_broker.operations.subscriptions.services import Services
+from dasf_broker.realtime.mailbox import Delivery
+
+#: Seconds before a subscription that broke begins again.
+PAUSE = 1.0
+
+
+async def messages_with_retry(
+    services: Services, caller: Caller, slug: str
+) -> AsyncIterator[Delivery]:
+    """Yield the messages of a topic, of all types, as soon and as long as the caller may have them.
+
+    The topic may not exist yet, or be deleted and created again; the right may be given later, or
+    taken away for a while; the database may be gone for a moment. It ends only where there can
+    never be such a topic.
+
+    Raises
+    ------
+    RateLimitedError
+        The caller subscribes too often. It counts once, at the beginning.
+    """
+    await admit(caller, Activity.SUBSCRIBE)
+    while True:
+        try:
+            await wait_until_consumable(services, caller, slug)
+            stream = messages(services, caller, slug, types=frozenset(MessageType), continues=True)
+            async with aclosing(stream) as deliveries:  # type: ignore[type-var]
+                async for each in deliveries:
+                    yield each
+        except BadInputError:
+            return  # not a slug
+        except BrokerError:
+            await asyncio.sleep(PAUSE)
