@@ -17,7 +17,7 @@ from django.conf import settings
 from django.urls import get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings, runtime
-from dasf_broker.transports.http.asgi import BodyGuard, GraphQLDoor
+from dasf_broker.transports.http.asgi import BodyLimitMiddleware, GraphQLDoor
 from dasf_broker.transports.lifespan import lifespan
 from dasf_broker.transports.websocket.dasf import (
     ConsumerSocket,
@@ -74,7 +74,7 @@ def broker_application(
         path(f"{route}/" if route else "", URLRouter(websocket_urlpatterns)),
         re_path("", cast("Any", _nothing_here)),
     ]
-    http = (BodyGuard if through_middleware else GraphQLDoor)(graphql_path, http)
+    http = (BodyLimitMiddleware if through_middleware else GraphQLDoor)(graphql_path, http)
     sockets = URLRouter(routes)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:

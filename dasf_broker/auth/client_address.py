@@ -1,4 +1,4 @@
-"""From which address somebody calls."""
+"""The address of a client, behind proxies too."""
 
 from __future__ import annotations
 

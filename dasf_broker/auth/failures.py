@@ -18,10 +18,10 @@ from dasf_broker.operations import rate_limits
 #: Addresses and keys that one process remembers. Beyond, it begins anew.
 MOST = 10_000
 
-#: Until when an address is refused, by a clock that nobody sets.
+#: Until when an address is refused, by the monotonic clock.
 _refused: dict[str, float] = {}
 
-#: Hashes of keys that let somebody in, salted by Python and of no use to anybody else.
+#: Hashes of valid keys, salted by Python and useless outside this process.
 _valid: set[int] = set()
 
 
@@ -41,14 +41,14 @@ def check(address: str | None, key: str) -> None:
 
 
 def note_valid(key: str) -> None:
-    """Remember that a key let somebody in."""
+    """Remember that a key was valid."""
     if len(_valid) >= MOST:
         _valid.clear()
     _valid.add(hash(key))
 
 
 async def note_invalid(address: str | None) -> UnauthenticatedError | RateLimitedError:
-    """Count a wrong key; return the error to raise."""
+    """Count a key that was not valid; return the error to raise."""
     seconds = await rate_limits.count_failure(address)
     if seconds and address is not None:
         if len(_refused) >= MOST:

@@ -35,7 +35,7 @@ INTERVAL = 2.0
 
 @asynccontextmanager
 async def while_valid(credential: Credential | None) -> AsyncIterator[None]:
-    """Run a block as long as a credential lets its holder in; nobody in person needs none.
+    """Run a block as long as a credential is valid; an anonymous caller has none.
 
     Raises
     ------

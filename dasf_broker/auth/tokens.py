@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Every key begins like this, so that a leaked one can be recognised for what it is.
 KEY_MARK = "dasf"
 
-#: A key, and whom it lets in.
+#: The user of a key, and the credential that it is.
 Owner: TypeAlias = "tuple[User, Credential]"
 
 
@@ -55,7 +55,7 @@ def key_in(authorization: str) -> str:
 
 
 def token_owners(keys: Collection[str]) -> dict[str, Owner]:
-    """Return whom the keys let in; those that let nobody in are missing. One query a kind."""
+    """Return the owner of each valid key; other keys are missing. One query a kind of key."""
     # Others are none, and the database may choke on them.
     readable = {key for key in keys if key.isascii() and key.isprintable()}
     ours = {key for key in readable if key.startswith(f"{KEY_MARK}_")}

@@ -38,7 +38,7 @@ PAUSE = 5.0
 
 
 async def admit(caller: Caller, activity: Activity) -> None:
-    """Count that somebody does something once.
+    """Count one activity of a caller.
 
     Raises
     ------
@@ -80,7 +80,7 @@ async def count_failure(address: str | None) -> int:
     return _seconds_to_wait(claims, await _counted(claims)) if claims else 0
 
 
-# --- who is counted ---------------------------------------------------------------------------
+# --- what is counted --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ def _is_limited(*activities: Activity) -> bool:
 def _claims(caller: Caller, activity: Activity, amount: int = 1) -> list[_Claim]:
     claims = _claims_of_address(caller.address, activity, amount)
     if rate := app_settings.DASF_USER_RATES.get(activity):
-        # Who is anonymous is one user for all of them: one must not use up what others may.
-        nobody = caller.is_anonymous and caller.address
-        whose = f"nobody:{caller.address}" if nobody else f"user:{caller.user.pk}"
+        # All anonymous callers are one user: one of them must not use up what others may.
+        by_address = caller.is_anonymous and caller.address
+        whose = f"nobody:{caller.address}" if by_address else f"user:{caller.user.pk}"
         claims.append(_Claim(whose, activity, Rate.parse(rate), amount, _now()))
     return claims
 
@@ -176,7 +176,7 @@ class _Health:
         self.again = 0.0
 
     def is_bad(self) -> bool:
-        """Tell whether it failed a moment ago: nobody is to wait for it again and again."""
+        """Tell whether it failed a moment ago, so that no caller waits for it again and again."""
         return time.monotonic() < self.again
 
     def failed(self) -> None:

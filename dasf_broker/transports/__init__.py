@@ -1,1 +1,1 @@
-"""How the broker is reached: the doors that speak HTTP and websockets."""
+"""How the broker is reached: over HTTP and over websockets."""

@@ -1,4 +1,4 @@
-"""JSON as it comes from clients, and as it goes to them: the same for all doors."""
+"""Read JSON from clients and write JSON to them, the same way in all transports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dasf_broker.exceptions import BadInputError
 
 
 def read_json(text: str | bytes) -> Any:
-    """Return what a client wrote as JSON.
+    """Return the value of a JSON text that a client sent.
 
     Raises
     ------
@@ -23,7 +23,7 @@ def read_json(text: str | bytes) -> Any:
 
 
 def write_json(value: Any) -> str:
-    """Return a value as JSON; ASCII only, so that half a surrogate pair breaks no frame."""
+    """Return a value as JSON in ASCII: half a surrogate pair could not be encoded as UTF-8."""
     return _encoder.encode(value)
 
 

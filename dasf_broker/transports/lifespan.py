@@ -1,4 +1,4 @@
-"""The ASGI lifespan: a server tells that it begins, and that it is about to end.
+"""The ASGI lifespan protocol: a server tells that it starts, and that it shuts down.
 
 Specification: https://asgi.readthedocs.io/en/latest/specs/lifespan.html
 """
@@ -35,7 +35,7 @@ def tune_process() -> None:
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
-    """Start and end with the server, an ASGI application."""
+    """Start and shut down with the server, an ASGI application."""
     while (message := await receive())["type"] != "lifespan.shutdown":
         assert message["type"] == "lifespan.startup", message
         try:

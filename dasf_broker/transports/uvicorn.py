@@ -1,16 +1,16 @@
-"""A websocket protocol for uvicorn, made for fan-out and for strangers.
+"""A websocket protocol for uvicorn: faster fan-out, and bounds for what one client costs.
 
 ``uvicorn mysite.asgi:application --ws dasf_broker.transports.uvicorn:WebSocketProtocol``
 
-It is uvicorn's own ``websockets-sansio``, with its options and its behaviour. Only what passes
-between it and the network is arranged in another way, which ASGI applications cannot do
-themselves. The broker works without it, on any ASGI server.
+It is uvicorn's own ``websockets-sansio``, with its options and its behaviour. It changes only what
+happens between that and the network, where an ASGI application has no say. The broker works without
+it, on any ASGI server.
 
-- What is sent to a client in one turn of the event loop goes out in one write. A write costs
+- Frames that are sent to a client in one turn of the event loop go out in one write. A write costs
   several times as much as a frame.
-- What a client sends is parsed in slices, between which other clients have their turn.
-- What a client makes the server keep is bounded: pongs that nobody takes, and messages in very
-  many parts.
+- Bytes from a client are parsed in slices, between which other clients are served.
+- What one client makes the server keep is bounded: pongs that it does not read, and messages in
+  very many parts.
 """
 
 from __future__ import annotations
@@ -49,29 +49,29 @@ _SHORT, _MEDIUM, _LONG = struct.Struct("!BB"), struct.Struct("!BBH"), struct.Str
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """One client's connection, made by uvicorn."""
+    """The protocol of one connection, made by uvicorn."""
 
     _connection: Connection
-    #: The answer to the newest ping, while the client takes nothing.
+    #: The answer to the newest ping, while the client reads nothing.
     _pong = b""
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Begin."""
+        """Start with a connection that joins writes and slices reads."""
         self._connection = Connection(cast("Transport", transport), super().data_received)
         super().connection_made(cast("Transport", self._connection))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and let go of what came: whatever refers to us may live on for a while."""
+        """End, and release what was received: other objects may keep this one for a while."""
         super().connection_lost(exc)
         self._connection.forget()
         self._forget()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, bit by bit."""
-        self._connection.take(data)
+        """Parse received bytes in slices."""
+        self._connection.receive(data)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send, in the shortest way what is sent most often: text in an open socket."""
+        """Send; text in an open socket, which is sent most often, by a shorter way."""
         is_ready = self.writable.is_set() and self.conn.state is State.OPEN
         text = message.get("text") if is_ready and message["type"] == "websocket.send" else None
         if text is None or self.conn.extensions or self.close_sent or self.disconnected:
@@ -79,10 +79,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             self._connection.write(text_frame(text))
 
-    # --- what clients could make us keep ------------------------------------------------------
+    # --- what clients could make the server keep ----------------------------------------------
 
     def handle_ping(self) -> None:
-        """Answer now; or only the newest one, when the client takes something again.
+        """Answer now; or, while the client reads nothing, only the newest ping later.
 
         RFC 6455, section 5.5.3, allows that.
         """
@@ -92,7 +92,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._pong = pongs[-1]
 
     def resume_writing(self) -> None:
-        """Go on, with the answer to the newest ping first."""
+        """Continue, with the answer to the newest ping first."""
         super().resume_writing()
         if self._pong:
             pong, self._pong = self._pong, b""
@@ -110,26 +110,26 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.send_receive_event_to_app()
 
     def handle_parser_exception(self) -> None:
-        """Close, and let go of a message that will never be whole."""
+        """Close, and release a message that will never be complete."""
         super().handle_parser_exception()
         self._forget()
 
     def _forget(self) -> None:
         self.frames = []
         self.conn.events_received()
-        if self.conn.parser_exc is not None:  # it knows what was being parsed
+        if self.conn.parser_exc is not None:  # its traceback keeps what was being parsed
             self.conn.parser_exc.__traceback__ = None
 
 
 class Connection:
-    """A transport that joins what is written, and hands on what was read in slices.
+    """A transport that joins writes, and passes on in slices what was read.
 
     Parameters
     ----------
     transport
-        The connection itself. What is not defined here is its own.
+        The transport of the server. It has all methods that are not defined here.
     parse
-        Takes what was read.
+        Takes the bytes that were read.
     """
 
     def __init__(self, transport: Transport, parse: Callable[[bytes], None]) -> None:
@@ -146,13 +146,13 @@ class Connection:
         return getattr(self._transport, name)
 
     def forget(self) -> None:
-        """Let go of everything; the connection is gone."""
+        """Release all buffers: the connection is closed."""
         self._unwritten, self._size, self._read, self._parsed = [], 0, b"", 0
 
     # --- writing ------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Write at the end of this turn of the event loop, or when there is enough."""
+        """Write at the end of this turn of the event loop, or once there is enough."""
         if not self._unwritten:
             get_running_loop().call_soon(self._flush)
         self._unwritten.append(data)
@@ -172,13 +172,13 @@ class Connection:
         self._transport.close()
 
     def get_write_buffer_size(self) -> int:
-        """Return how many bytes the client has not taken."""
+        """Return how many bytes the client has not read."""
         return self._size + self._transport.get_write_buffer_size()
 
     # --- reading ------------------------------------------------------------------------------
 
-    def take(self, data: bytes) -> None:
-        """Have it parsed: now if it is little, or slice by slice in turn with other clients."""
+    def receive(self, data: bytes) -> None:
+        """Parse now what is short, and the rest slice by slice in turn with other clients."""
         if len(data) <= SLICE and not self._has_more:
             self._parse(data)
             return
@@ -188,20 +188,20 @@ class Connection:
         _queues.get().add(self)
 
     def pause_reading(self) -> None:
-        """Parse nothing for now: the application has something to do."""
+        """Parse nothing while the application is busy."""
         self._is_held = True
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Go on with what was read already, then with the network."""
+        """Continue with what was read already, then with the network."""
         self._is_held = False
         if self._has_more:
             _queues.get().add(self)
         else:
             self._transport.resume_reading()
 
-    def parse_for_a_while(self) -> None:
-        """Have one turn."""
+    def parse_for_one_turn(self) -> None:
+        """Parse as many slices as there is time for in one turn of the event loop."""
         end = perf_counter() + TURN
         while self._has_more and not self._is_held and perf_counter() < end:
             part = self._read[self._parsed : self._parsed + SLICE]
@@ -219,13 +219,13 @@ class Connection:
 
 
 class Queue:
-    """The connections of an event loop that wait for their turn, of which it has one at a time."""
+    """The connections that wait to parse more: one of them for each turn of the event loop."""
 
     def __init__(self) -> None:
         self._waiting: dict[Connection, None] = {}
 
     def add(self, connection: Connection) -> None:
-        """Let a connection have its turn after those that wait already."""
+        """Add a connection behind those that wait already."""
         if not self._waiting:
             get_running_loop().call_soon(self._go_on)
         self._waiting[connection] = None
@@ -235,14 +235,14 @@ class Queue:
         del self._waiting[connection]
         if self._waiting:
             get_running_loop().call_soon(self._go_on)
-        connection.parse_for_a_while()
+        connection.parse_for_one_turn()
 
 
 _queues = LoopLocal(Queue)
 
 
 def text_frame(text: str) -> bytes:
-    """Return a whole message of text as a server sends it: in one frame, and not masked."""
+    """Return a text message as a server sends it: in one frame, not masked (RFC 6455)."""
     data = text.encode()
     size = len(data)
     if size < _SIXTEEN_BITS:

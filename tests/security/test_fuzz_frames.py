@@ -105,7 +105,7 @@ async def _survive(
             socket = await open_()
     await socket.close()
     assert codes <= FINE
-    await until(lambda: not open_sockets())
+    await until(lambda: not open_sockets)
 
 
 async def _graphql_socket(key: str) -> Socket:

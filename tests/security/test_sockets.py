@@ -32,7 +32,7 @@ Open = Callable[..., Awaitable[Socket]]
 async def _none_is_left() -> AsyncIterator[None]:
     """See that no place stays taken."""
     yield
-    await until(lambda: not open_sockets())
+    await until(lambda: not open_sockets)
 
 
 @pytest.fixture(params=["graphql", "dasf"])
@@ -193,7 +193,7 @@ async def test_other_sockets_have_their_turn(enter: OpenSocket) -> None:
     turns = _Turns()
     async with turns:
         assert await socket.receive() == {"type": "pong"}
-    assert turns.count >= count // graphql.TURN
+    assert turns.count >= count // graphql.FRAMES_PER_TURN
 
 
 @pytest.mark.parametrize("completes", [True, False])

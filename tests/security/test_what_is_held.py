@@ -20,7 +20,7 @@ from dasf_broker.transports.connection.handshake import Handshake
 from dasf_broker.transports.graphql.execution import GraphQLRequest, examine
 from dasf_broker.transports.http import django_view
 from dasf_broker.transports.websocket import dasf_protocol, graphql
-from dasf_broker.transports.websocket.dasf_protocol import LARGE, DasfSocket
+from dasf_broker.transports.websocket.dasf_protocol import BATCH_CHARACTERS, DasfSocket
 from tests.doors.clients import GraphQLClient, key_of
 from tests.doors.conftest import OpenSocket, OpenStream, Publish
 from tests.doors.dasf.frames import ask, message, to
@@ -105,7 +105,7 @@ async def test_frames_of_dasf(
     monkeypatch.setattr(DasfSocket, "send_text", note)
     socket = await open_socket(**await to("topic", authorization="Token wrong"))
     for _ in range(20):
-        await socket.send(message("x" * (LARGE - 1000)))
+        await socket.send(message("x" * (BATCH_CHARACTERS - 1000)))
     for _ in range(20):
         assert "token is wrong" in (await socket.receive())["result"]
     assert len(memory.read) == 40  # with their properties

@@ -1,4 +1,4 @@
-"""Who opens a websocket: the handshake read as Django reads requests, the same for all sockets."""
+"""The HTTP request that opens a websocket, read as Django reads requests, and its user."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-#: The schemes of websockets, and those of HTTP that they stand for.
-_OF_HTTP = {"ws": "http", "wss": "https"}
+#: The schemes of HTTP behind those of websockets.
+_HTTP_SCHEMES = {"ws": "http", "wss": "https"}
 
 
 class Handshake(ASGIRequest):
     """The request that opens a websocket, under the settings for hosts and proxies."""
 
     def __init__(self, scope: Scope) -> None:
-        scheme = _OF_HTTP.get(scope.get("scheme", ""), "http")
-        # Nobody reads what Django would stumble over: a query that is no text, an odd charset.
+        scheme = _HTTP_SCHEMES.get(scope.get("scheme", ""), "http")
+        # Without what Django may fail at and nobody needs: the query, and the charset of a body.
         headers = [each for each in scope.get("headers", ()) if each[0].lower() != b"content-type"]
-        of_http = {"method": "GET", "scheme": scheme, "headers": headers, "query_string": b""}
-        super().__init__({**scope, **of_http}, BytesIO())
+        changed = {"method": "GET", "scheme": scheme, "headers": headers, "query_string": b""}
+        super().__init__({**scope, **changed}, BytesIO())
         name, _ = settings.SECURE_PROXY_SSL_HEADER or ("", "")
-        if (forwarded := self.META.get(name)) in _OF_HTTP:  # so does Traefik
-            self.META[name] = _OF_HTTP[forwarded]
+        if (forwarded := self.META.get(name)) in _HTTP_SCHEMES:  # Traefik does so
+            self.META[name] = _HTTP_SCHEMES[forwarded]
 
     @property
     def address(self) -> str | None:
-        """Where the client calls from, if that is known."""
+        """The address of the client, if it is known."""
         return address_of_request(self)
 
     @property
@@ -45,7 +45,7 @@ class Handshake(ASGIRequest):
         """Scheme and host under which the client reached the server."""
         try:
             host = self.get_host()
-        except DisallowedHost:  # no reason to refuse a program: only who said it is told
+        except DisallowedHost:  # harmless: only the client that sent it gets it back
             host = self.headers.get("host", "localhost")
         return f"{self.scheme}://{host}"
 
@@ -53,27 +53,28 @@ class Handshake(ASGIRequest):
 async def identify_socket(
     handshake: Handshake, payload: Mapping[str, Any] | None = None
 ) -> Identity:
-    """Return who opens a socket.
+    """Return the user who opens a socket.
 
     Parameters
     ----------
     handshake
-        A session cookie counts only beside an ``Origin``: browsers always send one, and
-        :mod:`.origins` has judged it.
+        A session cookie counts only beside an ``Origin``, which browsers always send and
+        :mod:`.origins` has checked.
     payload
-        Of ``connection_init``, in protocols that have one. Its token goes before the header's.
+        Of ``connection_init``, in protocols that have it. Its token takes precedence over the
+        header's.
 
     Raises
     ------
     UnauthenticatedError
-        There is a token, and it does not let anybody in.
+        There is a token, and it is not valid.
     RateLimitedError
-        There were too many of those from this address.
+        There were too many such tokens from this address.
     UnavailableError
         The database does not answer.
     """
     authorization, address = authorization_in(payload), handshake.address
-    if authorization is None:  # an empty one is wrong, and not taken for none
+    if authorization is None:  # but an empty one is refused
         authorization = handshake.headers.get("authorization")
     if authorization is not None:
         return await identify_token(authorization, address=address)

@@ -1,7 +1,7 @@
-"""How many sockets there may be: of a user, of an address, and of who is nobody in person.
+"""How many sockets may be open: of a user, of an address, and without a credential.
 
-Counted in one process, because sockets are what costs it memory. An address is refused before
-anything is done for it, a user as soon as it is known who they are.
+Each process counts its own, because it is its memory that they cost. An address is refused before
+anything is done for it, a user as soon as the credential says which user it is.
 """
 
 from __future__ import annotations
@@ -9,30 +9,46 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from dasf_broker import app_settings
 from dasf_broker.exceptions import RateLimitedError
 from dasf_broker.operations.caller import Caller
 
-#: Seconds after which a client that is refused may look whether there is room.
-RETRY = 5
+#: Seconds after which a client that is refused may try again.
+RETRY_AFTER = 5
 
-#: Stands for everybody for whom nobody vouched.
-_NOBODY = ("nobody",)
+#: What sockets are counted by: a user, an address, or that there is no credential.
+Key: TypeAlias = tuple[Any, ...]
 
-#: Sockets that are open. What has none is not in here.
-_open: Counter[tuple[Any, ...]] = Counter()
+_UNAUTHENTICATED: Key = ("unauthenticated",)
+
+#: How many sockets are open, by key. A key without any is not in here.
+open_sockets: Counter[Key] = Counter()
 
 
-class Seat:
-    """The place of one socket among the others."""
+class SocketSlots:
+    """What one socket counts for, as long as it is open."""
 
     def __init__(self) -> None:
-        self._held: set[tuple[Any, ...]] = set()
+        self._keys: set[Key] = set()
 
-    def give_to(self, caller: Caller) -> None:
-        """Note whose socket it is.
+    def acquire(self, address: str | None) -> None:
+        """Count a socket whose user is not known yet.
+
+        Raises
+        ------
+        RateLimitedError
+            The address has too many, or there are too many without a credential.
+        """
+        if address is not None:
+            limit = app_settings.DASF_MAX_SOCKETS_PER_ADDRESS
+            self._add(("address", address), limit, "of your address")
+        limit = app_settings.DASF_MAX_UNAUTHENTICATED_SOCKETS
+        self._add(_UNAUTHENTICATED, limit, "without a credential")
+
+    def assign_to(self, caller: Caller) -> None:
+        """Count the socket for its user; for an anonymous caller nothing changes.
 
         Raises
         ------
@@ -41,62 +57,43 @@ class Seat:
         """
         if not caller.is_anonymous:
             limit = app_settings.DASF_MAX_SOCKETS_PER_USER
-            self._take(("user", caller.user.pk), limit, "of yours")
-            self._leave(_NOBODY)
+            self._add(("user", caller.user.pk), limit, "of yours")
+            self._remove(_UNAUTHENTICATED)
 
-    def take(self, address: str | None) -> None:
-        """Take a place for somebody who is nobody yet.
+    def release(self) -> None:
+        """Count the socket no more."""
+        for key in tuple(self._keys):
+            self._remove(key)
 
-        Raises
-        ------
-        RateLimitedError
-            The address has too many, or nobody in person has.
-        """
-        if address is not None:
-            limit = app_settings.DASF_MAX_SOCKETS_PER_ADDRESS
-            self._take(("address", address), limit, "of your address")
-        limit = app_settings.DASF_MAX_UNAUTHENTICATED_SOCKETS
-        self._take(_NOBODY, limit, "without a credential")
-
-    def leave(self) -> None:
-        """Make room."""
-        for key in tuple(self._held):
-            self._leave(key)
-
-    def _take(self, key: tuple[Any, ...], limit: int, whose: str) -> None:
-        if limit and _open[key] >= limit:
+    def _add(self, key: Key, limit: int, whose: str) -> None:
+        if limit and open_sockets[key] >= limit:
             raise RateLimitedError(
                 f"There are {limit} open sockets {whose} already, which is the most.",
-                retryAfter=RETRY,
+                retryAfter=RETRY_AFTER,
                 limit=limit,
             )
-        _open[key] += 1
-        self._held.add(key)
+        open_sockets[key] += 1
+        self._keys.add(key)
 
-    def _leave(self, key: tuple[Any, ...]) -> None:
-        self._held.discard(key)
-        _open[key] -= 1
-        if not _open[key]:
-            del _open[key]
+    def _remove(self, key: Key) -> None:
+        self._keys.discard(key)
+        open_sockets[key] -= 1
+        if not open_sockets[key]:
+            del open_sockets[key]
 
 
 @contextmanager
-def seat(address: str | None) -> Iterator[Seat]:
-    """Have a place for a socket as long as the context lasts.
+def socket_slots(address: str | None) -> Iterator[SocketSlots]:
+    """Count a socket as long as the context lasts.
 
     Raises
     ------
     RateLimitedError
-        There is none.
+        There are too many.
     """
-    taken = Seat()
+    slots = SocketSlots()
     try:
-        taken.take(address)
-        yield taken
+        slots.acquire(address)
+        yield slots
     finally:
-        taken.leave()
-
-
-def open_sockets() -> dict[tuple[Any, ...], int]:
-    """Return how many sockets there are, by whose they are."""
-    return dict(_open)
+        slots.release()

@@ -1,4 +1,4 @@
-"""Which pages may open a socket here.
+"""Which pages may open a socket.
 
 Browsers send cookies with a websocket whichever page opens it, and send ``Origin`` so that the
 server can refuse. Programs send no ``Origin``, and have no cookies that another page could use.
@@ -16,7 +16,7 @@ from dasf_broker.transports.connection.handshake import Handshake
 
 
 def is_allowed(handshake: Handshake) -> bool:
-    """Tell whether it comes from a program, from our own pages, or from listed ones."""
+    """Tell whether a socket is opened by a program, by our own pages, or by listed ones."""
     origin = handshake.headers.get("origin")
     if origin is None:
         return True
@@ -28,6 +28,6 @@ def _is_own(origin: str, handshake: Handshake) -> bool:
     try:
         return urlsplit(origin).netloc == handshake.get_host()
     except DisallowedHost:
-        return False  # a name that somebody else points at this server is not our own
+        return False  # another name that points to this server is not our own
     except ValueError:
-        return False  # brackets that enclose no address
+        return False  # brackets without an address

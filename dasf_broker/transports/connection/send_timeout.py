@@ -1,9 +1,9 @@
-"""Give up sockets whose client takes nothing any more.
+"""End connections whose client takes nothing any more.
 
 A client that stopped reading, because it hangs or its network is gone, would keep its socket, its
-buffers and its subscriptions for ever: the server waits politely for room in a buffer that nobody
-empties. What a slow client misses meanwhile costs nothing (see :mod:`.mailbox`); one that takes no
-single frame for ``DASF_SEND_TIMEOUT`` seconds is cut off.
+buffers and its subscriptions for ever: the server waits for room in a buffer that nobody empties.
+What a slow client misses meanwhile costs nothing (see :mod:`dasf_broker.realtime.mailbox`). A
+client that takes no single frame for ``DASF_SEND_TIMEOUT`` seconds is disconnected.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from dasf_broker.transports.connection.handshake import Send
 logger = logging.getLogger(__name__)
 
 
-class Outlet:
-    """Sends frames to one client, and knows since when one of them waits."""
+class TimedSend:
+    """Sends frames to one client, and notes since when none went out."""
 
-    __slots__ = ("_buffered", "_deadline", "_ended", "_moved_at", "_seen", "_send", "_waiting")
+    __slots__ = ("_buffered", "_deadline", "_moved_at", "_seen", "_send", "_sent", "_waiting")
 
     def __init__(self, send: Send, deadline: asyncio.Timeout) -> None:
         self._send = send
         self._deadline = deadline
-        #: Frames that wait, and frames that do not any more.
-        self._waiting = self._ended = 0
-        #: As of the last look: the latter, the bytes that the server held, and when it moved.
+        #: Frames that wait, and frames that were sent.
+        self._waiting = self._sent = 0
+        #: As of the last look: frames sent, bytes in the server's buffer, and when either changed.
         self._seen = self._buffered = 0
         self._moved_at = asyncio.get_running_loop().time()
 
@@ -42,27 +42,29 @@ class Outlet:
             await self._send(message)
         finally:
             self._waiting -= 1
-            self._ended += 1
+            self._sent += 1
 
-    def give_up_if_stuck(self, now: float, limit: float) -> None:
-        """End the socket if nothing went out for longer than ``limit`` seconds, and should have.
+    def expire_if_stalled(self, now: float, limit: float) -> None:
+        """End the connection if frames should have gone out, and none did for ``limit`` seconds.
 
-        A frame waits once the server's buffer is full. With less in it nobody waits; but a server
-        that closes the connection, after a ping without answer say, lets it be read first.
+        A frame waits while the server's buffer is full. With less in the buffer no frame waits; but
+        a server that closes the connection, after a ping without answer say, lets the client read
+        the buffer first.
         """
         before, self._buffered = self._buffered, self._buffer_size()
-        seen, self._seen = self._seen, self._ended
+        seen, self._seen = self._seen, self._sent
         has_something_to_send = self._waiting or 0 < before <= self._buffered
-        if seen != self._ended or not has_something_to_send:
+        if seen != self._sent or not has_something_to_send:
             self._moved_at = now
         elif now - self._moved_at > limit and not self._deadline.expired():
             self._deadline.reschedule(now)
 
     def abort(self) -> None:
-        """Drop the connection with what is buffered, where the server lets us.
+        """Drop the connection with what is buffered, where the server allows it.
 
-        ASGI has no way to say that, and closing waits for the buffer to be read. The protocols
-        of uvicorn pass their own method as ``send``; elsewhere the system's time-outs must do.
+        ASGI has no message for that, and closing waits until the buffer is read. The protocols of
+        uvicorn pass a method of their own as ``send``; with other servers the time-outs of the
+        operating system must do.
         """
         if (abort := getattr(self._transport, "abort", None)) is not None:
             abort()
@@ -77,25 +79,25 @@ class Outlet:
 
 
 @asynccontextmanager
-async def outlet(send: Send) -> AsyncIterator[Outlet]:
-    """Watch over what is sent as long as the context lasts; end it when the client is stuck."""
+async def send_with_timeout(send: Send) -> AsyncIterator[TimedSend]:
+    """Yield a ``send`` for the time of the context, which ends if the client takes nothing."""
     try:
         async with asyncio.timeout(None) as deadline:
-            made = Outlet(send, deadline)
-            with runtime.current().sweeper.include(SENDS, made):
-                yield made
+            timed = TimedSend(send, deadline)
+            with runtime.current().sweeper.include(SENDS, timed):
+                yield timed
     except TimeoutError:
         if not deadline.expired():
             raise
-        logger.info("A client took no frame for too long; its socket is given up.")
-        made.abort()
+        logger.info("A client took no frame for too long and was disconnected.")
+        timed.abort()
 
 
-async def _look(outlets: Collection[Outlet]) -> None:
+async def _look(sends: Collection[TimedSend]) -> None:
     now, limit = asyncio.get_running_loop().time(), app_settings.DASF_SEND_TIMEOUT
-    for each in outlets:
-        each.give_up_if_stuck(now, limit)
+    for each in sends:
+        each.expire_if_stalled(now, limit)
 
 
 #: What is sent on all connections, looked at once a second.
-SENDS: Sweep[Outlet] = Sweep("dasf-sends", _look, 1.0)
+SENDS: Sweep[TimedSend] = Sweep("dasf-sends", _look, 1.0)

@@ -1,4 +1,4 @@
-"""A GraphQL request and its result: the same for all doors that carry GraphQL."""
+"""A GraphQL request and its result, the same for all transports that carry GraphQL."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NEEDS_STREAM = (
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """A document and what goes with it."""
+    """A document, its variables, and which of its operations to execute."""
 
     query: str
     variables: dict[str, Any]
@@ -47,7 +47,7 @@ class GraphQLRequest:
         Raises
         ------
         BadInputError
-            It is not an object with a text ``query`` and fitting companions.
+            It is not an object with a text ``query``, or one of the other values is wrong.
         """
         if not isinstance(value, dict):
             raise BadInputError("A request is a JSON object with a `query`.")
@@ -68,7 +68,7 @@ class GraphQLRequest:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, who makes it, and what its resolvers share."""
+    """A request, its caller, and what its resolvers share."""
 
     identity: Identity
     request: GraphQLRequest
@@ -77,13 +77,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a query or mutation came to."""
+    """The result of a query or mutation."""
 
     body: dict[str, Any]
 
     @property
     def was_executed(self) -> bool:
-        """Whether there was anything to execute; if not, the request itself was wrong."""
+        """Whether the operation was executed; if not, the request itself was wrong."""
         return "data" in self.body
 
     @classmethod
@@ -98,13 +98,13 @@ def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
     Raises
     ------
     InvalidDocumentError
-        The document is not valid, or the operation asks for too much.
+        The document is not valid, or the operation exceeds a limit.
     """
     return examine(schema, request)[0]
 
 
 def examine(schema: Schema, request: GraphQLRequest) -> tuple[OperationType, GraphQLRequest]:
-    """Return the kind of operation, and the request without variables that nobody declared.
+    """Return the kind of operation, and the request without variables that it does not declare.
 
     A subscription keeps its request for as long as it lasts. Raises as :func:`operation_type`.
     """
@@ -119,13 +119,13 @@ def _operation(document: Document, request: GraphQLRequest) -> Operation:
 
 
 async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> Result:
-    """Execute a query or a mutation; whatever happens, there is a result."""
+    """Execute a query or a mutation; errors become part of the result."""
     try:
         document = read_document(schema._schema, request.query)
         operation = _operation(document, request)
     except InvalidDocumentError as error:
         return Result.refused(error)
-    # Only queries have the fields for it.
+    # Only queries have the fields of introspection.
     if operation.introspects and not may_introspect(context.caller.user):
         return Result.refused(ForbiddenError(_HIDDEN))
     if operation.type is OperationType.SUBSCRIPTION:
@@ -153,7 +153,7 @@ async def _execute(
             operation_name=request.operation_name,
             allowed_operation_types=_ANSWERED,
         )
-    # What strawberry does besides is for extensions, and takes a quarter of a publish.
+    # Strawberry's own way serves extensions, and takes a quarter of the time of a publish.
     executor = build_executor(
         schema,
         document,

@@ -1,9 +1,8 @@
 """Subscriptions: executed once for each event and distinct operation, not for each subscriber.
 
-Subscribers of one process are handed the same event object. The first that needs a result for
-an operation renders its text and leaves it on the event; the others send the same text. Where
-the operation selects a field that depends on the viewer, only the viewer's own subscriptions
-share it.
+Subscribers of one process get the same event object. The first that needs a result for an operation
+renders its text and stores it with the event; the others send the same text. Where the operation
+selects a field that depends on the viewer, only subscriptions of one viewer share the text.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ async def stream(
             except Exception as error:  # noqa: BLE001 - it is raised as one of the root field
                 raise operation.located(error) from None
             result = _result(operation, event, context, key)
-            # Shielded: who rendered first may go while the others still wait.
+            # Shielded: the subscriber that began may leave while others still wait.
             yield event, result if isinstance(result, str) else await asyncio.shield(result)
 
 
@@ -65,7 +64,7 @@ async def stream(
 
 
 class _Operation:
-    """A subscription's operation, the same object for all who sent the same request."""
+    """The operation of a subscription, the same object for all equal requests."""
 
     def __init__(self, schema: Schema, document: DocumentNode, request: GraphQLRequest) -> None:
         executor = build_executor(
@@ -77,7 +76,7 @@ class _Operation:
         self._depends_on_viewer = depends_on_viewer(schema._schema, document)
 
     def key_for(self, context: Context) -> Any:
-        """Return what those have in common who get the same results."""
+        """Return the key by which subscribers share results."""
         if not self._depends_on_viewer:
             return self
         return self, context.caller.user.pk, context.root_url
@@ -98,7 +97,7 @@ class _Operation:
 
     def render(self, event: Any, context: Context) -> str | Awaitable[str]:
         """Return the result for an event as a JSON text."""
-        # Anew for each event: the loaders of a context remember what they read.
+        # A new one for each event: the loaders of a context keep what they read.
         fresh = Context(context.caller, root_url=context.root_url)
         result = self._execution(event, fresh).execute_operation(False)
         return _text_later(result) if inspect.isawaitable(result) else _text(result)
@@ -106,13 +105,13 @@ class _Operation:
     def _execution(self, root: Any, context: Context) -> Any:
         executor = self._executor.build_per_event_executor(root)
         executor.context_value = context
-        # graphql-core 3.3.2 shares this cache between all events, but keys it by what each event
-        # makes anew: it would grow by a kilobyte an event for as long as the subscription lasts.
+        # graphql-core 3.3.2 shares this cache between all events, but with keys that are made for
+        # each event: it would grow by a kilobyte an event for as long as the subscription lasts.
         executor._relevant_sub_fields = {}
         return executor
 
 
-#: Those that somebody is subscribed with.
+#: The operations of running subscriptions.
 _operations: WeakValueDictionary[Any, _Operation] = WeakValueDictionary()
 
 
@@ -131,7 +130,7 @@ def _operation(schema: Schema, request: GraphQLRequest) -> _Operation:
 def _result(
     operation: _Operation, event: Any, context: Context, key: Any
 ) -> str | asyncio.Future[str]:
-    """Return the result for an event, from who with the same key needed it first."""
+    """Return the result for an event, rendered once for all subscribers with the same key."""
     memo: dict[Any, str | asyncio.Future[str]] = getattr(event, "memo", {})
     found = memo.get(key)
     if found is None:

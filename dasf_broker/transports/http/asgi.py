@@ -1,8 +1,8 @@
-"""GraphQL over HTTP beside Django: the same view, without the way through its middleware.
+"""GraphQL over HTTP without Django's middleware: the same view, called by an ASGI application.
 
-That way costs more than a mutation itself. What a host's middleware would do and the endpoint
-needs, this door does by itself: the size of the body, the host's name, who is calling, and proof
-that a request with a cookie was not made by another site.
+The middleware costs more than a mutation itself. What it would do and the endpoint needs is done
+here: the limits of the body, the name of the host, the credential, and proof that a request with a
+cookie was not made by another site.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ from dasf_broker.exceptions import BrokerError, RateLimitedError
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.transports.connection.handshake import Receive, Scope, Send
-from dasf_broker.transports.connection.limits import seat
+from dasf_broker.transports.connection.limits import socket_slots
 from dasf_broker.transports.graphql.execution import Call, examine
-from dasf_broker.transports.http.body import GoneError, LateError, read_body, repeated
+from dasf_broker.transports.http.body import (
+    ClientDisconnectedError,
+    RequestTimeoutError,
+    read_body,
+    replay_body,
+)
 from dasf_broker.transports.http.django_view import GraphQLView, prefers_events, refuse
 from dasf_broker.transports.http.event_stream import serve_events
 
@@ -37,8 +42,8 @@ if TYPE_CHECKING:
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-class BodyGuard:
-    """An ASGI application that reads the POSTs to one path before another one gets them.
+class BodyLimitMiddleware:
+    """ASGI middleware that reads the bodies of POSTs to one path, with limits of size and time.
 
     Django reads a request to its end, however large it is and however slowly it comes.
 
@@ -46,31 +51,32 @@ class BodyGuard:
     ----------
     path
         The path of the endpoint, without the script's name and the first slash.
-    otherwise
-        Django's own ASGI application.
+    application
+        Django's own ASGI application, which gets the requests then, and all others.
     """
 
-    def __init__(self, path: str, otherwise: Application) -> None:
+    def __init__(self, path: str, application: Application) -> None:
         self._path = f"/{path.lstrip('/')}"
-        self._otherwise = otherwise
+        self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["method"] != "POST" or not self._is_here(scope):
-            await self._otherwise(scope, receive, send)
+        if scope["method"] != "POST" or not self._is_endpoint(scope):
+            await self._application(scope, receive, send)
             return
         request = _Request(scope)
         if settings.SECURE_SSL_REDIRECT and not request.is_secure():
-            await self._otherwise(scope, receive, send)  # which sends the client elsewhere
+            await self._application(scope, receive, send)  # it redirects the client
             return
         try:
             body = await read_body(request.headers.get("content-length"), receive)
-        except GoneError:
+        except ClientDisconnectedError:
             return
         except BrokerError as error:
-            response = refuse(request, error, status=408 if isinstance(error, LateError) else None)
+            status = 408 if isinstance(error, RequestTimeoutError) else None
+            response = refuse(request, error, status=status)
             if scope.get("http_version", "1.1").startswith("1"):
-                response["Connection"] = "close"  # what else is sent is of no use
+                response["Connection"] = "close"  # the rest of the body is not read
             await _send(response, send)
         else:
             serving = self._serve(request, body, receive, send)
@@ -78,18 +84,18 @@ class BodyGuard:
             await serving
 
     async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
-        await self._otherwise(request.scope, repeated(body, receive), send)
+        await self._application(request.scope, replay_body(body, receive), send)
 
-    def _is_here(self, scope: Scope) -> bool:
+    def _is_endpoint(self, scope: Scope) -> bool:
         path: str = scope["path"]
         return path.removeprefix(get_script_prefix(scope).rstrip("/")) == self._path
 
 
-class GraphQLDoor(BodyGuard):
-    """An ASGI application that answers POSTs to one path, and leaves the rest to another one."""
+class GraphQLDoor(BodyLimitMiddleware):
+    """ASGI middleware that answers POSTs to one path by itself."""
 
     async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
-        request.take(body)
+        request.set_body(body)
         del body
         answer = await self._answer(request)
         if isinstance(answer, HttpResponse):
@@ -107,16 +113,16 @@ class GraphQLDoor(BodyGuard):
         if not prefers_events(request):
             return await view.post(request)
         call = await view.read(request)
-        return call if isinstance(call, HttpResponse) else _lean(call)
+        return call if isinstance(call, HttpResponse) else _without_unused_variables(call)
 
     async def _stream(
         self, request: _Request, call: Call, receive: Receive, send: Send
     ) -> HttpResponse | None:
-        """Answer with events, which keep a place for as long as a socket would."""
-        request.take(b"")  # it holds the body, too
+        """Answer with events; return a refusal if it cannot. It counts as a socket does."""
+        request.set_body(b"")  # the body is not needed as long as the events last
         try:
-            with seat(address_of_request(request)) as taken:
-                taken.give_to(call.identity.caller)
+            with socket_slots(address_of_request(request)) as slots:
+                slots.assign_to(call.identity.caller)
                 await serve_events(served_schema(), call, receive, send)
         except RateLimitedError as error:
             return refuse(request, error)
@@ -124,13 +130,13 @@ class GraphQLDoor(BodyGuard):
 
 
 class _Request(ASGIRequest):
-    """Django's request, which opens its session by itself."""
+    """Django's request, which opens its session without middleware."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope, BytesIO())
 
-    def take(self, body: bytes) -> None:
-        """Note what was read of the request: all of it."""
+    def set_body(self, body: bytes) -> None:
+        """Set the whole body, which was read already."""
         self._body = body
         self._stream = BytesIO(body)
 
@@ -143,12 +149,12 @@ class _Request(ASGIRequest):
         return await database.read(get_user, self)
 
 
-def _lean(call: Call) -> Call:
-    """Keep nothing of a call, for as long as it lasts, that nobody reads."""
+def _without_unused_variables(call: Call) -> Call:
+    """Return a call without the variables that no operation declares: it may last for days."""
     try:
         _, request = examine(served_schema(), call.request)
     except InvalidDocumentError:
-        return call  # that is told, and over
+        return call  # its execution tells the client so, and ends
     return replace(call, request=request)
 
 

@@ -1,4 +1,4 @@
-"""The body of a request: no more of it is read than is allowed, nor for longer."""
+"""The body of a request, which is read up to a size and for a time."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ TOO_LARGE = "The request is larger than DATA_UPLOAD_MAX_MEMORY_SIZE allows."
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-class GoneError(Exception):
+class ClientDisconnectedError(Exception):
     """The client went away before its request was complete."""
 
 
-class LateError(BadInputError):
+class RequestTimeoutError(BadInputError):
     """The request did not arrive in time."""
 
 
 def check_length(length: str | None) -> None:
-    """Look at the size that a client announces.
+    """Check the size that a client announces.
 
     Raises
     ------
     PayloadTooLargeError
         It is too much.
     BadInputError
-        It is no number.
+        It is not a number.
     """
     if not length:
         return  # sent in chunks: it is counted while it is read
     if not (length.isascii() and length.isdigit()):
         raise BadInputError("Content-Length is a number.")
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    # The length first: it may have more digits than Python makes a number of.
+    # The length of the text first: it may have more digits than Python makes a number of.
     if limit is not None and (len(length) > len(str(limit)) + 20 or int(length) > limit):
         raise PayloadTooLargeError(TOO_LARGE)
 
@@ -50,19 +50,19 @@ async def read_body(length: str | None, receive: Receive) -> bytes:
     Parameters
     ----------
     length
-        What the client announces.
+        The value of ``Content-Length``, if there is one.
     receive
-        The server's.
+        As ASGI servers pass it.
 
     Raises
     ------
     PayloadTooLargeError
         It is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``; the rest is not read.
     BadInputError
-        The announced length is no number.
-    LateError
+        The announced length is not a number.
+    RequestTimeoutError
         It did not arrive within ``DASF_BODY_TIMEOUT``.
-    GoneError
+    ClientDisconnectedError
         The client went away.
     """
     check_length(length)
@@ -71,15 +71,15 @@ async def read_body(length: str | None, receive: Receive) -> bytes:
         async with asyncio.timeout(seconds):
             return await _read(receive)
     except TimeoutError:
-        raise LateError(f"The request did not arrive within {seconds:g} s.") from None
+        raise RequestTimeoutError(f"The request did not arrive within {seconds:g} s.") from None
 
 
-def repeated(body: bytes, receive: Receive) -> Receive:
+def replay_body(body: bytes, receive: Receive) -> Receive:
     """Return a ``receive`` that begins with a body that was read already."""
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+    unread = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> MutableMapping[str, Any]:
-        return waiting.pop() if waiting else await receive()
+        return unread.pop() if unread else await receive()
 
     return receive_again
 
@@ -89,7 +89,7 @@ async def _read(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise GoneError
+            raise ClientDisconnectedError
         body += message.get("body", b"")
         if limit is not None and len(body) > limit:
             raise PayloadTooLargeError(TOO_LARGE)

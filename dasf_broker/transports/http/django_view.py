@@ -66,7 +66,7 @@ T = TypeVar("T")
 def _answering_errors(
     handle: Callable[..., Awaitable[T]],
 ) -> Callable[..., Awaitable[T | HttpResponse]]:
-    """Answer every exception of a method by itself: Django could show more than is good."""
+    """Let a method answer its exceptions itself: Django's debug page would show too much."""
 
     @wraps(handle)
     async def handle_or_refuse(self: Any, request: HttpRequest, *args: Any) -> T | HttpResponse:
@@ -99,7 +99,7 @@ class GraphQLView(View):
         return call if isinstance(call, HttpResponse) else await self._execute(request, call)
 
     async def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
-        """Show people where they are; answer a query in the URL to programs, where that is on."""
+        """Show the page to browsers; answer a query in the URL, where that is allowed."""
         if request.accepts("text/html"):
             user = await request.auser() if hasattr(request, "auser") else AnonymousUser()
             if not may_open_page(user):
@@ -119,8 +119,8 @@ class GraphQLView(View):
 
     @_answering_errors
     async def read(self, request: HttpRequest) -> Call | HttpResponse:
-        """Return what is asked for and who asks, or the answer if it comes to nothing."""
-        # First of all, so that nobody reads a form to find a CSRF token in it.
+        """Return the GraphQL request with its caller, or the answer if it is refused."""
+        # First, so that the CSRF check reads no form.
         if request.method != "GET" and not _is_plain_json(request):
             return refuse(request, BadInputError(f"Send {JSON} in UTF-8, as it is."), status=415)
         identity = await self._identify(request)
@@ -161,11 +161,11 @@ class GraphQLView(View):
 
 
 class _CsrfCheck(CsrfViewMiddleware):
-    """Django's own rule, for a view that needs it only when a cookie vouches for the caller."""
+    """Django's own check, for a view that needs it only for callers with a session cookie."""
 
     @classmethod
     def reason(cls, request: HttpRequest) -> str | None:
-        """Return why the request may be another site's; ``None`` if it is not."""
+        """Return why the request may come from another site; ``None`` if it does not."""
         check = cls(lambda _: HttpResponse())
         check.process_request(request)
         # The view matters only for being exempt, which `HttpResponse` is not.
@@ -193,7 +193,7 @@ def _body(request: HttpRequest) -> str:
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     try:
         if not hasattr(request, "_body") and limit is not None:
-            # Not by `request.body`: that reads all that is sent in chunks, however much it is.
+            # Not with `request.body`, which reads chunks without a limit.
             request._body = request.read(limit + 1)
             request._stream = BytesIO(request._body)
         body = request.body
@@ -215,27 +215,27 @@ def _root_url(request: HttpRequest) -> str:
 
 
 def prefers_events(request: HttpRequest) -> bool:
-    """Tell whether a client asks for events before anything else.
+    """Tell whether a client prefers events to a single answer.
 
-    urql and others name the type beside those of a single answer, which is what they want.
+    urql and other clients accept events, too, but want a single answer.
     """
     quality = _qualities(request)
     return quality.get(EVENT_STREAM, 0) > max(quality.get(JSON, 0), quality.get(GRAPHQL_JSON, 0))
 
 
 def _accepts_graphql_json(request: HttpRequest) -> bool:
-    # Only where it is named: `*/*` comes from clients that know nothing of the newer type.
+    # Only where it is named: `*/*` comes from clients that do not know the newer type.
     quality = _qualities(request)
     return 0 < quality.get(GRAPHQL_JSON, 0) >= quality.get(JSON, 0)
 
 
 def _qualities(request: HttpRequest) -> dict[str, float]:
-    # Not with `get_preferred_type`, for which `;charset=utf-8` makes another type.
+    # Not with `get_preferred_type`, which takes `;charset=utf-8` for another type.
     return {f"{each.main_type}/{each.sub_type}": each.quality for each in request.accepted_types}
 
 
 def _is_fine(request: HttpRequest, result: Result) -> bool:
-    # The older media type says 200 whenever the request was well-formed.
+    # The older media type has the status 200 for every well-formed request.
     return result.was_executed or not _accepts_graphql_json(request)
 
 

@@ -1,6 +1,6 @@
 """GraphQL over server-sent events: "distinct connections mode", one operation a request.
 
-For clients that can do HTTP but no websockets: ``curl -N``, proxies that know nothing else.
+For clients and proxies that speak HTTP but no websockets, like ``curl -N``.
 Protocol: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 """
 
@@ -20,12 +20,12 @@ from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.transports.connection.handshake import Receive, Send
-from dasf_broker.transports.connection.send_timeout import outlet
+from dasf_broker.transports.connection.send_timeout import send_with_timeout
 from dasf_broker.transports.graphql.execution import Call, execute, operation_type
 from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import write_json
 
-#: Nothing is buffered on the way: a proxy that collects events delivers none.
+#: They tell proxies to buffer nothing: events are to arrive at once.
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, no-transform"),
@@ -33,17 +33,17 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
 ]
 
-#: A line that clients skip.
+#: A line that clients ignore.
 _COMMENT = ":\n\n"
 
-#: With data, or `EventSource` does not see it.
+#: With data, because `EventSource` drops events without.
 _COMPLETE = "event: complete\ndata: \n\n"
 
 
 async def serve_events(schema: Schema, call: Call, receive: Receive, send: Send) -> None:
     """Execute an operation of any kind and send its results, until it ends or the client goes."""
-    async with outlet(send) as watched:
-        await _Stream(schema, call, receive, watched).serve()
+    async with send_with_timeout(send) as timed_send:
+        await _Stream(schema, call, receive, timed_send).serve()
 
 
 class _Stream:
@@ -58,7 +58,7 @@ class _Stream:
     async def serve(self) -> None:
         await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         try:
-            await self._write(_COMMENT)  # so that the client knows at once that it is connected
+            await self._write(_COMMENT)  # the client learns at once that it is connected
             try:
                 async with while_valid(self._call.identity.credential):
                     if not await self._deliver_while_there():
@@ -68,10 +68,10 @@ class _Stream:
             await self._write(_COMPLETE)
             await self._send({"type": "http.response.body", "body": b""})
         except OSError:
-            pass  # the client has gone in the middle of an event
+            pass  # the client disconnected during an event
 
     async def _deliver_while_there(self) -> bool:
-        """Deliver all results; return whether the client is still there then."""
+        """Deliver all results; return whether the client is still connected afterwards."""
         delivering = asyncio.create_task(self._deliver())
         listening = asyncio.create_task(self._listen())
         try:
@@ -83,7 +83,7 @@ class _Stream:
             await asyncio.gather(delivering, listening, return_exceptions=True)
 
     async def _listen(self) -> None:
-        """Wait until the client goes; meanwhile let no proxy think that nobody is there."""
+        """Wait until the client disconnects; send comments, or proxies close the connection."""
         while True:
             try:
                 async with asyncio.timeout(app_settings.DASF_EVENT_STREAM_KEEP_ALIVE):
@@ -120,12 +120,12 @@ class _Stream:
         await self._next(write_json({"errors": format_errors([error])}))
 
     async def _write(self, text: str) -> None:
-        body = text.encode("ascii")  # `write_json` makes nothing else
+        body = text.encode("ascii")  # `write_json` escapes everything else
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
 
 def _cursor(event: Any) -> str | None:
-    """Return where to resume behind an event; a browser sends it back as ``Last-Event-ID``."""
+    """Return the cursor of an event; a browser sends it as ``Last-Event-ID`` to resume."""
     if not isinstance(event, Message) or event.event.sequence is None:
         return None
     return message_cursor(event.event.topic_id, event.event.sequence)

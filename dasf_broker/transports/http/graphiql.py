@@ -24,7 +24,7 @@ async def render_page(request: HttpRequest) -> HttpResponse:
 
 
 def _render_as(prefix: str, language: str | None, request: HttpRequest) -> HttpResponse:
-    # Django keeps both beside the request, and does not hand them to threads of ours.
+    # Django keeps both in thread-locals, which the broker's threads do not have.
     before = get_script_prefix()
     set_script_prefix(prefix)
     try:
@@ -53,19 +53,19 @@ def _admin_url(user: Any) -> str | None:
 
 
 def _policy(request: HttpRequest) -> str:
-    # Scripts and styles come from where static files are, which may be another host.
+    # Scripts and styles are static files, which may be on another host.
     files = urlsplit(static(SCRIPT))
     static_host = f" {files.scheme + '://' if files.scheme else ''}{files.netloc}".rstrip()
-    # A worker must be of the page's own host: there, one of ours loads the other host's script.
+    # A worker must come from the page's own host: a blob of ours loads the other host's script.
     worker = " blob:" if static_host else ""
     # Some browsers do not count the websocket of the same host as 'self'.
     socket = f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}"
     return (
         f"default-src 'none'; script-src 'self'{static_host}; "
-        # The editor (Monaco) places its lines by styles that it writes into its HTML.
+        # The editor (Monaco) writes styles into its HTML.
         f"style-src 'self' 'unsafe-inline'{static_host}; "
         f"worker-src 'self'{worker}; connect-src 'self' {socket}; "
-        # Icons and their font are inside the style sheet.
+        # The style sheet embeds icons and their font.
         "img-src 'self' data:; font-src data:; "
         "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     )

@@ -29,7 +29,7 @@ from dasf_broker.transports.websocket.dasf_protocol import DasfSocket, Frame, Ou
 
 
 class ProducerSocket(DasfSocket):
-    """``<route><slug>``: the client publishes, and is told of each message what became of it."""
+    """``<route><slug>``: the client publishes, and gets an answer to each message."""
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
         """Publish the messages, all together."""
@@ -44,9 +44,10 @@ class ProducerSocket(DasfSocket):
 
 
 class ConsumerSocket(DasfSocket):
-    """``<route><slug>/<subscription>``: the client is sent messages, and acknowledges them.
+    """``<route><slug>/<subscription>``: the client gets messages, and acknowledges them.
 
-    It may be opened before its topic exists: answers are listened for before they are asked for.
+    The socket may be opened before its topic exists: a client listens for answers before it sends
+    its first request.
     """
 
     confirms = False
@@ -68,7 +69,7 @@ class ConsumerSocket(DasfSocket):
         return outcomes
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
-        """Return the delivery of messages, to a client that may be delivered to."""
+        """Return the delivery of messages, if the credential was not refused."""
         return [] if self._caller is None else [self._deliver()]
 
     async def _deliver(self) -> None:
@@ -109,7 +110,7 @@ def _json(text: Any) -> Any:
     if not isinstance(text, str):
         raise BadInputError("api_info is JSON as text.")
     value = read_json(text)
-    # As a property, so that it is checked for what databases cannot keep in JSON.
+    # As a property: it is checked for what databases cannot store as JSON.
     Envelope.parse({"properties": {"api_info": value}}, max_size=app_settings.DASF_MAX_MESSAGE_SIZE)
     return value
 
@@ -117,7 +118,7 @@ def _json(text: Any) -> Any:
 async def _each(
     frames: Sequence[Frame], make: Callable[[Frame], Any], operation: Any
 ) -> list[Outcome]:
-    """Run a batch operation over the frames that can be read as its items."""
+    """Run a batch operation on the frames that are valid items of it."""
     drafts: list[Any] = []
     for frame in frames:
         try:

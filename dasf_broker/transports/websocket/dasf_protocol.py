@@ -1,7 +1,7 @@
-"""One connection of the DASF websocket protocol: frames in, results out, whatever it is about.
+"""One connection of the DASF websocket protocol: frames in, results out, for all its three kinds.
 
-The clients notice a refusal only in a result that contains "error", and wait for ever otherwise;
-so every refusal is such a result, and none closes the socket.
+The clients notice a refusal only in a result that contains "error", and wait for ever otherwise.
+So every refusal of a frame is such a result, and none closes the socket.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from dasf_broker.transports.connection.handshake import (
     Send,
     identify_socket,
 )
-from dasf_broker.transports.connection.limits import Seat, seat
-from dasf_broker.transports.connection.send_timeout import outlet
+from dasf_broker.transports.connection.limits import SocketSlots, socket_slots
+from dasf_broker.transports.connection.send_timeout import send_with_timeout
 from dasf_broker.transports.json_codec import read_json, write_json
 
-#: Frames of one client that wait, and that are written together.
+#: Frames of one client that wait, and that are handled together, at most.
 BATCH = 100
 
-#: Characters of frames after which no more are read before these are done with, nor dealt with
-#: together, so that what one client makes us hold is bounded.
-LARGE = 64 * 1024
+#: Characters of frames after which no more are read until these are handled: it bounds the memory
+#: that one client takes.
+BATCH_CHARACTERS = 64 * 1024
 
 Frame: TypeAlias = dict[str, Any]
-#: What became of a frame: nothing to complain about, or what the client is told of an error.
+#: What became of a frame: ``None`` if it was fine, or what the client is told of an error.
 Outcome: TypeAlias = Answer | None
 
 
@@ -67,8 +67,8 @@ class DasfSocket:
         self._send = send
         self.slug: str = scope["url_route"]["kwargs"].get("slug", "")
         self._caller: Caller | None = None
-        #: What is wrong with their credential. Not the error itself: raised again and again, it
-        #: would hold every frame that met it.
+        #: What is wrong with the credential. Not the error itself: its traceback would keep every
+        #: frame that it was raised for.
         self._refusal: str | None = None
 
     @classmethod
@@ -76,19 +76,21 @@ class DasfSocket:
         """Return the ASGI application, for a URL pattern."""
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            async with outlet(send) as watched:
-                await cls(scope, receive, watched).serve(Handshake(scope))
+            async with send_with_timeout(send) as timed_send:
+                await cls(scope, receive, timed_send).serve(Handshake(scope))
 
         return application
 
     @property
     def caller(self) -> Caller:
-        """Who is at the other end.
+        """The user at the other end.
 
         Raises
         ------
-        BrokerError
-            Their credential was refused.
+        UnauthenticatedError
+            The credential was refused.
+        UnavailableError
+            The client is not identified yet.
         """
         if self._refusal is not None:
             raise UnauthenticatedError(self._refusal)
@@ -104,36 +106,36 @@ class DasfSocket:
             await self._close(CloseCode.FORBIDDEN)
             return
         try:
-            with seat(handshake.address) as taken:
-                credential = await self._identify(handshake, taken)
-                del handshake  # with its credential
+            with socket_slots(handshake.address) as slots:
+                credential = await self._identify(handshake, slots)
+                del handshake  # it holds the credential
                 async with while_valid(credential):
                     await self._work()
         except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
             await self._close(answer_to(error).close_code)
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
-        """Do what the frames ask for; return what became of each, in order."""
+        """Handle frames; return what became of each, in order."""
         raise NotImplementedError
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what goes on beside the reading of frames."""
+        """Return what runs beside the reading of frames."""
         return []
 
     async def send_text(self, text: str) -> None:
         """Send a frame, if the client is still there."""
-        with suppress(OSError):  # whoever reads the frames notices that the client has gone
+        with suppress(OSError):  # the client disconnected, which ends the reading of frames
             await self._send({"type": "websocket.send", "text": text})
 
-    async def _identify(self, handshake: Handshake, taken: Seat) -> Credential | None:
-        """Find out who it is; a wrong credential is told in the answers to frames."""
+    async def _identify(self, handshake: Handshake, slots: SocketSlots) -> Credential | None:
+        """Find the user; the answers to frames tell that a credential is wrong."""
         try:
             identity = await identify_socket(handshake)
         except UnauthenticatedError as error:
             self._refusal = str(error)
             return None
         self._caller = identity.caller
-        taken.give_to(identity.caller)
+        slots.assign_to(identity.caller)
         return identity.credential
 
     async def _work(self) -> None:
@@ -146,13 +148,13 @@ class DasfSocket:
                 text = message.get("text") or ""
                 size += len(text)
                 await waiting.put(text)
-                if size > LARGE:
+                if size > BATCH_CHARACTERS:
                     del message, text
                     await waiting.join()
                     size = 0
             for task in tasks:
                 task.cancel()
-            await waiting.put(None)  # what the client sent before it went still counts
+            await waiting.put(None)  # what the client sent before it left still counts
 
     async def _answer_all(self, waiting: asyncio.Queue[str | None]) -> None:
         while True:
@@ -164,11 +166,11 @@ class DasfSocket:
                 return
             for _ in texts:
                 waiting.task_done()
-            del texts  # before the next one, which may take its time
+            del texts  # not kept until the next ones arrive
 
     async def _answer(self, frames: Sequence[Frame | BrokerError]) -> None:
         results = await self._results(frames)
-        del frames  # however long the client takes to read the answers
+        del frames  # not kept until the client has read the answers
         for result in results:
             await self.send_text(write_json(result))
 

@@ -31,8 +31,8 @@ from dasf_broker.transports.connection.handshake import (
     Send,
     identify_socket,
 )
-from dasf_broker.transports.connection.limits import seat
-from dasf_broker.transports.connection.send_timeout import outlet
+from dasf_broker.transports.connection.limits import socket_slots
+from dasf_broker.transports.connection.send_timeout import send_with_timeout
 from dasf_broker.transports.graphql.execution import (
     GraphQLRequest,
     examine,
@@ -43,15 +43,15 @@ from dasf_broker.transports.json_codec import read_json, write_json
 
 PROTOCOL = "graphql-transport-ws"
 
-#: Characters of a frame from somebody who has not introduced themselves.
-INTRODUCTION = 64 * 1024
+#: Characters of a frame before ``connection_init``.
+MAX_UNAUTHENTICATED_FRAME = 64 * 1024
 
-#: Frames that are dealt with before other sockets have their turn: those of one client that came
-#: together are there at once, and reading them waits for nothing.
-TURN = 16
+#: Frames of one client that are handled before other tasks of the event loop run: frames that
+#: arrived together are read without waiting.
+FRAMES_PER_TURN = 16
 
-#: Characters of an operation's id: each of its results has it, and it lives as long.
-LONGEST_ID = 256
+#: Characters of the id of an operation, which is kept with it and sent with each result.
+MAX_ID_LENGTH = 256
 
 
 class GraphQLWebSocket:
@@ -68,12 +68,12 @@ class GraphQLWebSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until it ends."""
-        async with outlet(send) as watched:
-            await _Socket(self._schema or served_schema(), scope, receive, watched).serve()
+        async with send_with_timeout(send) as timed_send:
+            await _Socket(self._schema or served_schema(), scope, receive, timed_send).serve()
 
 
 class _CloseError(Exception):
-    """The socket is to be closed; the reason goes to the client."""
+    """The client broke the protocol; the socket is closed with a code and a reason."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
@@ -89,7 +89,7 @@ class _Socket:
         self._receive = receive
         self._send = send
         handshake = Handshake(scope)
-        #: Until it is known who it is: it holds their credential.
+        #: Dropped once the client is identified: it holds the credential.
         self._handshake: Handshake | None = handshake
         self._is_allowed = origins.is_allowed(handshake)
         self._root_url = handshake.root_url
@@ -97,29 +97,29 @@ class _Socket:
         self._frames = 0
         self._identity: Identity | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
-        #: What the client completed, and has not ended yet. It counts, or a client that begins
-        #: and completes without end would have any number of operations.
+        #: Operations that the client completed and that have not ended yet. They count, too, or a
+        #: client that subscribes and completes in a loop would have any number of them.
         self._ending: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
         await self._receive()  # websocket.connect
-        is_spoken = PROTOCOL in self._scope.get("subprotocols", ())
+        is_supported = PROTOCOL in self._scope.get("subprotocols", ())
         await self._send(
-            {"type": "websocket.accept", "subprotocol": PROTOCOL if is_spoken else None}
+            {"type": "websocket.accept", "subprotocol": PROTOCOL if is_supported else None}
         )
         try:
-            self._check_handshake(is_spoken)
-            with seat(self._address) as taken:
+            self._check_handshake(is_supported)
+            with socket_slots(self._address) as slots:
                 identity = await self._initialise()
                 if identity is not None:
-                    taken.give_to(identity.caller)
+                    slots.assign_to(identity.caller)
                     await self._send_json({"type": "connection_ack"})
                     async with while_valid(identity.credential):
                         await self._handle_all()
         except _CloseError as close:
             await self._close(close.code, str(close))
         except OSError:
-            pass  # the client has gone in the middle of a frame
+            pass  # the client disconnected during a frame
         except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
             await self._cancel_operations()  # first, so that nothing is delivered any more
             answer = answer_to(error)
@@ -129,8 +129,8 @@ class _Socket:
 
     # --- the beginning ------------------------------------------------------------------------
 
-    def _check_handshake(self, is_spoken: bool) -> None:
-        if not is_spoken:
+    def _check_handshake(self, is_supported: bool) -> None:
+        if not is_supported:
             raise _CloseError(
                 CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {PROTOCOL} is spoken here"
             )
@@ -138,7 +138,7 @@ class _Socket:
             raise _CloseError(CloseCode.FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
 
     async def _initialise(self) -> Identity | None:
-        """Wait for ``connection_init``; return who it is, or nothing if the client has gone."""
+        """Wait for ``connection_init``; return nothing if the client disconnects before."""
         end = asyncio.get_running_loop().time() + app_settings.DASF_CONNECTION_INIT_TIMEOUT
         while self._identity is None:
             try:
@@ -149,7 +149,7 @@ class _Socket:
                 raise _CloseError(CloseCode.CONNECTION_INITIALISATION_TIMEOUT, text) from None
             if frame is None:
                 return None
-            await self._handle(frame)  # that the database is slow is not the client's fault
+            await self._handle(frame)  # not within the time: the database may be slow
         return self._identity
 
     async def _identify(self, payload: Any) -> None:
@@ -165,12 +165,12 @@ class _Socket:
     async def _handle_all(self) -> None:
         while (frame := await self._next_frame()) is not None:
             await self._handle(frame)
-            del frame  # before the next one, which may take its time
+            del frame  # not kept until the next one arrives
 
     async def _next_frame(self) -> dict[str, Any] | None:
-        """Return the next frame, or nothing when the client has gone."""
+        """Return the next frame, or nothing when the client has disconnected."""
         self._frames += 1
-        if self._frames % TURN == 0:
+        if self._frames % FRAMES_PER_TURN == 0:
             await asyncio.sleep(0)
         message = await self._receive()
         if message["type"] != "websocket.receive":
@@ -188,7 +188,7 @@ class _Socket:
     def _check_size(self, text: str) -> None:
         limit = app_settings.DASF_MAX_FRAME_SIZE
         if self._identity is None:
-            limit = min(limit, INTRODUCTION)
+            limit = min(limit, MAX_UNAUTHENTICATED_FRAME)
         if len(text) > limit:
             raise _CloseError(
                 CloseCode.MESSAGE_TOO_BIG, f"A frame has at most {limit} characters here"
@@ -222,8 +222,8 @@ class _Socket:
         except BadInputError as error:
             raise _CloseError(CloseCode.BAD_REQUEST, f"subscribe: {error}") from None
         try:
-            # Here and not where it runs: of frames that come at once the last is one too many.
-            await self._check_room()
+            # Before the task starts, so that operations that arrive together are counted in order.
+            await self._check_operation_limit()
         except RateLimitedError as error:
             await self._error(operation_id, error)
             return
@@ -248,16 +248,16 @@ class _Socket:
             else:
                 await self._answer(operation_id, request, context)
         except OSError:
-            pass  # the client has gone in the middle of a frame; reading will notice
+            pass  # the client disconnected during a frame; the reading of frames ends, too
         except Exception as error:  # noqa: BLE001 - one bad operation never ends its siblings
             await self._error(operation_id, error)
         finally:
             if self._operations.get(operation_id) is asyncio.current_task():
                 del self._operations[operation_id]
 
-    async def _check_room(self) -> None:
+    async def _check_operation_limit(self) -> None:
         limit = app_settings.DASF_MAX_OPERATIONS_PER_SOCKET
-        # The client did its part: it is not refused, but read no further.
+        # The client completed some: it is not refused, but its next frames wait.
         while self._ending and 0 < limit - len(self._operations) <= len(self._ending):
             await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
         if len(self._operations) >= limit:
@@ -307,6 +307,6 @@ def _operation_id(frame: Mapping[str, Any]) -> str:
     operation_id = frame.get("id")
     if not isinstance(operation_id, str) or not operation_id:
         raise _CloseError(CloseCode.BAD_REQUEST, "An operation has a text `id`")
-    if len(operation_id) > LONGEST_ID:
-        raise _CloseError(CloseCode.BAD_REQUEST, f"An `id` has at most {LONGEST_ID} characters")
+    if len(operation_id) > MAX_ID_LENGTH:
+        raise _CloseError(CloseCode.BAD_REQUEST, f"An `id` has at most {MAX_ID_LENGTH} characters")
     return operation_id
