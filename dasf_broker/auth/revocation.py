@@ -40,7 +40,7 @@ async def while_valid(credential: Credential | None) -> AsyncIterator[None]:
     Raises
     ------
     UnauthenticatedError
-        It does not any more: the block was cancelled.
+        It is not valid any more: the block was cancelled.
     """
     if credential is None:
         yield

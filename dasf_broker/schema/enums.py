@@ -33,8 +33,6 @@ def _describe(
 
 @strawberry.enum(description="Whether the consumers of a topic answer pings.")
 class AvailabilityStatus(Enum):
-    """A topic's availability in words."""
-
     ONLINE = strawberry.enum_value("ONLINE", description="A consumer answered the last ping.")
     OFFLINE = strawberry.enum_value("OFFLINE", description="Nobody answered the last ping yet.")
     UNKNOWN = strawberry.enum_value(

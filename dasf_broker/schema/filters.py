@@ -30,37 +30,29 @@ MAX_VALUES = 100
 
 @strawberry.input(description="Which topics to list; all that is given must hold.")
 class TopicFilter:
-    """Restrictions of a list of topics."""
-
     @strawberry_django.filter_field(description="The slug is one of these.")
     def slug_in(self, value: list[str], prefix: str) -> Q:
-        """Restrict to slugs."""
         slugs = [check_slug(each, field="slugIn") for each in _bounded(value, "slugIn")]
         return Q(**{f"{prefix}slug__in": slugs})
 
     @strawberry_django.filter_field(description="The slug contains this text, whatever its case.")
     def search(self, value: str, prefix: str) -> Q:
-        """Restrict to slugs that contain a text."""
         return Q(**{f"{prefix}slug__icontains": check_text(value, field="search")[:128]})
 
     @strawberry_django.filter_field(description="The topic is, or is not, public.")
     def is_public(self, value: bool, prefix: str) -> Q:
-        """Restrict by publicity."""
         return Q(**{f"{prefix}is_public": value})
 
     @strawberry_django.filter_field(description="The consumers of the topic do, or do not, answer.")
     def supports_dasf(self, value: bool, prefix: str) -> Q:
-        """Restrict by support of pings."""
         return Q(**{f"{prefix}supports_dasf": value})
 
     @strawberry_django.filter_field(description="The topic's own storage rule is this one.")
     def store_messages(self, value: StoragePolicy, prefix: str) -> Q:
-        """Restrict by policy."""
         return Q(**{f"{prefix}store_messages": value.value})
 
     @strawberry_django.filter_field(description="The topic is, or is not, a response topic.")
     def is_response_topic(self, value: bool, prefix: str) -> Q:
-        """Restrict by kind."""
         return Q(**{f"{prefix}responsetopic__isnull": not value})
 
     @strawberry_django.filter_field(description="The topic has this availability now.")
@@ -76,32 +68,25 @@ class TopicFilter:
 
 @strawberry.input(description="Which messages to list; all that is given must hold.")
 class MessageFilter:
-    """Restrictions of a list of messages."""
-
     @strawberry_django.filter_field(description="The message is of one of these types.")
     def message_type_in(self, value: list[MessageType], prefix: str) -> Q:
-        """Restrict by type."""
         types = [each.value for each in _bounded(value, "messageTypeIn")]
         return Q(**{f"{prefix}message_type__in": types})
 
     @strawberry_django.filter_field(description="The message was published then or later.")
     def published_since(self, value: datetime, prefix: str) -> Q:
-        """Restrict to messages from a time on."""
         return Q(**{f"{prefix}date_created__gte": _aware(value)})
 
     @strawberry_django.filter_field(description="The message was published before then.")
     def published_before(self, value: datetime, prefix: str) -> Q:
-        """Restrict to messages before a time."""
         return Q(**{f"{prefix}date_created__lt": _aware(value)})
 
     @strawberry_django.filter_field(description="The message has this context.")
     def context(self, value: int, prefix: str) -> Q:
-        """Restrict by the producer's context."""
         return Q(**{f"{prefix}context": value})
 
     @strawberry_django.filter_field(description="Somebody has, or nobody has, acknowledged it.")
     def acknowledged(self, value: bool, prefix: str) -> Q:
-        """Restrict by whether anybody acknowledged."""
         somebody = Q(Exists(Acknowledgement.objects.filter(message=OuterRef(f"{prefix}pk"))))
         return somebody if value else ~somebody
 

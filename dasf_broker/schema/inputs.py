@@ -25,8 +25,6 @@ from dasf_broker.schema.types.connections import given
 
 @strawberry.input(description="A message to publish. Give at most one of data, text and payload.")
 class PublishMessageInput:
-    """A message as clients write it."""
-
     topic: str = strawberry.field(description="The slug of the topic.")
     message_id: UUID | None = strawberry.field(
         default=strawberry.UNSET,
@@ -94,8 +92,6 @@ PublishMessageInput.__strawberry_definition__.from_input = _from_input  # type: 
 
 @strawberry.input(description="A topic to create.")
 class CreateTopicInput:
-    """A new topic."""
-
     slug: str = strawberry.field(
         description="Its name: 1 to 128 letters, digits, hyphens and underscores."
     )
@@ -133,8 +129,6 @@ class CreateTopicInput:
 
 @strawberry.input(description="Changes to a topic; what is left out stays as it is.")
 class UpdateTopicInput:
-    """Changes to a topic."""
-
     topic: str = strawberry.field(description="The slug of the topic.")
     is_public: bool | None = strawberry.field(
         default=strawberry.UNSET,

@@ -65,11 +65,8 @@ class Mutation:
     async def publish_message(
         self,
         info: Info,
-        input: Annotated[  # noqa: A002 - the contract's name
-            PublishMessageInput, strawberry.argument(description="The message.")
-        ],
+        input: Annotated[PublishMessageInput, strawberry.argument(description="The message.")],
     ) -> PublishMessagePayload:
-        """Publish one message."""
         published = await runtime.current().writer.publish_one(
             input.publication(info.context.caller)
         )
@@ -86,7 +83,6 @@ class Mutation:
             list[PublishMessageInput], strawberry.argument(description="The messages, in order.")
         ],
     ) -> PublishMessagesPayload:
-        """Publish several messages."""
         _check_count(len(inputs), "inputs")
         drafts = [_publication(each, info) for each in inputs]
         publications = [each for each in drafts if isinstance(each, Publication)]
@@ -105,7 +101,6 @@ class Mutation:
     async def acknowledge_message(
         self, info: Info, topic: TopicSlug, message_id: MessageId
     ) -> AcknowledgeMessagePayload:
-        """Acknowledge one message."""
         item = Acknowledging(info.context.caller, topic, message_id)
         return AcknowledgeMessagePayload.of(await runtime.current().writer.acknowledge_one(item))
 
@@ -124,7 +119,6 @@ class Mutation:
             str | None, strawberry.argument(description="A cursor. Give this or `messageIds`.")
         ] = strawberry.UNSET,
     ) -> AcknowledgeMessagesPayload:
-        """Acknowledge several messages."""
         caller, wanted, cursor = info.context.caller, given(message_ids), given(up_to)
         if (wanted is None) == (cursor is None):
             raise BadInputError("Give either messageIds or upTo.", field="messageIds")
@@ -146,13 +140,11 @@ class Mutation:
 
     @strawberry.mutation(description="Ask the consumers of a topic to answer: watch `pongs`.")
     async def ping_topic(self, info: Info, topic: TopicSlug) -> PingTopicPayload:
-        """Ping a topic."""
         done = await ping(info.context.caller, topic)
         return PingTopicPayload(topic=topic_type(done.access.topic), pinged_at=done.pinged_at)
 
     @strawberry.mutation(description="Answer a ping, as a consumer of the topic.")
     async def pong_topic(self, info: Info, topic: TopicSlug) -> PongTopicPayload:
-        """Answer a ping."""
         done = await database.write(pong, info.context.caller, topic)
         return PongTopicPayload(
             topic=topic_type(done.access.topic),
@@ -167,11 +159,8 @@ class Mutation:
     async def create_topic(
         self,
         info: Info,
-        input: Annotated[  # noqa: A002 - the contract's name
-            CreateTopicInput, strawberry.argument(description="The topic.")
-        ],
+        input: Annotated[CreateTopicInput, strawberry.argument(description="The topic.")],
     ) -> TopicPayload:
-        """Create a topic."""
         found = await database.write(create_topic, info.context.caller, input.slug, input.options())
         return TopicPayload(topic=topic_type(found.topic))
 
@@ -179,11 +168,8 @@ class Mutation:
     async def update_topic(
         self,
         info: Info,
-        input: Annotated[  # noqa: A002 - the contract's name
-            UpdateTopicInput, strawberry.argument(description="The changes.")
-        ],
+        input: Annotated[UpdateTopicInput, strawberry.argument(description="The changes.")],
     ) -> TopicPayload:
-        """Change a topic."""
         found = await database.write(
             update_topic, info.context.caller, input.topic, input.options()
         )
@@ -193,7 +179,6 @@ class Mutation:
         description="Delete a topic with its messages and response topics; subscriptions end."
     )
     async def delete_topic(self, info: Info, topic: TopicSlug) -> DeleteTopicPayload:
-        """Delete a topic."""
         await database.write(delete_topic, info.context.caller, topic)
         return DeleteTopicPayload(slug=topic)
 
@@ -206,7 +191,6 @@ class Mutation:
         username: Username = strawberry.UNSET,
         group: GroupName = strawberry.UNSET,
     ) -> TopicPayload:
-        """Grant a right."""
         found = await database.write(
             grant_permission,
             info.context.caller,
@@ -226,7 +210,6 @@ class Mutation:
         username: Username = strawberry.UNSET,
         group: GroupName = strawberry.UNSET,
     ) -> TopicPayload:
-        """Revoke a right."""
         found = await database.write(
             revoke_permission,
             info.context.caller,

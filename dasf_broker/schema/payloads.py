@@ -16,8 +16,6 @@ from dasf_broker.schema.types.topics import Topic
 
 @strawberry.type(description="What became of a message that you published.")
 class PublishMessagePayload:
-    """The answer to ``publishMessage``."""
-
     message: Message = strawberry.field(
         description="The message; for a duplicate the one that was published first. Where it was "
         "removed meanwhile, nobody is left who acknowledged it."
@@ -43,8 +41,6 @@ class PublishMessagePayload:
 
 @strawberry.type(description="Why one item of several could not be done.")
 class ItemError:
-    """An error that concerns one item only."""
-
     code: str = strawberry.field(description="The stable code, as in `extensions.code`.")
     message: str = strawberry.field(description="What is wrong, for people.")
     field: str | None = strawberry.field(
@@ -59,8 +55,6 @@ class ItemError:
 
 @strawberry.type(description="What became of one of several messages.")
 class PublishResult:
-    """One item of the answer to ``publishMessages``."""
-
     message_id: UUID | None = strawberry.field(
         description="The id of the message; null where the input was refused before it had one."
     )
@@ -73,8 +67,6 @@ class PublishResult:
 
 @strawberry.type(description="What became of several messages that you published.")
 class PublishMessagesPayload:
-    """The answer to ``publishMessages``."""
-
     results: list[PublishResult] = strawberry.field(
         description="One result for each input, in their order."
     )
@@ -82,8 +74,6 @@ class PublishMessagesPayload:
 
 @strawberry.type(description="What an acknowledgement did.")
 class AcknowledgeMessagePayload:
-    """The answer to ``acknowledgeMessage``."""
-
     message_id: UUID = strawberry.field(description="The id of the message.")
     status: AcknowledgeStatus = strawberry.field(description="What it did.")
     removed: bool = strawberry.field(
@@ -98,8 +88,6 @@ class AcknowledgeMessagePayload:
 
 @strawberry.type(description="What several acknowledgements did.")
 class AcknowledgeMessagesPayload:
-    """The answer to ``acknowledgeMessages``."""
-
     results: list[AcknowledgeMessagePayload] = strawberry.field(
         description="One result for each of `messageIds`, in their order; none for `upTo`."
     )
@@ -110,16 +98,12 @@ class AcknowledgeMessagesPayload:
 
 @strawberry.type(description="A ping went out.")
 class PingTopicPayload:
-    """The answer to ``pingTopic``."""
-
     topic: Topic = strawberry.field(description="The topic.")
     pinged_at: datetime = strawberry.field(description="When it was pinged.")
 
 
 @strawberry.type(description="Your answer to a ping was noted.")
 class PongTopicPayload:
-    """The answer to ``pongTopic``."""
-
     topic: Topic = strawberry.field(description="The topic.")
     ponged_at: datetime = strawberry.field(description="When you answered.")
     round_trip_time: float | None = strawberry.field(
@@ -136,6 +120,4 @@ class TopicPayload:
 
 @strawberry.type(description="A topic was deleted.")
 class DeleteTopicPayload:
-    """The answer to ``deleteTopic``."""
-
     slug: str = strawberry.field(description="The slug of the topic that is gone.")

@@ -33,8 +33,6 @@ TopicSlug = Annotated[str, strawberry.argument(description="The slug of the topi
 
 @strawberry.type(description="The server itself: what it is, and its limits.")
 class Broker:
-    """The server."""
-
     version: str = strawberry.field(description="The version of the broker.")
     store_source_messages: StoragePolicy = strawberry.field(
         description="How long topics keep messages that do not say so themselves."
@@ -60,7 +58,6 @@ class Query:
         description="A topic by its slug; null and NOT_FOUND if there is none that you may see."
     )
     async def topic(self, info: Info, slug: TopicSlug) -> Topic | None:
-        """Return a topic."""
         found = await database.read(access, info.context.caller, slug, field="slug")
         return topic_type(found.topic)
 
@@ -68,7 +65,7 @@ class Query:
     async def topics(
         self,
         info: Info,
-        filter: Annotated[  # noqa: A002 - the contract's name
+        filter: Annotated[
             TopicFilter | None, strawberry.argument(description="Return only these topics.")
         ] = strawberry.UNSET,
         order: Annotated[
@@ -79,7 +76,6 @@ class Query:
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> TopicConnection:
-        """Return a page of topics."""
         page = await database.read(
             list_topics,
             info.context.caller,
@@ -99,7 +95,6 @@ class Query:
         topic: TopicSlug,
         message_id: Annotated[UUID, strawberry.argument(description="The id of the message.")],
     ) -> Message | None:
-        """Return a message."""
         event = await database.read(find_message, info.context.caller, topic, message_id)
         return None if event is None else Message.of(event)
 
@@ -108,7 +103,7 @@ class Query:
         self,
         info: Info,
         topic: TopicSlug,
-        filter: Narrowed = strawberry.UNSET,  # noqa: A002 - the contract's name
+        filter: Narrowed = strawberry.UNSET,
         order: Annotated[
             MessageOrder, strawberry.argument(description="In which order.")
         ] = MessageOrder.OLDEST,
@@ -117,7 +112,6 @@ class Query:
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> MessageConnection:
-        """Return a page of messages."""
         found = await database.read(access, info.context.caller, topic)
         page = await database.read(
             list_messages,
@@ -134,16 +128,12 @@ class Query:
     async def node(
         self,
         info: Info,
-        id: Annotated[  # noqa: A002 - the contract's name
-            relay.GlobalID, strawberry.argument(description="The id of the object.")
-        ],
+        id: Annotated[relay.GlobalID, strawberry.argument(description="The id of the object.")],
     ) -> relay.Node | None:
-        """Return a topic or a message."""
         return await find_node(info, id)
 
     @strawberry.field(description="Who the server takes you for.")
     async def viewer(self, info: Info) -> Viewer:
-        """Return the caller."""
         caller = info.context.caller
         return Viewer(
             is_authenticated=not caller.is_anonymous,
@@ -154,7 +144,6 @@ class Query:
 
     @strawberry.field(description="The server: its version and limits.")
     def broker(self) -> Broker:
-        """Return the server's facts."""
         return Broker(
             version=dasf_broker.__version__,
             store_source_messages=app_settings.DASF_STORE_SOURCE_MESSAGES,

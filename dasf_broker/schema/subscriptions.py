@@ -27,60 +27,47 @@ from dasf_broker.schema.types.users import User, load_user
 
 @strawberry.type(description="Somebody asked the consumers of a topic to answer.")
 class Ping:
-    """A ping."""
-
     event: strawberry.Private[TopicPinged]
 
     @shared("The topic.")
     async def topic(self, info: Info) -> Topic:
-        """Return the topic."""
         return await load_topic(info, self.event.topic_id)
 
     @shared("When the topic was pinged.")
     def pinged_at(self) -> datetime:
-        """Return the time of the ping."""
         return self.event.pinged_at
 
     @shared("Who pinged; null where it was the server.")
     async def user(self, info: Info) -> User | None:
-        """Return who pinged."""
         return await load_user(info, self.event.user_id)
 
 
 @strawberry.type(description="A consumer of a topic answered.")
 class Pong:
-    """A pong."""
-
     event: strawberry.Private[TopicPonged]
 
     @shared("The topic.")
     async def topic(self, info: Info) -> Topic:
-        """Return the topic."""
         return await load_topic(info, self.event.topic_id)
 
     @shared("The availability of the topic now.")
     async def availability(self, info: Info) -> Availability:
-        """Return the availability."""
         return Availability.of((await load_topic(info, self.event.topic_id)).row)
 
     @shared("When the topic was pinged; null where it never was.")
     def pinged_at(self) -> datetime | None:
-        """Return the time of the ping."""
         return self.event.pinged_at
 
     @shared("When the consumer answered.")
     def ponged_at(self) -> datetime:
-        """Return the time of the answer."""
         return self.event.ponged_at
 
     @shared("Seconds from the ping to this answer; null where there was no ping.")
     def round_trip_time(self) -> float | None:
-        """Return how long the answer took."""
         return self.event.round_trip_time
 
     @shared("The consumer who answered; null where the account is gone.")
     async def user(self, info: Info) -> User | None:
-        """Return who answered."""
         return await load_user(info, self.event.user_id)
 
 
@@ -114,7 +101,6 @@ class Subscription:
             ),
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[Message, None]:
-        """Stream messages."""
         # Not a generator itself: it would hold `info`, and all of an execution with it.
         return _shown(
             messages.messages(
@@ -131,14 +117,12 @@ class Subscription:
         description="The pings of a topic, for consumers that answer with `pongTopic`."
     )
     async def pings(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Ping, None]:
-        """Stream pings."""
         async with aclosing(heartbeat.pings(current(), info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Ping(event=event)
 
     @strawberry.subscription(description="The answers of a topic's consumers to pings.")
     async def pongs(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Pong, None]:
-        """Stream pongs."""
         async with aclosing(heartbeat.pongs(current(), info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Pong(event=event)
@@ -150,7 +134,6 @@ class Subscription:
     async def availability(
         self, info: Info, topic: TopicSlug
     ) -> AsyncGenerator[Availability, None]:
-        """Stream the availability."""
         stream: Any = heartbeat.availability(current(), info.context.caller, topic)
         async with aclosing(stream) as rows:
             async for row in rows:

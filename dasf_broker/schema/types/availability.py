@@ -12,8 +12,6 @@ from dasf_broker.schema.enums import AvailabilityStatus
 
 @strawberry.type(description="Whether the consumers of a topic answer pings.")
 class Availability:
-    """What pings and pongs say at one moment."""
-
     status: AvailabilityStatus = strawberry.field(description="The answer in a word.")
     is_online: bool | None = strawberry.field(
         description="The same as yes or no; null while it is not known."

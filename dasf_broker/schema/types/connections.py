@@ -27,8 +27,6 @@ Before = Annotated[
 
 @strawberry.type(description="An item of a list, with its place in the list.")
 class Edge(Generic[Node]):
-    """An item and its cursor."""
-
     cursor: str = strawberry.field(description="The item's place: for `after` and `before`.")
     node: Node = strawberry.field(description="The item itself.")
 

@@ -77,49 +77,40 @@ class Message(relay.Node):
 
     @shared("The id that the producer gave the message, or the broker for them.")
     def message_id(self) -> UUID:
-        """Return the message's own id."""
         return self.event.message_id
 
     @shared("The topic that the message was published to.")
     async def topic(self, info: Info) -> LazyTopic:
-        """Return the topic."""
         from dasf_broker.schema.types.topics import load_topic
 
         return await load_topic(info, self.event.topic_id)
 
     @shared("What the message is.")
     def message_type(self) -> MessageType:
-        """Return the type."""
         return self.event.message_type
 
     @shared("What the producer says about the message; backend modules read it.")
     def properties(self) -> JSON:
-        """Return the properties."""
         return self.event.content["properties"]  # type: ignore[no-any-return]
 
     @shared("The body in base64, as it travels.")
     def payload(self) -> str:
-        """Return the body as on the wire."""
         return self.event.content["payload"]  # type: ignore[no-any-return]
 
     @shared("The body read as JSON; null where it is not JSON.")
     def data(self) -> JSON | None:
-        """Return the body as JSON."""
         return decode_data(self.event.content["payload"])  # type: ignore[no-any-return]
 
     @shared("The body read as text; null where it is not UTF-8.")
     def text(self) -> str | None:
-        """Return the body as text."""
         return decode_text(self.event.content["payload"])
 
     @shared("The whole envelope, as the DASF protocol carries it.")
     def content(self) -> JSON:
-        """Return the envelope."""
         return self.event.content  # type: ignore[return-value]
 
     @shared("A number that the producer gave the message to tell its answers apart.")
     def context(self) -> int | None:
-        """Return the producer's context."""
         return self.event.content.get("context")
 
     @shared(
@@ -127,29 +118,24 @@ class Message(relay.Node):
         "Null where the topic stores nothing."
     )
     def cursor(self) -> str | None:
-        """Return the cursor."""
         if self.event.sequence is None:
             return None
         return message_cursor(self.event.topic_id, self.event.sequence)
 
     @shared("When the broker took the message.")
     def publish_time(self) -> datetime:
-        """Return the time of publishing."""
         return self.event.publish_time
 
     @shared("Who published the message; null where the account is gone.")
     async def user(self, info: Info) -> User | None:
-        """Return the producer."""
         return await load_user(info, self.event.user_id)
 
     @shared("Whether the message answers a request.")
     def is_response(self) -> bool:
-        """Tell whether the topic is a response topic."""
         return self.event.is_response
 
     @shared("The topic that answers to this message are expected on.")
     def response_topic(self) -> str | None:
-        """Return the slug of the response topic."""
         answers = self.event.content["properties"].get("response_topic")
         return answers if isinstance(answers, str) else None
 
@@ -158,7 +144,6 @@ class Message(relay.Node):
         "others see themselves."
     )
     async def delivered_to(self, info: Info) -> list[User]:
-        """Return who acknowledged."""
         topic = await info.context.topics.load(self.event.topic_id)
         may_see_all = topic is not None and (await info.context.rights.load(topic)).may_change
         loader = info.context.delivered if may_see_all else info.context.acknowledged
@@ -166,7 +151,6 @@ class Message(relay.Node):
 
     @shared("Whether every present consumer acknowledged the message.")
     async def delivered_to_all(self, info: Info) -> bool:
-        """Tell whether nobody is missing."""
         delivered = await self._delivered(info.context.delivered)
         if not delivered:
             return False
@@ -175,7 +159,6 @@ class Message(relay.Node):
 
     @strawberry.field(description="Whether you acknowledged the message.")
     async def acknowledged(self, info: Info) -> bool:
-        """Tell whether the viewer acknowledged."""
         return bool(await self._delivered(info.context.acknowledged))
 
     async def _delivered(self, loader: Deliveries) -> frozenset[str]:

@@ -22,34 +22,28 @@ class TopicFacts:
 
     @shared("The topic's name, by which you publish and subscribe.")
     def slug(self) -> str:
-        """Return the slug."""
         return self.row.slug
 
     @shared("Whether everybody may see the topic, publish to it and ping it.")
     def is_public(self) -> bool:
-        """Tell whether the topic is public."""
         return self.row.is_public
 
     @shared("Whether the consumers of the topic answer pings.")
     def supports_dasf(self) -> bool:
-        """Tell whether pings are answered."""
         return self.row.supports_dasf
 
     @shared("How long messages are kept; null: as the server's settings say.")
     def store_messages(self) -> StoragePolicy | None:
-        """Return the topic's own policy."""
         return StoragePolicy(self.row.store_messages) if self.row.store_messages else None
 
     @shared("How long messages are kept: what holds, by the topic's own rule or the server's.")
     def effective_store_messages(self) -> StoragePolicy:
-        """Return the policy that holds."""
         return self.row.storage_policy
 
     @shared(
         "Seconds after which a message is removed, also if nobody acknowledged it; null: no limit."
     )
     def retention_age(self) -> int | None:
-        """Return the limit of age."""
         return self.row.retention_age
 
     @shared(
@@ -57,31 +51,25 @@ class TopicFacts:
         "null: no limit."
     )
     def retention_count(self) -> int | None:
-        """Return the limit of number."""
         return self.row.retention_count
 
     @shared("When the topic was created.")
     def date_created(self) -> datetime:
-        """Return the time of creation."""
         return self.row.date_created
 
     @shared("When the topic is removed unless somebody uses it again; null: it stays.")
     def garbage_collect_on(self) -> datetime | None:
-        """Return the time of removal."""
         return self.row.garbage_collect_on
 
     @shared("How the backend module behind the topic describes its functions.")
     async def api_info(self, info: Info) -> JSON | None:
-        """Return the module's API description."""
         described: JSON | None = await info.context.api_infos.load(self.row.pk)
         return described
 
     @shared("Whether the topic carries answers to the requests of another one.")
     def is_response_topic(self) -> bool:
-        """Tell whether this is a response topic."""
         return self.row.is_response_topic
 
     @shared("Whether the consumers of the topic answer pings.")
     def availability(self) -> Availability:
-        """Return the availability as of the row."""
         return Availability.of(self.row)

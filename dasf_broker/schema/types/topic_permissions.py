@@ -9,8 +9,6 @@ from dasf_broker.permissions import TopicRights
 
 @strawberry.type(description="What you may do with a topic.")
 class TopicPermissions:
-    """The viewer's rights on one topic."""
-
     can_produce: bool = strawberry.field(description="Publish messages.")
     can_consume: bool = strawberry.field(description="Read and acknowledge messages.")
     can_view_status: bool = strawberry.field(description="See whether the topic is online.")

@@ -40,8 +40,6 @@ Narrowed = Annotated[
     description="A named channel: producers publish messages to it, consumers read them."
 )
 class Topic(relay.Node, TopicFacts):
-    """What all topics have."""
-
     @classmethod
     def resolve_id(cls, root: Self, *, info: Info) -> str:  # noqa: ARG003
         """Return the primary key, which is never used again."""
@@ -69,25 +67,22 @@ class Topic(relay.Node, TopicFacts):
 
     @strawberry.field(description="Where DASF backend modules connect to the topic.")
     def websocket_url(self, info: Info) -> str:
-        """Return the URL of the DASF websocket."""
         return models.websocket_url(info.context.root_url, self.row.slug)
 
     @strawberry.field(description="What you may do with the topic.")
     async def permissions(self, info: Info) -> TopicPermissions:
-        """Return the viewer's rights."""
         return TopicPermissions.of(await info.context.rights.load(self.row))
 
     @strawberry.field(description="The stored messages that you may read: none unless a consumer.")
     async def messages(
         self,
         info: Info,
-        filter: Narrowed = strawberry.UNSET,  # noqa: A002 - the contract's name
+        filter: Narrowed = strawberry.UNSET,
         first: First = strawberry.UNSET,
         after: After = strawberry.UNSET,
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> MessageConnection:
-        """Return a page of stored messages."""
         request = page_request(first, after, last, before)
         return await self._messages(info, Messages(request, restriction(filter, info)))
 
@@ -100,7 +95,6 @@ class Topic(relay.Node, TopicFacts):
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> MessageConnection:
-        """Return a page of what the viewer still has to acknowledge."""
         request = page_request(first, after, last, before)
         return await self._messages(info, Messages(request, outstanding=True))
 
@@ -108,7 +102,6 @@ class Topic(relay.Node, TopicFacts):
         description="How many stored messages you have not acknowledged: none unless a consumer."
     )
     async def outstanding_count(self, info: Info) -> int:
-        """Return how many messages the viewer still has to acknowledge."""
         rights = await info.context.rights.load(self.row)
         if not rights.may_consume:
             return 0
@@ -116,12 +109,10 @@ class Topic(relay.Node, TopicFacts):
 
     @strawberry.field(description="Who may consume; listed for those who may change the topic.")
     async def consumers(self, info: Info) -> list[User]:
-        """Return the consumers, to managers."""
         return await self._holders(info, Right.CONSUME)
 
     @strawberry.field(description="Who may publish; listed for those who may change the topic.")
     async def producers(self, info: Info) -> list[User]:
-        """Return the producers, to managers."""
         return await self._holders(info, Right.PRODUCE)
 
     @strawberry.field(
@@ -129,7 +120,6 @@ class Topic(relay.Node, TopicFacts):
         "the topic."
     )
     async def status_viewers(self, info: Info) -> list[User]:
-        """Return the status viewers, to managers."""
         return await self._holders(info, Right.VIEW_STATUS)
 
     async def _messages(self, info: Info, wanted: Messages) -> MessageConnection:
@@ -149,8 +139,6 @@ class Topic(relay.Node, TopicFacts):
 
 @strawberry.type(name="BrokerTopic", description="A topic that people or modules publish to.")
 class BrokerTopic(Topic):
-    """A topic in its own right."""
-
     @strawberry.field(description="The topics for answers to this one's requests, as you see them.")
     async def response_topics(
         self,
@@ -160,7 +148,6 @@ class BrokerTopic(Topic):
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> Connection[Annotated[ResponseTopic, strawberry.lazy("dasf_broker.schema.types.topics")]]:
-        """Return a page of response topics."""
         request = page_request(first, after, last, before)
         return connect(
             await info.context.pages.response_topics.load((self.row, request)), topic_type
@@ -171,11 +158,8 @@ class BrokerTopic(Topic):
     name="ResponseTopic", description="A topic for the answers to requests: its owner consumes."
 )
 class ResponseTopic(Topic):
-    """A topic that carries answers."""
-
     @strawberry.field(description="The topic whose requests are answered here, if you may see it.")
     async def is_response_for(self, info: Info) -> BrokerTopic | None:
-        """Return the source topic, if the viewer may see it."""
         source = await self._source(info)
         topic = None if source is None else topic_type(source)
         return topic if isinstance(topic, BrokerTopic) else None
@@ -189,7 +173,6 @@ class ResponseTopic(Topic):
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
     ) -> MessageConnection:
-        """Return a page of requests."""
         request = page_request(first, after, last, before)
         source = await self._source(info)
         if source is None:

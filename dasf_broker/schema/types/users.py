@@ -23,8 +23,6 @@ class User:
 
 @strawberry.type(description="You: who the server takes the sender of this request for.")
 class Viewer:
-    """The caller."""
-
     is_authenticated: bool = strawberry.field(description="Whether you are logged in.")
     username: str | None = strawberry.field(description="Your name; null if you are anonymous.")
     is_superuser: bool = strawberry.field(description="Whether you may do everything.")
