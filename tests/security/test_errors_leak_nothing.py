@@ -11,8 +11,13 @@ from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.db import OperationalError
 from graphql import GraphQLError, parse
 
+from dasf_broker.models import BrokerTopic
 from dasf_broker.schema.errors import format_errors
+from dasf_broker.transports.websocket import dasf_protocol
+from dasf_broker.transports.websocket import graphql as graphql_socket
 from tests.doors.clients import GraphQLClient, is_refusal
+from tests.doors.conftest import OpenSocket
+from tests.doors.sockets import ClosedError
 from tests.doors.test_http import JSON, URL, door
 
 __all__ = ["door"]
@@ -133,6 +138,30 @@ async def test_failure_that_is_known(
     assert response.status_code == status
     assert response.json()["errors"][0]["extensions"]["code"] == code
     assert "secret" not in response.text
+
+
+@pytest.mark.parametrize("path", ["/graphql/", "/ws/topic"])
+@pytest.mark.parametrize(("kind", "code"), [(RuntimeError, 1011), (OperationalError, 1013)])
+async def test_failure_of_a_socket(
+    open_socket: OpenSocket,
+    topic: BrokerTopic,
+    path: str,
+    kind: type[Exception],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is closed with a code that says whether to come back; the log has the cause, once."""
+    for module in (graphql_socket, dasf_protocol):
+        monkeypatch.setattr(module, "identify_socket", _raiser(kind("the secret")))
+    socket = await open_socket(path=path)
+    await socket.send({"type": "connection_init"})
+    with pytest.raises(ClosedError) as closed:
+        await socket.receive()
+    assert closed.value.code == code
+    assert "secret" not in (closed.value.reason or "")
+    [record] = [each for each in caplog.records if each.exc_info]
+    assert "the secret" in str(record.exc_info)
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, ValueError, TypeError, KeyError])
