@@ -1,16 +1,28 @@
-"""Who holds which right on which topic.
+"""Who holds which right, on which topic or on all.
 
 Tables of our own instead of guardian's generic ones, found by guardian all the same: real
 foreign keys, so that rights go with their topic and a batch of rights is one indexed query.
+A right is named by its codename here; ``permissions`` says what each allows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
+from django.db.models import BigIntegerField, QuerySet, Value
+from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from dasf_broker.models.topics import BrokerTopic
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 
 class BrokerTopicUserPermission(UserObjectPermissionBase):
@@ -43,3 +55,96 @@ class BrokerTopicGroupPermission(GroupObjectPermissionBase):
                 fields=("group", "content_object", "permission"), name="dasf_broker_group_and_topic"
             ),
         )
+
+
+def content_type() -> ContentType:
+    """Return what rights on all topics refer to."""
+    return ContentType.objects.get_for_model(BrokerTopic)
+
+
+def ordinary_users() -> QuerySet[User]:
+    """Return the active users, superusers not counted: those may do everything."""
+    return get_user_model()._default_manager.filter(is_active=True, is_superuser=False)
+
+
+def users_with(topic: BrokerTopic, codename: str) -> QuerySet[User]:
+    """Return the active users who hold the right on the topic, superusers not counted."""
+    keys = [way.order_by() for given in given_by(topic, codename) for way in _holders(*given)]
+    # A union and no alternatives, for which a database looks at every user there is.
+    return ordinary_users().filter(pk__in=keys[0].union(*keys[1:]))
+
+
+def given_by(topic: BrokerTopic, codename: str) -> Iterator[tuple[int, str]]:
+    """Yield the rights, each on a topic, any of which gives a right on a topic.
+
+    The consumers of a topic may produce to its response topics, without a row that says so.
+    """
+    yield topic.pk, codename
+    if codename == "can_produce" and topic.source_topic_id is not None:
+        yield topic.source_topic_id, "can_consume"
+
+
+def held_rights(
+    people: QuerySet[User],
+    topics: Collection[int],
+    codenames: Collection[str] | None = None,
+    *,
+    column: str = "pk",
+    kind: int | None = None,
+) -> QuerySet[Any, tuple[Any, int | None, str]]:
+    """Return who holds which right where: on one of the topics, or (``None``) on all. One query.
+
+    Parameters
+    ----------
+    people
+        Whose rights.
+    topics
+        Primary keys of the topics.
+    codenames
+        Which rights; without it all.
+    column
+        What to return of the people.
+    kind
+        The key of :func:`content_type`, for statements that are built only once.
+    """
+    # From the side of the user, because `groups` is the one name that every user model has.
+    people = people.order_by()
+    all_topics = Cast(Value(None), BigIntegerField())
+    own, group = "brokertopicuserpermission", "groups__brokertopicgrouppermission"
+    kind = content_type().pk if kind is None else kind
+
+    def these(path: str) -> dict[str, Any]:
+        return {} if codenames is None else {f"{path}__in": codenames}
+
+    parts = [
+        people.filter(
+            **{f"{path}__content_object__in": topics}, **these(f"{path}__permission__codename")
+        ).values_list(column, f"{path}__content_object", f"{path}__permission__codename")
+        for path in (own, group)
+    ] + [
+        people.filter(**{f"{path}__content_type": kind}, **these(f"{path}__codename")).values_list(
+            column, all_topics, f"{path}__codename"
+        )
+        for path in ("user_permissions", "groups__permissions")
+    ]
+    return parts[0].union(*parts[1:], all=True)
+
+
+def rights_on_topics(user: User, codenames: Collection[str]) -> tuple[QuerySet[Any], QuerySet[Any]]:
+    """Return the user's own rows for single topics, and those of their groups."""
+    on_any = {"permission__codename__in": codenames}
+    own = BrokerTopicUserPermission.objects.filter(user=user, **on_any)
+    of_groups = BrokerTopicGroupPermission.objects.filter(group__in=user.groups.all(), **on_any)
+    return own, of_groups
+
+
+def _holders(topic_id: int, codename: str) -> Iterator[QuerySet[Any, Any]]:
+    """Yield the primary keys of the holders of a right, for each way in which one can hold it."""
+    people = get_user_model()._default_manager
+    on_topic = {"content_object": topic_id, "permission__codename": codename}
+    groups = BrokerTopicGroupPermission.objects.filter(**on_topic).values("group")
+    for_all = Permission.objects.filter(content_type=content_type(), codename=codename)
+    yield BrokerTopicUserPermission.objects.filter(**on_topic).values("user")
+    yield people.filter(groups__in=groups).values("pk")
+    yield people.filter(user_permissions__in=for_all).values("pk")
+    yield people.filter(groups__permissions__in=for_all).values("pk")

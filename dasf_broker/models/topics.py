@@ -1,4 +1,4 @@
-"""Topics, response topics, and the rights that users and groups hold on them."""
+"""Topics: what producers publish to and consumers read from."""
 
 from __future__ import annotations
 
@@ -244,23 +244,22 @@ class BrokerTopic(models.Model):
     @property
     def consumers(self) -> models.QuerySet[User]:
         """The users who may consume, superusers not counted."""
-        from dasf_broker.permissions import Right, users_with
-
-        return users_with(self, Right.CONSUME)
+        return self._users_with("can_consume")
 
     @property
     def producers(self) -> models.QuerySet[User]:
         """The users who may publish, superusers not counted."""
-        from dasf_broker.permissions import Right, users_with
-
-        return users_with(self, Right.PRODUCE)
+        return self._users_with("can_produce")
 
     @property
     def status_viewers(self) -> models.QuerySet[User]:
         """The users who were given the right to see the status, superusers not counted."""
-        from dasf_broker.permissions import Right, users_with
+        return self._users_with("can_view_status")
 
-        return users_with(self, Right.VIEW_STATUS)
+    def _users_with(self, codename: str) -> models.QuerySet[User]:
+        from dasf_broker.models.rights import users_with
+
+        return users_with(self, codename)
 
     def get_outstanding_messages(self, user: User | None = None) -> models.QuerySet[BrokerMessage]:
         """Return the messages that were not acknowledged, oldest first.

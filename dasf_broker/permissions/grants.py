@@ -11,8 +11,8 @@ from dasf_broker.models import (
     BrokerTopicGroupPermission,
     BrokerTopicUserPermission,
 )
+from dasf_broker.models.rights import content_type
 from dasf_broker.permissions.rights import Right
-from dasf_broker.permissions.rows import content_type
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

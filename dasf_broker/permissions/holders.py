@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.db.models import QuerySet
 
-from dasf_broker.models import (
-    BrokerTopic,
-    BrokerTopicGroupPermission,
-    BrokerTopicUserPermission,
-)
+from dasf_broker.models import BrokerTopic, rights
+from dasf_broker.models.rights import content_type, given_by, held_rights, ordinary_users
 from dasf_broker.permissions.rights import Right
-from dasf_broker.permissions.rows import content_type, held_rights
 from dasf_broker.sql.compiled import Selection
 
 if TYPE_CHECKING:
@@ -25,9 +20,7 @@ if TYPE_CHECKING:
 
 def users_with(topic: BrokerTopic, right: Right) -> QuerySet[User]:
     """Return the active users who hold the right on the topic, superusers not counted."""
-    ways = [way.order_by() for given in _given_by(topic, right) for way in _ways(*given)]
-    # A union and no alternatives, for which a database looks at every user there is.
-    return _people().filter(pk__in=ways[0].union(*ways[1:]))
+    return rights.users_with(topic, right)
 
 
 def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
@@ -37,9 +30,9 @@ def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
 
 
 def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
-    """Return the primary keys of who may publish to each topic, as :func:`users_with` does.
+    """Return the primary keys of the users who may publish to each topic.
 
-    One query, and another one where there are response topics.
+    As :func:`users_with` does. One query, and another one where there are response topics.
     """
     producers = _holders_by_topic([topic.pk for topic in topics], Right.PRODUCE)
     sources = {topic.pk: topic.source_topic_id for topic in topics if topic.source_topic_id}
@@ -52,21 +45,21 @@ def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
 def holder_names(
     wanted: Collection[tuple[BrokerTopic, Right]],
 ) -> dict[tuple[BrokerTopic, Right], set[str]]:
-    """Return the names of who holds each right on its topic, as :func:`users_with` does.
+    """Return the names of the users who hold each right on its topic.
 
-    One query for all.
+    As :func:`users_with` does. One query for all.
 
     Parameters
     ----------
     wanted
         Topics loaded with their response info, each with a right.
     """
-    asked = {each for topic, right in wanted for each in _given_by(topic, right)}
+    asked = {each for topic, right in wanted for each in given_by(topic, right)}
     held: dict[tuple[int | None, str], set[str]] = defaultdict(set)
     rows = held_rights(
-        _people(),
+        ordinary_users(),
         {topic_id for topic_id, _ in asked},
-        {right for _, right in asked},
+        {codename for _, codename in asked},
         column=get_user_model().USERNAME_FIELD,
     )
     for name, topic_id, codename in rows:
@@ -75,28 +68,21 @@ def holder_names(
     return {
         (topic, right): {
             name
-            for topic_id, given in _given_by(topic, right)
+            for topic_id, codename in given_by(topic, right)
             for where in (topic_id, None)
-            for name in held.get((where, given), ())
+            for name in held.get((where, codename), ())
         }
         for topic, right in wanted
     }
 
 
-def _given_by(topic: BrokerTopic, right: Right) -> Iterator[tuple[int, Right]]:
-    """Yield the rights, each on a topic, any of which gives a right on a topic."""
-    yield topic.pk, right
-    if right is Right.PRODUCE and topic.source_topic_id is not None:
-        yield topic.source_topic_id, Right.CONSUME
-
-
 def _holders_by_topic(ids: Collection[int], right: Right) -> dict[int, set[Any]]:
-    return _by_topic(ids, held_rights(_people(), ids, [right]))
+    return _by_topic(ids, held_rights(ordinary_users(), ids, [right]))
 
 
 @Selection
-def _consumers(ids: Collection[int], everything: int) -> QuerySet[Any, Any]:
-    return held_rights(_people(), ids, [Right.CONSUME], everything=everything)
+def _consumers(ids: Collection[int], kind: int) -> QuerySet[Any, Any]:
+    return held_rights(ordinary_users(), ids, [Right.CONSUME], kind=kind)
 
 
 def _by_topic(ids: Collection[int], rows: Iterable[Sequence[Any]]) -> dict[int, set[Any]]:
@@ -104,20 +90,3 @@ def _by_topic(ids: Collection[int], rows: Iterable[Sequence[Any]]) -> dict[int, 
     for user_id, topic_id, _ in rows:
         on_topic[topic_id].add(user_id)
     return {topic_id: on_topic[topic_id] | on_topic[None] for topic_id in ids}
-
-
-def _people() -> QuerySet[User]:
-    people = get_user_model()._default_manager
-    return people.filter(is_active=True, is_superuser=False)
-
-
-def _ways(topic_id: int, right: Right) -> Iterator[QuerySet[Any, Any]]:
-    """Yield the primary keys of who holds a right, for each way in which one can."""
-    people = get_user_model()._default_manager
-    on_topic = {"content_object": topic_id, "permission__codename": right}
-    groups = BrokerTopicGroupPermission.objects.filter(**on_topic).values("group")
-    for_all = Permission.objects.filter(content_type=content_type(), codename=right)
-    yield BrokerTopicUserPermission.objects.filter(**on_topic).values("user")
-    yield people.filter(groups__in=groups).values("pk")
-    yield people.filter(user_permissions__in=for_all).values("pk")
-    yield people.filter(groups__permissions__in=for_all).values("pk")

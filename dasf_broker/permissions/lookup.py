@@ -13,8 +13,8 @@ from django.db.models import QuerySet
 from guardian.utils import get_anonymous_user
 
 from dasf_broker.models import BrokerTopic
+from dasf_broker.models.rights import content_type, held_rights
 from dasf_broker.permissions.rights import Right, RightsTable, TopicRights
-from dasf_broker.permissions.rows import content_type, held_rights
 from dasf_broker.sql.compiled import Selection
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ def holds_any_globally(user: User, rights: Collection[Right]) -> bool:
 
 
 @Selection
-def _held(users: Collection[Any], topics: Collection[int], everything: int) -> QuerySet[Any, Any]:
+def _held(users: Collection[Any], topics: Collection[int], kind: int) -> QuerySet[Any, Any]:
     people = get_user_model()._default_manager.filter(pk__in=users)
-    return held_rights(people, topics, everything=everything)
+    return held_rights(people, topics, kind=kind)
 
 
 def _on_topic(

@@ -10,9 +10,9 @@ from django.db.models import BigIntegerField, Q, QuerySet, Value
 from django.db.models.functions import Cast
 
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet, ResponseTopic
+from dasf_broker.models.rights import content_type, rights_on_topics
 from dasf_broker.permissions.lookup import holds_any_globally
 from dasf_broker.permissions.rights import SEEING, Right
-from dasf_broker.permissions.rows import content_type, rights_on_topics
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
