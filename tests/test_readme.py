@@ -23,7 +23,8 @@ from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping, pong
-from dasf_broker.operations.publish import Publication, publish
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish
 from dasf_broker.permissions import Right
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.execution.context import Context

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
+    from dasf_broker.domain.publishing import Published
     from dasf_broker.models.messages import BrokerMessage
-    from dasf_broker.operations.publish import Published
 
 
 _RETENTION = (MinValueValidator(1), MaxValueValidator(MAX_RETENTION))

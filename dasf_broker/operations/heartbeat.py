@@ -16,7 +16,7 @@ from dasf_broker.exceptions import NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import unstored_event
+from dasf_broker.operations.storage.events import new_event
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import send_on_commit, topic_pinged, topic_ponged
 
@@ -79,7 +79,7 @@ def ping_topic(topic: BrokerTopic, user: User | None = None) -> datetime:
                     pinged_at=now,
                     user_id=None if user is None else str(user.pk),
                 ),
-                unstored_event(user, topic, envelope),
+                new_event(user, topic, envelope, None, now),
             ]
         )
         send_on_commit(topic_pinged, sender=BrokerTopic, topic=topic.slug, user=user, pinged_at=now)

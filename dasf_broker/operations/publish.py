@@ -1,4 +1,4 @@
-"""Publish messages: check rights, apply the storage rule, write, and ring the bell."""
+"""Publish messages: check rights, apply the storage rule, write, and announce."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 from dasf_broker import app_settings
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.fingerprints import fingerprint
+from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import BrokerError, ConflictError
@@ -24,16 +25,10 @@ from dasf_broker.operations.auto_create import (
     find_or_create,
 )
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publications import (
-    Publication,
-    Published,
-    PublishStatus,
-    message_event,
-    new_event,
-    unstored_event,
-)
+from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.storage.capacity import Backlogs
 from dasf_broker.operations.storage.deduplication import Key, Known, known_messages, message_keys
+from dasf_broker.operations.storage.events import message_event, new_event
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
 from dasf_broker.sql.bulk_insert import Insertion
@@ -41,18 +36,6 @@ from dasf_broker.sql.compiled import Update
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-__all__ = [
-    "Publication",
-    "PublishStatus",
-    "Published",
-    "deliver_again",
-    "message_event",
-    "publish",
-    "publish_batch",
-    "publish_content",
-    "unstored_event",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +144,7 @@ def publish_content(user: User, slug: str, content: Any) -> Published:
 
 
 def deliver_again(messages: Iterable[BrokerMessage]) -> None:
-    """Send stored messages once more to who is listening now."""
+    """Send stored messages once more to current subscribers."""
     announce_on_commit([message_event(message, again=True) for message in messages])
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from dasf_broker import app_settings, database
 from dasf_broker.concurrency.batching import Batcher
 from dasf_broker.domain.envelope import content_size
+from dasf_broker.domain.publishing import Published
 from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BrokerError, UnavailableError
 from dasf_broker.operations import heartbeat
@@ -25,7 +26,8 @@ from dasf_broker.operations.acknowledge import (
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import Pinged
-from dasf_broker.operations.publish import Publication, Published, publish_batch
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.rate_limits import admit, refused_publications
 from dasf_broker.realtime.announcer import announce_from_running_loop
 

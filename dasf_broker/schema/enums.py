@@ -10,10 +10,10 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.publishing import PublishStatus
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.operations.acknowledge import AcknowledgeStatus
 from dasf_broker.operations.lists.browse import MessageOrder, TopicOrder
-from dasf_broker.operations.publish import PublishStatus
 from dasf_broker.operations.subscriptions.messages import StartPosition
 from dasf_broker.permissions import Right
 

@@ -18,7 +18,7 @@ from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import Publication
+from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.topics import TopicOptions
 from dasf_broker.schema.types.connections import given
 

@@ -8,14 +8,15 @@ from uuid import UUID
 import strawberry
 
 from dasf_broker import database, runtime
+from dasf_broker.domain.publishing import Published
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.access import consumable
 from dasf_broker.operations.acknowledge import (
     Acknowledging,
     count_fresh,
 )
-from dasf_broker.operations.heartbeat import pong
-from dasf_broker.operations.publish import Publication, Published
+from dasf_broker.operations.heartbeat import ping, pong
+from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.topics import (
     create_topic,
     delete_topic,

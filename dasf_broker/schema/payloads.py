@@ -7,9 +7,9 @@ from uuid import UUID
 
 import strawberry
 
+from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.acknowledge import Acknowledged, AcknowledgeStatus
-from dasf_broker.operations.publish import Published, PublishStatus
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.schema.types.topics import Topic
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
+from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerMessage
 from dasf_broker.models.messages import BrokerMessageQuerySet
@@ -24,7 +25,8 @@ from dasf_broker.operations.acknowledge import (
     Acknowledging,
     acknowledge_batch,
 )
-from dasf_broker.operations.publish import Publication, Published, PublishStatus, publish_batch
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.storage import deduplication
 from dasf_broker.operations.storage.deduplication import Known
 from dasf_broker.realtime.mailbox import Mailbox

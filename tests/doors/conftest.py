@@ -13,9 +13,11 @@ from pytest_django import Settings
 
 from dasf_broker import app_settings
 from dasf_broker.domain.envelope import Envelope
+from dasf_broker.domain.publishing import Published
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import Publication, Published, publish
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish
 from testproject.asgi import application
 from tests.doors.clients import (
     DoorClient,

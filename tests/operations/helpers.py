@@ -12,11 +12,13 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from dasf_broker.domain.envelope import Envelope
+from dasf_broker.domain.publishing import Published
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging, acknowledge
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import Publication, Published, publish, publish_batch
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish, publish_batch
 
 
 def publication(user: User | Caller, slug: str = "topic", **parts: Any) -> Publication:

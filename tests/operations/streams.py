@@ -11,9 +11,11 @@ from django.contrib.auth.models import User
 
 from dasf_broker import database
 from dasf_broker.domain.envelope import Envelope, MessageType, decode_text
+from dasf_broker.domain.publishing import Published
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import Publication, Published, publish_batch
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.subscriptions import messages as subscriptions
 from dasf_broker.operations.subscriptions.messages import StartPosition
 from dasf_broker.realtime.mailbox import Delivery, Mailbox

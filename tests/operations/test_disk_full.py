@@ -11,7 +11,7 @@ from dasf_broker.domain.envelope import Envelope
 from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import Publication
+from dasf_broker.operations.publications import Publication
 from dasf_broker.runtime import current
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from dasf_broker.domain.publishing import PublishStatus
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
-from dasf_broker.operations.publish import PublishStatus
 from dasf_broker.permissions import Right, grant
 from tests.conftest import MakeUser
 from tests.operations.helpers import ack, rolled_back, send, send_many

@@ -31,6 +31,7 @@ from hypothesis.stateful import (
 from pytest_django import Settings
 
 from dasf_broker.domain.cursors import message_cursor
+from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic, RememberedMessage
 from dasf_broker.operations.acknowledge import (
@@ -40,7 +41,7 @@ from dasf_broker.operations.acknowledge import (
     outstanding_up_to,
 )
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import Published, PublishStatus, publish_batch
+from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.storage.deduplication import forgetting
 from dasf_broker.operations.storage.purge import purge_messages
 from dasf_broker.operations.topics import (

@@ -12,17 +12,14 @@ from django.db import OperationalError, connection, transaction
 from dasf_broker import database
 from dasf_broker.concurrency.batching import BOUNDS
 from dasf_broker.domain.envelope import Envelope
+from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.exceptions import BrokerError, ConflictError, NotFoundError, UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations import writer as writer_module
 from dasf_broker.operations.acknowledge import AcknowledgeStatus, Acknowledging
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import (
-    Publication,
-    Published,
-    PublishStatus,
-    publish_batch,
-)
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.writer import GroupCommit
 from dasf_broker.runtime import current
 from tests.operations.recorder import Recorder, asked, held_up

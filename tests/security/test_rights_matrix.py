@@ -14,7 +14,8 @@ from dasf_broker.auth import create_token
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import Publication, publish
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish
 from dasf_broker.permissions import Right, grant
 from dasf_broker.schema import schema
 from tests.conftest import MakeTopic, MakeUser

@@ -12,8 +12,10 @@ from django.core.management.base import CommandError, CommandParser
 
 from dasf_broker import app_settings
 from dasf_broker.domain.envelope import Envelope, MessageType, check_uuid
+from dasf_broker.domain.publishing import Published
 from dasf_broker.management.base import BrokerCommand, add_user_option, person
-from dasf_broker.operations.publish import Publication, Published, publish
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish
 
 
 class Command(BrokerCommand):

@@ -29,7 +29,7 @@ from dasf_broker.operations.lists.paging import (
     paginate,
     without_index,
 )
-from dasf_broker.operations.publish import message_event
+from dasf_broker.operations.storage.events import message_event
 from dasf_broker.permissions import few_visible_to, topics_visible_to
 
 Rows = TypeVar("Rows", bound=QuerySet[Any])

@@ -37,7 +37,7 @@ from dasf_broker.operations.lists.paging import (
     paginate_each,
     without_index,
 )
-from dasf_broker.operations.publish import message_event
+from dasf_broker.operations.storage.events import message_event
 from dasf_broker.permissions import topics_visible_to
 
 Owner = TypeVar("Owner", bound=Hashable)

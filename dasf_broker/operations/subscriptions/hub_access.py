@@ -11,7 +11,7 @@ from dasf_broker import database
 from dasf_broker.domain.events import DIRECTORY, MessagePublished
 from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
-from dasf_broker.operations.publish import message_event
+from dasf_broker.operations.storage.events import message_event
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.realtime.hub import Hub
 

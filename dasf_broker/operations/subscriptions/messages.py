@@ -19,7 +19,7 @@ from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import message_event
+from dasf_broker.operations.storage.events import message_event
 from dasf_broker.operations.subscriptions.consumers import consuming
 from dasf_broker.operations.subscriptions.hub_access import load_topic, stored_messages
 from dasf_broker.operations.subscriptions.revocation import end_when_revoked

@@ -18,7 +18,7 @@ from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.heartbeat import pong
-from dasf_broker.operations.publish import Publication
+from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.subscriptions.consumers import note_sign_of_life
 from dasf_broker.operations.subscriptions.retry import messages_with_retry
 from dasf_broker.operations.topics import store_api_info
