@@ -1,7 +1,7 @@
-"""The tables: topics, messages, who may use them, tokens, and leases. Rows never send anything.
+"""The tables: topics, messages, rights, tokens and leases. Rows never send anything.
 
-What a model offers beyond its columns are names that the reference API promises; each of
-those calls the module that holds the rule.
+Beyond columns, models have the methods that the reference API promises. Each calls the module
+that holds the rule; what publishes, delivers or pings goes through ``domain/ports.py``.
 """
 
 from dasf_broker.models.leases import Lease

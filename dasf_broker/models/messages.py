@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from dasf_broker.domain import fingerprints
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.ports import port
 from dasf_broker.models.topics import BrokerTopic
 
 
@@ -122,10 +123,8 @@ class BrokerMessage(models.Model):
         return self.topic.is_response_topic
 
     def send(self) -> None:
-        """Deliver the message again to who is listening now."""
-        from dasf_broker.operations.publish import deliver_again
-
-        deliver_again([self])
+        """Deliver the message again to current subscribers."""
+        port.broker.deliver_again([self])
 
 
 class Acknowledgement(models.Model):

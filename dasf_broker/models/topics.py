@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from dasf_broker import app_settings
 from dasf_broker.domain import availability, storage
+from dasf_broker.domain.ports import port
+from dasf_broker.domain.publishing import Published
 from dasf_broker.domain.retention import MAX_RETENTION
 from dasf_broker.domain.slugs import MAX_SLUG_LENGTH
 from dasf_broker.models.websocket_urls import websocket_url
@@ -276,15 +278,11 @@ class BrokerTopic(models.Model):
 
     def create_and_send_message(self, user: User, content: dict[str, Any]) -> Published:
         """Publish an envelope in its wire form, as the user."""
-        from dasf_broker.operations.publish import publish_content
-
-        return publish_content(user, self.slug, content)
+        return port.broker.publish_content(user, self.slug, content)
 
     def ping(self) -> None:
         """Ask the consumers to answer."""
-        from dasf_broker.operations.heartbeat import ping_topic
-
-        ping_topic(self)
+        port.broker.ping_topic(self)
 
     @classmethod
     def build_websocket_url(cls, request: HttpRequest, route: str | None = None) -> str:

@@ -1,0 +1,56 @@
+"""What models may ask of the broker, which lies above them.
+
+The reference API promises methods on models that publish, deliver and ping. They call what
+``apps.py`` has put here, so that models import no operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from dasf_broker.domain.publishing import Published
+
+
+class Broker(Protocol):
+    """What models may ask for. Topics, messages and users are rows of Django's models."""
+
+    def publish_content(self, user: Any, slug: str, content: Any) -> Published:
+        """Publish an envelope in its wire form, as the user."""
+
+    def deliver_again(self, messages: Iterable[Any]) -> None:
+        """Send stored messages once more to current subscribers."""
+
+    def ping_topic(self, topic: Any) -> object:
+        """Ask the consumers of a topic to answer."""
+
+
+class BrokerPort:
+    """Holds the broker that models call."""
+
+    def __init__(self) -> None:
+        self._broker: Broker | None = None
+
+    def connect(self, broker: Broker) -> None:
+        """Set the broker that models call from now on."""
+        self._broker = broker
+
+    @property
+    def broker(self) -> Broker:
+        """The broker.
+
+        Raises
+        ------
+        RuntimeError
+            Django has not started the app yet.
+        """
+        if self._broker is None:
+            raise RuntimeError(
+                "The broker is not ready: models can publish, deliver and ping once Django has "
+                'started the app "dasf_broker". Call django.setup() first; in AppConfig.ready(), '
+                'put "dasf_broker" before your app in INSTALLED_APPS.'
+            )
+        return self._broker
+
+
+port = BrokerPort()

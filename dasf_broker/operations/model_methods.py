@@ -1,0 +1,14 @@
+"""What methods of models do: see :mod:`dasf_broker.domain.ports`."""
+
+from __future__ import annotations
+
+from dasf_broker.operations.heartbeat import ping_topic
+from dasf_broker.operations.publish import deliver_again, publish_content
+
+
+class ModelMethods:
+    """Answers models by calling operations."""
+
+    publish_content = staticmethod(publish_content)
+    deliver_again = staticmethod(deliver_again)
+    ping_topic = staticmethod(ping_topic)
