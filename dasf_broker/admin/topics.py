@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -24,9 +25,9 @@ from dasf_broker.exceptions import BrokerError, NotFoundError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topic
-from dasf_broker.operations.storage.purge import purge_messages
-from dasf_broker.operations.storage.settlement import collect_garbage
+from dasf_broker.operations.storage.removal import purge_messages
 from dasf_broker.operations.topics import TopicOptions, create_topic, delete_topic, update_topic
+from dasf_broker.operations.upkeep import response_topics
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -122,7 +123,8 @@ class TopicAdmin(ModelAdmin):
     def collect(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Remove those response topics that nobody needs any more."""
         selected = [topic.pk for topic in queryset]
-        count = collect_garbage(BrokerTopic.objects.filter(pk__in=selected))
+        topics = BrokerTopic.objects.filter(pk__in=selected)
+        count = sum(response_topics.remove_due(timezone.now(), topics))
         self._tell(
             request, ngettext("%d topic was removed.", "%d topics were removed.", count), count
         )

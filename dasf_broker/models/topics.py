@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_slug
@@ -59,6 +60,13 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
         Not how its module describes itself: ``api_info`` may be long, and few want to know.
         """
         return self.select_related("responsetopic").defer("api_info")
+
+    def pages(self, size: int) -> Iterator[list[BrokerTopic]]:
+        """Yield the topics in the order of their keys, some at a time, each once."""
+        position = 0
+        while page := list(self.filter(pk__gt=position).order_by("pk")[:size]):
+            position = page[-1].pk  # before they are deleted: a deleted row has no key
+            yield page
 
     def _with_known_availability(self) -> BrokerTopicQuerySet:
         known_since = availability.known_since(timezone.now())

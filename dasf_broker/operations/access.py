@@ -11,7 +11,7 @@ from dasf_broker.domain.slugs import check_slug, is_slug
 from dasf_broker.exceptions import ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.permissions import TopicRights, rights_of, rights_table, search_in_vain
+from dasf_broker.permissions import TopicRights, equalize_timing, rights_of, rights_on
 from dasf_broker.sql.compiled import Selection
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class AccessTable:
         self._rights.update(rights_of(pairs))
         if names and not pairs:  # nor does the time tell whether a topic is missing or hidden
             people = {key: user for slug in names for key, user in self._users[slug].items()}
-            search_in_vain(people.values())
+            equalize_timing(people.values())
 
 
 @Selection
@@ -143,10 +143,9 @@ def access_by_id(caller: Caller, topic_id: int) -> Access:
     """Return one topic by primary key, under the same rule."""
     topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
     if topic is None:
-        search_in_vain([caller.user])
+        equalize_timing([caller.user])
         raise NotFoundError("There is no such topic that you may see.")
-    table = rights_table([caller.user], [topic])
-    rights = table[caller.user.pk, topic.pk]
+    rights = rights_on(caller.user, topic)
     if not rights.is_visible:
         raise NotFoundError("There is no such topic that you may see.")
     return Access(caller, topic, rights)

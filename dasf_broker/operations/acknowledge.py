@@ -26,7 +26,7 @@ from dasf_broker.operations.storage.lock import lock_topic
 from dasf_broker.operations.storage.settlement import delete_settled, delivered_by_message
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.signals import message_acknowledged, send_on_commit
-from dasf_broker.sql.bulk_insert import Insertion
+from dasf_broker.sql.bulk_insert import BulkInsert
 from dasf_broker.sql.compiled import Selection
 
 #: Messages acknowledged in one transaction where a cursor says up to which.
@@ -172,7 +172,7 @@ def _acknowledge_in_topic(
     return outcomes
 
 
-_insert = Insertion(Acknowledgement, "message_id", "user_id", "date_created")
+_insert = BulkInsert(Acknowledgement, "message_id", "user_id", "date_created")
 
 
 def _locked(topic: BrokerTopic, message_ids: set[UUID]) -> dict[UUID, BrokerMessage]:

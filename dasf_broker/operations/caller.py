@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
 
-from dasf_broker.permissions import known_user
+from dasf_broker.permissions import user_or_anonymous
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -27,4 +27,4 @@ class Caller:
     def of(cls, user: User | AnonymousUser | None, *, address: str | None = None) -> Caller:
         """Return the caller for a user of Django's; one query for an anonymous one."""
         is_anonymous = user is None or not user.is_authenticated
-        return cls(known_user(user), is_anonymous=is_anonymous, address=address)
+        return cls(user_or_anonymous(user), is_anonymous=is_anonymous, address=address)

@@ -26,12 +26,17 @@ from dasf_broker.operations.auto_create import (
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publications import Publication
-from dasf_broker.operations.storage.capacity import Backlogs
-from dasf_broker.operations.storage.deduplication import Key, Known, known_messages, message_keys
+from dasf_broker.operations.storage.capacity import Capacity
+from dasf_broker.operations.storage.deduplication import (
+    Key,
+    KnownMessage,
+    known_messages,
+    message_keys,
+)
 from dasf_broker.operations.storage.events import message_event, new_event
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
-from dasf_broker.sql.bulk_insert import Insertion
+from dasf_broker.sql.bulk_insert import BulkInsert
 from dasf_broker.sql.compiled import Update
 
 if TYPE_CHECKING:
@@ -61,7 +66,7 @@ class _Draft:
     target: _Target
     response_topic: BrokerTopic | None
     #: What is to be written.
-    row: Known | None = None
+    row: KnownMessage | None = None
     outcome: Published | BrokerError | None = None
 
     @property
@@ -92,8 +97,8 @@ class _Batch:
     """What the publications of a transaction share."""
 
     table: AccessTable
-    backlogs: Backlogs
-    known: dict[Key, Known]
+    capacity: Capacity
+    known: dict[Key, KnownMessage]
     now: datetime
 
 
@@ -109,9 +114,9 @@ def publish_batch(publications: Sequence[Publication]) -> list[Published | Broke
         targets: _Targets = {}
         drafts = [_draft(table, targets, each) for each in publications]
         accepted = [draft for draft in drafts if isinstance(draft, _Draft)]
-        backlogs = _lock(accepted)
-        _decide(table, accepted, backlogs)
-        _insert([draft for draft in accepted if draft.row is not None], backlogs.last_sequences)
+        capacity = _lock(accepted)
+        _decide(table, accepted, capacity)
+        _insert([draft for draft in accepted if draft.row is not None], capacity.last_sequences)
         outcomes = [draft.outcome if isinstance(draft, _Draft) else draft for draft in drafts]
         _announce(outcomes)
     return outcomes  # type: ignore[return-value]
@@ -178,7 +183,7 @@ def _find_target(table: AccessTable, publication: Publication, answers: str | No
     return _Target(found.topic, is_stored(found.topic.storage_policy), existing, created)
 
 
-def _lock(drafts: Sequence[_Draft]) -> Backlogs:
+def _lock(drafts: Sequence[_Draft]) -> Capacity:
     stored = [draft.topic.pk for draft in drafts if draft.target.is_stored]
     # A response topic that is created refers to its source; one that is marked is written.
     sources = {
@@ -191,50 +196,50 @@ def _lock(drafts: Sequence[_Draft]) -> Backlogs:
         for draft in drafts
         if draft.response_topic and draft.response_topic.garbage_collect_on
     }
-    return Backlogs({*stored, *sources, *marked}, stored)
+    return Capacity({*stored, *sources, *marked}, stored)
 
 
-def _decide(table: AccessTable, drafts: Sequence[_Draft], backlogs: Backlogs) -> None:
+def _decide(table: AccessTable, drafts: Sequence[_Draft], capacity: Capacity) -> None:
     keys = [draft.key for draft in drafts if draft.target.is_stored]
-    batch = _Batch(table, backlogs, known_messages(keys) if keys else {}, timezone.now())
+    batch = _Batch(table, capacity, known_messages(keys) if keys else {}, timezone.now())
     for draft in drafts:
         try:
-            _settle(draft, batch)
+            _decide_one(draft, batch)
         except BrokerError as error:
             draft.outcome = error
 
 
-def _settle(draft: _Draft, batch: _Batch) -> None:
-    batch.backlogs.check_there(draft.topic)
+def _decide_one(draft: _Draft, batch: _Batch) -> None:
+    batch.capacity.check_exists(draft.topic)
     is_stored = draft.target.is_stored
     first = batch.known.get(draft.key) if is_stored else None
     if first is not None:
         _check_same(draft, first)
     elif is_stored:
-        batch.backlogs.check_room(draft.topic)
+        batch.capacity.check_not_full(draft.topic)
     draft.ensure_response_topic(batch.table)  # the last that may refuse
     if first is not None:
         # What is said now is what was said then: its content is not needed, and may be gone.
         draft.finish(PublishStatus.DUPLICATE, first.sequence, first.published)
     elif is_stored:
-        draft.row = row = _row(draft, batch.backlogs.take(draft.topic), batch.now)
+        draft.row = row = _row(draft, batch.capacity.next_sequence(draft.topic), batch.now)
         batch.known[draft.key] = row
         draft.finish(PublishStatus.STORED, row.sequence, row.published)
     else:
         draft.finish(PublishStatus.SENT, None, batch.now)
 
 
-def _check_same(draft: _Draft, first: Known) -> None:
+def _check_same(draft: _Draft, first: KnownMessage) -> None:
     if not first.is_same(draft.publication.envelope, draft.caller.user.pk):
         raise ConflictError(
             f"Another message has the id {first.message_id}; give every message its own."
         )
 
 
-def _row(draft: _Draft, sequence: int, now: datetime) -> Known:
+def _row(draft: _Draft, sequence: int, now: datetime) -> KnownMessage:
     topic_id, message_id = draft.key
     said = fingerprint(draft.publication.envelope.content)
-    return Known(topic_id, message_id, sequence, said, draft.caller.user.pk, now)
+    return KnownMessage(topic_id, message_id, sequence, said, draft.caller.user.pk, now)
 
 
 def _insert(drafts: Sequence[_Draft], last_sequences: Mapping[int, int]) -> None:
@@ -246,7 +251,7 @@ def _insert(drafts: Sequence[_Draft], last_sequences: Mapping[int, int]) -> None
     _link_requests(drafts)
 
 
-_insert_messages = Insertion(
+_insert_messages = BulkInsert(
     BrokerMessage,
     *("topic_id", "message_id", "sequence", "fingerprint", "user_id", "date_created"),
     *("message_type", "context", "content"),
@@ -273,7 +278,7 @@ def _link_requests(drafts: Iterable[_Draft]) -> None:
         _insert_links([(topic_id, keys[key]) for topic_id, key in requests])
 
 
-_insert_links = Insertion(
+_insert_links = BulkInsert(
     ResponseTopic.source_messages.through, "responsetopic_id", "brokermessage_id"
 )
 

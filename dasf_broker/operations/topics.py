@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import F
 
-from dasf_broker.domain.events import TopicAppeared
+from dasf_broker.domain.events import TopicAppeared, TopicDeleted
 from dasf_broker.domain.retention import check_retention
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
@@ -21,13 +21,13 @@ from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.auto_create import insert_topic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.storage.lock import lock_topic
-from dasf_broker.operations.storage.settlement import delete_with_answers, remove_settled
+from dasf_broker.operations.storage.settlement import remove_settled
 from dasf_broker.permissions import (
     Right,
     grant,
     holds_globally,
     revoke,
-    rights_table,
+    rights_on,
 )
 from dasf_broker.realtime.announcer import announce_on_commit
 
@@ -141,6 +141,15 @@ def delete_topic(caller: Caller, slug: str) -> None:
     delete_with_answers(found.topic)
 
 
+def delete_with_answers(topic: BrokerTopic) -> None:
+    """Delete a topic, its messages and its response topics; subscriptions to them end."""
+    answers = list(topic.responsetopics.values_list("pk", "slug"))
+    gone = [(topic.pk, topic.slug), *answers]
+    with transaction.atomic():
+        topic.delete()
+        announce_on_commit([TopicDeleted(topic_id=pk, topic_slug=slug) for pk, slug in gone])
+
+
 def grant_permission(
     caller: Caller, slug: str, right: Right, *, username: str | None, group: str | None
 ) -> Access:
@@ -196,7 +205,7 @@ def revoke_permission(
 
 
 def _accessed(caller: Caller, topic: BrokerTopic) -> Access:
-    return Access(caller, topic, rights_table([caller.user], [topic])[caller.user.pk, topic.pk])
+    return Access(caller, topic, rights_on(caller.user, topic))
 
 
 def _holder(username: str | None, group: str | None) -> User | Group:

@@ -2,8 +2,8 @@
 
 Three questions are answered: may this user (:func:`rights_on`, :func:`rights_table`), which topics
 (:func:`topics_visible_to`), which users (:func:`users_with`). A right is held on a topic or for
-all topics, by a user or by a group. Produce on a response topic is also held, without a row of
-its own, by who may consume the topic whose requests are answered there.
+all topics, by a user or by a group. Users who may consume a topic also hold produce on its
+response topics, without a row of its own.
 
 The codenames live on ``BrokerTopic``, for response topics too.
 """
@@ -21,12 +21,12 @@ from dasf_broker.permissions.holders import (
     users_with,
 )
 from dasf_broker.permissions.lookup import (
+    equalize_timing,
     holds_globally,
-    known_user,
     rights_of,
     rights_on,
     rights_table,
-    search_in_vain,
+    user_or_anonymous,
 )
 from dasf_broker.permissions.rights import (
     CREATOR_RIGHTS,
@@ -47,17 +47,17 @@ __all__ = [
     "RightsTable",
     "TopicRights",
     "consumers_by_topic",
+    "equalize_timing",
     "few_visible_to",
     "grant",
     "holder_names",
     "holds_globally",
-    "known_user",
     "producers_by_topic",
     "revoke",
     "rights_of",
     "rights_on",
     "rights_table",
-    "search_in_vain",
     "topics_visible_to",
+    "user_or_anonymous",
     "users_with",
 ]

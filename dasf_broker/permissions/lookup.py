@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-def known_user(user: User | AnonymousUser | None) -> User:
-    """Return the row that holds the rights: guardian's anonymous user for nobody."""
+def user_or_anonymous(user: User | AnonymousUser | None) -> User:
+    """Return the row that holds the rights: guardian's anonymous user for anonymous callers."""
     if user is None or not user.is_authenticated:
         nobody: User = get_anonymous_user()
         return nobody
@@ -74,8 +74,11 @@ def rights_of(pairs: Collection[tuple[User, BrokerTopic]]) -> RightsTable:
     }
 
 
-def search_in_vain(users: Iterable[User]) -> None:
-    """Ask for rights on no topic: as many queries as :func:`rights_of`, and as long."""
+def equalize_timing(users: Iterable[User]) -> None:
+    """Ask for rights on no topic, as many queries as :func:`rights_of`, and as long.
+
+    Then the time of an answer does not tell a missing topic from a hidden one.
+    """
     if plain := [user.pk for user in users if user.is_active and not user.is_superuser]:
         _held(plain, {0}, content_type().pk)
 

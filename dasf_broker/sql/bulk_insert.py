@@ -23,7 +23,7 @@ class _Compiled:
     takes_columns: bool
 
 
-class Insertion:
+class BulkInsert:
     """Writes rows of a model.
 
     Parameters

@@ -28,7 +28,7 @@ from dasf_broker.operations.acknowledge import (
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.storage import deduplication
-from dasf_broker.operations.storage.deduplication import Known
+from dasf_broker.operations.storage.deduplication import KnownMessage
 from dasf_broker.realtime.mailbox import Mailbox
 from tests.chaos.harness.faults import Faults
 
@@ -65,7 +65,7 @@ def swap_sequences() -> None:
     """Give each pair of messages the sequence of the other one."""
     real = publish._row
 
-    def swapped(draft: Any, sequence: int, now: datetime) -> Known:
+    def swapped(draft: Any, sequence: int, now: datetime) -> KnownMessage:
         return real(draft, sequence ^ 1 if sequence > 1 else sequence, now)
 
     _replace(publish, "_row", swapped)

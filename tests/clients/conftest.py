@@ -29,7 +29,8 @@ django.setup()
 from django.contrib.auth import get_user_model
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.publish import Publication, publish
+from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publish import publish
 slug, texts = json.load(sys.stdin)
 caller = Caller.of(get_user_model().objects.get(username="producer"))
 for text in texts:

@@ -13,7 +13,7 @@ from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.storage import purge, removal
+from dasf_broker.operations.storage import removal
 from dasf_broker.operations.subscriptions.messages import messages
 from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.runtime import current
@@ -29,7 +29,7 @@ def test_everything_goes_step_by_step(
     monkeypatch.setattr(removal, "STEP", 2)
     for _ in range(5):
         publish_text(producer, topic)
-    assert purge.purge_messages([topic]) == 5
+    assert removal.purge_messages([topic]) == 5
     assert not topic.brokermessage_set.exists()
 
 
@@ -37,7 +37,7 @@ def test_the_hole_is_marked(topic: BrokerTopic, producer: User, publish_text: Pu
     """The topic remembers up to where messages are missing."""
     for _ in range(3):
         publish_text(producer, topic)
-    purge.purge_messages([topic])
+    removal.purge_messages([topic])
     stored = BrokerTopic.objects.get(pk=topic.pk)
     assert stored.expired_sequence == stored.last_sequence == 3
     assert topic.expired_sequence == 3
@@ -54,7 +54,7 @@ async def test_old_cursors_expire(
     """Whoever was behind is told when they come back; whoever had seen all goes on."""
     for _ in range(2):
         await database.write(publish_text, producer, topic)
-    await database.write(purge.purge_messages, [topic])
+    await database.write(removal.purge_messages, [topic])
     with pytest.raises(CursorExpiredError):
         await _next(consumer, topic, after=1)
     await database.write(publish_text, producer, topic)
@@ -64,7 +64,7 @@ async def test_old_cursors_expire(
 def test_sequences_go_on(topic: BrokerTopic, producer: User, publish_text: Publish) -> None:
     """What is published afterwards is stored behind what is gone."""
     publish_text(producer, topic)
-    purge.purge_messages([topic])
+    removal.purge_messages([topic])
     assert publish_text(producer, topic).message.sequence == 2
 
 
@@ -74,7 +74,7 @@ def test_nothing_to_remove_expires_nothing(
     """Where all was acknowledged there is no hole, and cursors stay good."""
     publish_text(producer, topic)
     topic.brokermessage_set.all().delete()
-    assert purge.purge_messages([topic]) == 0
+    assert removal.purge_messages([topic]) == 0
     assert BrokerTopic.objects.get(pk=topic.pk).expired_sequence == 0
 
 

@@ -23,7 +23,7 @@ STEP = 100
 _PURGE = """
 import django; django.setup()
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.storage.purge import purge_messages
+from dasf_broker.operations.storage.removal import purge_messages
 purge_messages(BrokerTopic.objects.all())
 """
 _RECREATE = """

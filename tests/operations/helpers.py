@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.publishing import Published
@@ -19,6 +21,8 @@ from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging, ackn
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.publish import publish, publish_batch
+from dasf_broker.operations.upkeep import schedule
+from dasf_broker.operations.upkeep.schedule import Report
 
 
 def publication(user: User | Caller, slug: str = "topic", **parts: Any) -> Publication:
@@ -73,6 +77,11 @@ def queries(call: Callable[[], Any]) -> int:
     with CaptureQueriesContext(connection) as captured:
         call()
     return sum("SAVEPOINT" not in query["sql"] for query in captured.captured_queries)
+
+
+def housekeeping_round(now: datetime | None = None) -> Report:
+    """Do the housekeeping once; return what was done."""
+    return sum(schedule.steps(now or timezone.now()), Report())
 
 
 @contextmanager

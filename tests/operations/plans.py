@@ -26,8 +26,8 @@ BIG = {
     "dasf_broker_responsetopic_source_messages",
 }
 
-#: Indexes of few among many rows, in the order in which they are wanted.
-SMALL = {"dasf_broker_public_by_slug", "dasf_broker_public_by_age"}
+#: Indexes of some among many rows, which may be read as a whole.
+SMALL = {"dasf_broker_public_by_slug", "dasf_broker_public_by_age", "dasf_broker_to_ping"}
 
 #: Rows that may be sorted: of a page for each topic of a page.
 PAGE = 1000

@@ -18,7 +18,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations import heartbeat
 from dasf_broker.operations.subscriptions import consumers
 from dasf_broker.operations.subscriptions.hub_access import load_topic
-from dasf_broker.operations.upkeep import schedule
+from dasf_broker.operations.upkeep import pings, schedule
 from dasf_broker.operations.upkeep.lease import take_lease
 from dasf_broker.operations.upkeep.schedule import LEASE, run_regularly
 from dasf_broker.runtime import current
@@ -47,19 +47,19 @@ async def test_a_step_of_the_housekeeping(
     hub_lifetime: None,
 ) -> None:
     """The thread finishes the step that nobody waits for any more, and gives the lease back."""
-    begin, ping_topic = schedule.begin, heartbeat.ping_topic
+    begin, ping_topics = schedule.begin, heartbeat.ping_topics
 
     def begin_without_patience(holder: str) -> Any:
         work = begin(holder)
         settings.DASF_DATABASE_TIMEOUT = SOON  # for the steps
         return work
 
-    def ping(pinged: BrokerTopic) -> Any:
+    def ping(pinged: list[BrokerTopic]) -> Any:
         assert held_up.wait(DEADLINE)
-        return ping_topic(pinged)
+        return ping_topics(pinged)
 
     monkeypatch.setattr(schedule, "begin", begin_without_patience)
-    monkeypatch.setattr(schedule, "ping_topic", ping)
+    monkeypatch.setattr(pings, "ping_topics", ping)
     house = asyncio.create_task(run_regularly(current()))
     await until(lambda: "was put off" in caplog.text)
     house.cancel()

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from dasf_broker.models import BrokerMessage, BrokerTopic, RememberedMessage
-from dasf_broker.sql.bulk_insert import Insertion
+from dasf_broker.sql.bulk_insert import BulkInsert
 from tests.operations.helpers import queries
 
 pytestmark = pytest.mark.django_db
@@ -35,21 +35,21 @@ def test_rows_are_read_as_they_were_written(count: int, topic: BrokerTopic) -> N
         )
         for number in range(count)
     ]
-    insert = Insertion(BrokerMessage, *COLUMNS)
+    insert = BulkInsert(BrokerMessage, *COLUMNS)
     assert queries(lambda: insert(rows)) == 1
     assert list(BrokerMessage.objects.order_by("sequence").values_list(*COLUMNS)) == rows
 
 
 def test_nothing_is_done_for_no_rows() -> None:
     """No query."""
-    assert queries(lambda: Insertion(BrokerMessage, *COLUMNS)([])) == 0
+    assert queries(lambda: BulkInsert(BrokerMessage, *COLUMNS)([])) == 0
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_rows_that_are_there_are_written_over(count: int, topic: BrokerTopic) -> None:
     """Found by the columns that are named; the rest is new."""
     columns = ("topic_id", "message_id", "sequence", "fingerprint", "date_created", "forget_on")
-    insert = Insertion(RememberedMessage, *columns, replacing=("topic_id", "message_id"))
+    insert = BulkInsert(RememberedMessage, *columns, replacing=("topic_id", "message_id"))
 
     def rows(shift: int) -> list[tuple[Any, ...]]:
         return [
@@ -71,14 +71,14 @@ def test_all_or_none(count: int, topic: BrokerTopic) -> None:
         for index, number in enumerate(numbers)
     ]
     with pytest.raises(IntegrityError), transaction.atomic():
-        Insertion(BrokerMessage, *COLUMNS)(rows)
+        BulkInsert(BrokerMessage, *COLUMNS)(rows)
     assert not BrokerMessage.objects.exists()
 
 
 def test_a_failed_row_ends_the_transaction(topic: BrokerTopic) -> None:
     """Who catches the error inside of it can write nothing more, as with Django's own."""
     row: tuple[Any, ...] = (topic.pk, UUID(int=1), 1, "", None, NOW, "info", None, {})
-    insert = Insertion(BrokerMessage, *COLUMNS)
+    insert = BulkInsert(BrokerMessage, *COLUMNS)
     with transaction.atomic():
         insert([row])
         with pytest.raises(IntegrityError):

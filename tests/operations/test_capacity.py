@@ -11,7 +11,7 @@ from pytest_django import Settings
 from dasf_broker.exceptions import TopicFullError
 from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.operations.publish import publish_batch
-from dasf_broker.operations.storage.purge import purge_messages
+from dasf_broker.operations.storage.removal import purge_messages
 from dasf_broker.permissions import Right, grant
 from tests.conftest import MakeTopic
 from tests.operations.helpers import ack, codes, publication, send, send_many, stored

@@ -21,20 +21,28 @@ from dasf_broker.models import BrokerMessage, BrokerTopic, RememberedMessage
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.storage import deduplication
-from dasf_broker.operations.storage.purge import purge_messages
-from dasf_broker.operations.storage.removal import FOR_EVER
-from dasf_broker.operations.storage.settlement import settle
+from dasf_broker.operations.storage.removal import MAX_MEMORY, purge_messages
+from dasf_broker.operations.storage.settlement import settle_all
 from dasf_broker.operations.topics import (
     TopicOptions,
     grant_permission,
     revoke_permission,
     update_topic,
 )
-from dasf_broker.operations.upkeep.retention import retiring
-from dasf_broker.operations.upkeep.schedule import Report, run_once
+from dasf_broker.operations.upkeep import retention
+from dasf_broker.operations.upkeep.schedule import Report
 from dasf_broker.permissions import Right
 from tests.conftest import MakeUser
-from tests.operations.helpers import ack, codes, publication, queries, send, send_many, stored
+from tests.operations.helpers import (
+    ack,
+    codes,
+    housekeeping_round,
+    publication,
+    queries,
+    send,
+    send_many,
+    stored,
+)
 
 ID = UUID("12345678-1234-5678-1234-567812345678")
 PARTS: dict[str, Any] = {"message_id": ID, "data": {"celsius": 1e23}, "context": 1}
@@ -72,7 +80,7 @@ def by_settling(consumer: User) -> None:
     other = _second_consumer()
     ack(consumer, ID)
     User.objects.filter(pk=other.pk).update(is_active=False)
-    assert settle() == 1
+    assert sum(settle_all()) == 1
 
 
 def by_purge(consumer: User) -> None:
@@ -83,7 +91,7 @@ def by_purge(consumer: User) -> None:
 def by_retention(consumer: User) -> None:
     """Too old."""
     _update(retention_age=1)
-    assert sum(retiring(timezone.now() + timedelta(seconds=2))) == 1
+    assert sum(retention.remove_due(timezone.now() + timedelta(seconds=2))) == 1
 
 
 REMOVALS = [by_ack, by_last_ack, by_revoke, by_policy, by_settling, by_purge, by_retention]
@@ -144,10 +152,10 @@ def test_ids_are_forgotten_in_time(
     settings.DASF_MESSAGE_ID_MEMORY = seconds
     first = send(producer, **PARTS)
     ack(consumer, ID)
-    over = timezone.now() + timedelta(seconds=min(seconds, FOR_EVER))
-    assert run_once(over - timedelta(seconds=30)).forgotten == 0
+    over = timezone.now() + timedelta(seconds=min(seconds, MAX_MEMORY))
+    assert housekeeping_round(over - timedelta(seconds=30)).forgotten == 0
     assert send(producer, **PARTS).status.value == "DUPLICATE"
-    assert run_once(over + timedelta(seconds=1)) == Report(pinged=1, forgotten=1)
+    assert housekeeping_round(over + timedelta(seconds=1)) == Report(pinged=1, forgotten=1)
     again = send(producer, **PARTS)
     assert (again.status.value, again.message.sequence) == ("STORED", 2)
     assert again.message.message_id == first.message.message_id
@@ -161,8 +169,8 @@ def test_ids_are_forgotten_in_small_steps(
     send_many(producer, 5)
     purge_messages([topic])
     later = timezone.now() + timedelta(days=2)
-    assert deduplication.due_to_forget(later) == 5
-    assert list(deduplication.forgetting(later)) == [2, 2, 1]
+    assert deduplication.count_due(later) == 5
+    assert list(deduplication.forget_due(later)) == [2, 2, 1]
     assert not RememberedMessage.objects.exists()
 
 

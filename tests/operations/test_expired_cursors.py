@@ -15,9 +15,9 @@ from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.storage import removal
-from dasf_broker.operations.storage.purge import purge_messages
+from dasf_broker.operations.storage.removal import purge_messages
 from dasf_broker.operations.subscriptions import messages as subscriptions
-from dasf_broker.operations.upkeep.retention import retiring
+from dasf_broker.operations.upkeep import retention
 from tests.operations.streams import messages, publish, take, until_listening
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub_lifetime")]
@@ -26,13 +26,13 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 def retire() -> None:
     """Keep only the newest message."""
     BrokerTopic.objects.update(retention_count=1)
-    list(retiring(timezone.now()))
+    list(retention.remove_due(timezone.now()))
 
 
 def retire_in_part() -> None:
     """Begin to, and be interrupted after the first step."""
     BrokerTopic.objects.update(retention_count=1)
-    next(retiring(timezone.now()))
+    next(retention.remove_due(timezone.now()))
 
 
 def purge() -> None:

@@ -38,7 +38,7 @@ from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.storage import deduplication, settlement
 from dasf_broker.operations.subscriptions import consumers, hub_access
 from dasf_broker.operations.subscriptions.messages import _Backlog
-from dasf_broker.operations.upkeep import retention, schedule
+from dasf_broker.operations.upkeep import pings, response_topics, retention
 from dasf_broker.permissions import (
     Right,
     consumers_by_topic,
@@ -125,11 +125,11 @@ SHORT: dict[str, Operation] = {
     "holders of answers": lambda crowd: holder_names(
         [(topic, Right.CONSUME) for topic in crowd.answers]
     ),
-    "ping": lambda _: schedule.ping_due(timezone.now()),
-    "collect garbage": lambda _: settlement.collect_garbage(),
-    "settle": lambda _: settlement.settle(),
-    "retire": lambda _: sum(retention.retiring(timezone.now())),
-    "forget": lambda _: sum(deduplication.forgetting(timezone.now())),
+    "ping": lambda _: sum(pings.ping_due(timezone.now())),
+    "collect garbage": lambda _: sum(response_topics.remove_due(timezone.now())),
+    "settle": lambda _: sum(settlement.settle_all()),
+    "retire": lambda _: sum(retention.remove_due(timezone.now())),
+    "forget": lambda _: sum(deduplication.forget_due(timezone.now())),
 }
 
 

@@ -14,11 +14,11 @@ from dasf_broker.auth import create_token
 from dasf_broker.domain.events import TopicDeleted, TopicPinged
 from dasf_broker.models import ApiToken, BrokerTopic, ResponseTopic
 from dasf_broker.operations.storage import settlement
-from dasf_broker.operations.upkeep import schedule
-from dasf_broker.operations.upkeep.schedule import Report, ping_due, run_once
+from dasf_broker.operations.upkeep import pings, response_topics, schedule, tokens
+from dasf_broker.operations.upkeep.schedule import Report
 from dasf_broker.permissions import Right, grant
 from tests.conftest import MakeTopic, MakeUser
-from tests.operations.helpers import ack, queries, send, stored
+from tests.operations.helpers import ack, housekeeping_round, queries, send, stored
 
 NOW = timezone.now()
 MINUTE = timedelta(minutes=1)
@@ -44,7 +44,7 @@ def test_who_is_pinged(
     """Topics that support pings and were not pinged for a minute."""
     topic = make_topic(**({"supports_dasf": True} | fields))
     with django_capture_on_commit_callbacks(execute=True):
-        assert ping_due(NOW) == is_due
+        assert sum(pings.ping_due(NOW)) == is_due
     topic.refresh_from_db()
     assert (topic.last_ping not in (None, fields.get("last_ping"))) == is_due
     assert any(isinstance(each, TopicPinged) for each in announced) == is_due
@@ -54,18 +54,35 @@ def test_response_topics_are_not_pinged(topic: BrokerTopic) -> None:
     """Nobody asks for the status of answers."""
     BrokerTopic.objects.update(last_ping=NOW)
     ResponseTopic.objects.create(slug="answers", is_response_for=topic, supports_dasf=True)
-    assert ping_due(NOW) == 0
+    assert sum(pings.ping_due(NOW)) == 0
 
 
 def test_all_due_topics_are_pinged_once(
     make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Step by step, and each once, whatever the clock says meanwhile."""
-    monkeypatch.setattr(schedule, "STEP", 2)
+    monkeypatch.setattr(pings, "STEP", 2)
     for number in range(5):
         make_topic(f"topic-{number}", supports_dasf=True)
     later = timezone.now() + timedelta(days=1)
     assert [report.pinged for report in schedule.steps(later) if report.pinged] == [2, 2, 1]
+
+
+def test_silent_topics_take_turns(make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many of them never delay those that answer; the one that waited longest is the first."""
+    monkeypatch.setattr(pings, "SILENT", 2)
+    long_ago, lately = NOW - 5 * MINUTE, NOW - MINUTE
+    for slug, pinged, ponged in (
+        ("answering", lately, NOW),
+        ("silent", long_ago, None),
+        ("stopped", lately, long_ago),
+        ("new", None, None),
+    ):
+        make_topic(slug, supports_dasf=True, last_ping=pinged, last_pong=ponged)
+    assert pings.count_due(NOW) == 3
+    assert _pinged_by_a_round() == {"answering", "new", "silent"}
+    BrokerTopic.objects.exclude(slug="stopped").update(last_ping=lately, last_pong=NOW)
+    assert _pinged_by_a_round() == {"answering", "new", "silent", "stopped"}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +101,7 @@ def test_garbage_is_collected_when_due(
         slug="answers", is_response_for=topic, garbage_collect_on=moment
     )
     with django_capture_on_commit_callbacks(execute=True):
-        assert settlement.collect_garbage(now=NOW) == is_removed
+        assert sum(response_topics.remove_due(NOW)) == is_removed
     assert ResponseTopic.objects.exists() != is_removed
     told = [TopicDeleted(topic_id=answers.pk, topic_slug="answers")] if is_removed else []
     assert announced == told
@@ -95,9 +112,9 @@ def test_garbage_with_outstanding_messages_stays(topic: BrokerTopic, producer: U
     consumer = _with_answers(topic)
     message = send(producer, "answers").message
     BrokerTopic.objects.update(garbage_collect_on=NOW)
-    assert settlement.collect_garbage(now=NOW) == 0
+    assert sum(response_topics.remove_due(NOW)) == 0
     ack(consumer, message.message_id, "answers")
-    assert settlement.collect_garbage(now=NOW) == 1
+    assert sum(response_topics.remove_due(NOW)) == 1
 
 
 @pytest.mark.parametrize(("hours", "is_removed"), [(23, False), (25, True)])
@@ -112,13 +129,13 @@ def test_answers_are_not_waited_for_for_ever(
         ack(consumer, each, "answers")
     BrokerTopic.objects.update(garbage_collect_on=NOW)
     later = timezone.now() + timedelta(hours=hours)
-    assert settlement.collect_garbage(now=later) == is_removed
+    assert sum(response_topics.remove_due(later)) == is_removed
 
 
 def test_other_topics_are_no_garbage(topic: BrokerTopic) -> None:
     """A mark on a topic that is none for answers means nothing."""
     BrokerTopic.objects.update(garbage_collect_on=NOW)
-    assert settlement.collect_garbage(now=NOW) == 0
+    assert sum(response_topics.remove_due(NOW)) == 0
     assert BrokerTopic.objects.filter(pk=topic.pk).exists()
 
 
@@ -127,7 +144,7 @@ def test_garbage_among_some_topics(topic: BrokerTopic) -> None:
     for slug in ("one", "two"):
         ResponseTopic.objects.create(slug=slug, is_response_for=topic, garbage_collect_on=NOW)
     named = BrokerTopic.objects.filter(slug="one")
-    assert settlement.collect_garbage(named, now=NOW) == 1
+    assert sum(response_topics.remove_due(NOW, named)) == 1
     assert ResponseTopic.objects.get().slug == "two"
 
 
@@ -140,7 +157,7 @@ def test_tokens_expire(stranger: User, field: str, days: int | None, is_removed:
     token, _ = create_token(stranger)
     if days is not None:
         ApiToken.objects.update(**{field: NOW - timedelta(days=days)})
-    assert settlement.expire_tokens(NOW) == is_removed
+    assert tokens.remove_unusable(NOW) == is_removed
     assert ApiToken.objects.filter(pk=token.pk).exists() != is_removed
 
 
@@ -154,9 +171,9 @@ def test_messages_are_settled_when_a_member_leaves(
     make_user("member").groups.add(group)
     acknowledged, waiting = send(producer).message, send(producer).message
     ack(consumer, acknowledged.message_id)
-    assert settlement.settle() == 0
+    assert sum(settlement.settle_all()) == 0
     User.objects.get(username="member").groups.clear()
-    assert settlement.settle() == 1
+    assert sum(settlement.settle_all()) == 1
     assert stored(topic) == [waiting.message_id]
 
 
@@ -183,24 +200,30 @@ def test_the_rule_that_holds_decides(
     for _ in range(3):
         ack(consumer, send(producer).message.message_id)
     User.objects.filter(pk=leaver.pk).update(is_active=False)
-    assert settlement.settle() == removed
+    assert sum(settlement.settle_all()) == removed
     assert len(stored(topic)) == 3 - removed
 
 
-def test_run_once_does_everything(topic: BrokerTopic, stranger: User) -> None:
+def test_a_round_does_everything(topic: BrokerTopic, stranger: User) -> None:
     """And says how much of each; the second time nothing is left to do."""
     ResponseTopic.objects.create(slug="answers", is_response_for=topic, garbage_collect_on=NOW)
     create_token(stranger, expires=NOW - timedelta(days=40))
-    assert run_once() == Report(pinged=1, collected=1, expired=1)
-    assert run_once() == Report()
+    assert housekeeping_round() == Report(pinged=1, collected=1, expired=1)
+    assert housekeeping_round() == Report()
 
 
 def test_topics_that_need_nothing_cost_nothing(make_topic: MakeTopic) -> None:
     """The number of queries does not grow with them."""
-    before = queries(run_once)
+    before = queries(housekeeping_round)
     for number in range(50):
         make_topic(f"topic-{number}", store_messages="cacheall")
-    assert queries(run_once) == before
+    assert queries(housekeeping_round) == before
+
+
+def _pinged_by_a_round() -> set[str]:
+    before = timezone.now()
+    assert sum(pings.ping_due(NOW)) > 0
+    return set(BrokerTopic.objects.filter(last_ping__gte=before).values_list("slug", flat=True))
 
 
 def _with_answers(topic: BrokerTopic) -> User:

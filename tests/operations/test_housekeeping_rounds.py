@@ -19,7 +19,7 @@ from dasf_broker.models import BrokerTopic, Lease, ResponseTopic
 from dasf_broker.operations import heartbeat
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions import messages
-from dasf_broker.operations.upkeep import schedule
+from dasf_broker.operations.upkeep import pings, schedule
 from dasf_broker.operations.upkeep.lease import take_lease
 from dasf_broker.operations.upkeep.schedule import LEASE, Report, begin, run_regularly
 from dasf_broker.permissions import Right, grant
@@ -52,7 +52,7 @@ def test_a_round_that_is_closed_gives_the_work_back(topic: BrokerTopic) -> None:
 
 def test_a_round_that_was_too_slow_ends(make_topic: MakeTopic) -> None:
     """Another one took over: what is left is theirs."""
-    for number in range(2 * schedule.STEP):
+    for number in range(2 * pings.STEP):
         make_topic(f"topic-{number}", supports_dasf=True)
     slow = begin("slow")
     assert slow is not None
@@ -118,13 +118,13 @@ async def test_cancelled_in_the_middle(
 ) -> None:
     """The step at hand is finished, and the lease given back."""
     loop, at_work = asyncio.get_running_loop(), asyncio.Event()
-    ping_topic = heartbeat.ping_topic
+    ping_topics = heartbeat.ping_topics
 
-    def ping(pinged: BrokerTopic) -> Any:
+    def ping(pinged: list[BrokerTopic]) -> Any:
         loop.call_soon_threadsafe(at_work.set)
-        return ping_topic(pinged)
+        return ping_topics(pinged)
 
-    monkeypatch.setattr(schedule, "ping_topic", ping)
+    monkeypatch.setattr(pings, "ping_topics", ping)
     task = asyncio.create_task(run_regularly(current()))
     async with asyncio.timeout(DEADLINE):
         await at_work.wait()

@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.publish import publish_batch
-from dasf_broker.operations.storage.purge import purge_messages
-from dasf_broker.operations.upkeep.retention import retiring
+from dasf_broker.operations.storage.removal import purge_messages
+from dasf_broker.operations.upkeep import retention
 from tests.operations.helpers import ack, codes, publication, send, stored
 from tests.operations.test_storage_races import at_once
 
@@ -45,7 +45,7 @@ def purge() -> list[str]:
 
 def retire() -> list[str]:
     """Remove all messages but one, which is another one."""
-    list(retiring(timezone.now()))
+    list(retention.remove_due(timezone.now()))
     return ["RETIRED"]
 
 

@@ -16,10 +16,9 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.storage import removal
 from dasf_broker.operations.topics import TopicOptions, create_topic, update_topic
 from dasf_broker.operations.upkeep import retention
-from dasf_broker.operations.upkeep.retention import retiring
-from dasf_broker.operations.upkeep.schedule import Report, due, run_once
+from dasf_broker.operations.upkeep.schedule import Report, due
 from tests.conftest import MakeTopic
-from tests.operations.helpers import ack, queries, send_many, stored
+from tests.operations.helpers import ack, housekeeping_round, queries, send_many, stored
 
 NOW = timezone.now()
 
@@ -54,12 +53,12 @@ def test_what_is_kept(
     """The newest, whatever the policy; nobody acknowledged any."""
     ids = _messages(producer, ages)
     BrokerTopic.objects.update(store_messages=policy, **limits)
-    assert retention.due_to_retire(NOW) == len(ids) - kept
-    assert sum(retiring(NOW)) == len(ids) - kept
+    assert retention.count_due(NOW) == len(ids) - kept
+    assert sum(retention.remove_due(NOW)) == len(ids) - kept
     assert stored(topic) == ids[len(ids) - kept :]
     topic.refresh_from_db()
     assert (topic.expired_sequence, topic.last_sequence) == (len(ids) - kept, len(ids))
-    assert sum(retiring(NOW)) == 0
+    assert sum(retention.remove_due(NOW)) == 0
 
 
 def test_what_is_gone_makes_no_hole(topic: BrokerTopic, producer: User, consumer: User) -> None:
@@ -67,7 +66,7 @@ def test_what_is_gone_makes_no_hole(topic: BrokerTopic, producer: User, consumer
     ids = _messages(producer, [100, 100, 100, 0])
     ack(consumer, ids[2])
     BrokerTopic.objects.update(retention_age=60)
-    assert sum(retiring(NOW)) == 2
+    assert sum(retention.remove_due(NOW)) == 2
     topic.refresh_from_db()
     assert topic.expired_sequence == 2
 
@@ -81,7 +80,7 @@ def test_where_nothing_is_removed_nothing_expires(
     if acknowledged:
         ack(consumer, message_id)
     BrokerTopic.objects.update(retention_age=60, retention_count=1)
-    assert list(retiring(NOW)) == []
+    assert list(retention.remove_due(NOW)) == []
     topic.refresh_from_db()
     assert topic.expired_sequence == 0
 
@@ -90,7 +89,7 @@ def test_an_expiry_is_never_taken_back(topic: BrokerTopic, producer: User) -> No
     """Something else may have expired more."""
     _messages(producer, [100, 0])
     BrokerTopic.objects.update(retention_age=60, expired_sequence=2)
-    assert sum(retiring(NOW)) == 1
+    assert sum(retention.remove_due(NOW)) == 1
     topic.refresh_from_db()
     assert topic.expired_sequence == 2
 
@@ -102,7 +101,7 @@ def test_steps_are_small(
     monkeypatch.setattr(removal, "STEP", 2)
     ids = _messages(producer, [100] * 5)
     BrokerTopic.objects.update(retention_age=60)
-    steps = retiring(NOW)
+    steps = retention.remove_due(NOW)
     assert next(steps) == 2
     topic.refresh_from_db()
     assert (stored(topic), topic.expired_sequence) == (ids[2:], 5)
@@ -120,7 +119,7 @@ def test_all_topics_are_looked_at(
     BrokerTopic.objects.filter(slug="answers").update(is_public=True)
     for slug in ("answers", "a", "b", "c"):
         send_many(producer, 3, slug)
-    steps = retiring(NOW)
+    steps = retention.remove_due(NOW)
     assert next(steps) == 2
     BrokerTopic.objects.get(slug="a").delete()
     assert sum(steps) == 4
@@ -131,16 +130,16 @@ def test_housekeeping_does_it(topic: BrokerTopic, producer: User) -> None:
     send_many(producer, 3)
     BrokerTopic.objects.update(retention_count=1, last_ping=timezone.now())
     assert due(timezone.now()) == 2
-    assert run_once() == Report(retired=2)
-    assert run_once() == Report()
+    assert housekeeping_round() == Report(retired=2)
+    assert housekeeping_round() == Report()
 
 
 def test_topics_without_limits_cost_nothing(make_topic: MakeTopic) -> None:
     """The number of queries does not grow with them."""
-    before = queries(lambda: list(retiring(NOW)))
+    before = queries(lambda: list(retention.remove_due(NOW)))
     for number in range(20):
         make_topic(f"topic-{number}")
-    assert queries(lambda: list(retiring(NOW))) == before == 1
+    assert queries(lambda: list(retention.remove_due(NOW))) == before == 1
 
 
 @pytest.mark.parametrize("option", ["retention_age", "retention_count"])

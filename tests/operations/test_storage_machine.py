@@ -42,15 +42,15 @@ from dasf_broker.operations.acknowledge import (
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import publish_batch
-from dasf_broker.operations.storage.deduplication import forgetting
-from dasf_broker.operations.storage.purge import purge_messages
+from dasf_broker.operations.storage.deduplication import forget_due
+from dasf_broker.operations.storage.removal import purge_messages
 from dasf_broker.operations.topics import (
     TopicOptions,
     grant_permission,
     revoke_permission,
     update_topic,
 )
-from dasf_broker.operations.upkeep.retention import retiring
+from dasf_broker.operations.upkeep import retention
 from dasf_broker.permissions import Right
 from tests.operations.helpers import codes, publication, rolled_back
 from tests.operations.storage_model import GROUP, LIMIT, MEMBERS, PEOPLE, Model
@@ -172,14 +172,14 @@ class StorageMachine(RuleBasedStateMachine):
         update_topic(self.root, "topic", limits)
         too_old = next((index for index in range(len(stored)) if index not in old), len(stored))
         too_many = 0 if count is None else max(len(stored) - count, 0)
-        assert sum(retiring(now)) == max(too_old, too_many)
+        assert sum(retention.remove_due(now)) == max(too_old, too_many)
         self.model.remove_oldest(max(too_old, too_many))
         rows.update(date_created=now)
 
     @rule(hours=st.sampled_from([23, 25]))
     def forget(self, hours: int) -> None:
         """Forget the ids whose time is over: a day after their message was removed."""
-        forgotten = sum(forgetting(timezone.now() + timedelta(hours=hours)))
+        forgotten = sum(forget_due(timezone.now() + timedelta(hours=hours)))
         assert forgotten == (0 if hours < 24 else len(self.model.remembered))
         if forgotten:
             self.model.forget()

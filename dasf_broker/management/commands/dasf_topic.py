@@ -27,7 +27,7 @@ from dasf_broker.operations.topics import (
     revoke_permission,
     update_topic,
 )
-from dasf_broker.permissions import Right, known_user
+from dasf_broker.permissions import Right, user_or_anonymous
 
 #: What stands for the server's own storage rule.
 DEFAULT = "default"
@@ -156,7 +156,7 @@ exit code:
     def _wanted(self, options: dict[str, Any]) -> Iterator[tuple[Right, Holder]]:
         """Yield each right with who should hold it; make users where that is wanted."""
         if options["anonymous"]:
-            nobody = Holder(known_user(None).get_username(), None)
+            nobody = Holder(user_or_anonymous(None).get_username(), None)
             yield Right.CONSUME, nobody
             yield Right.PRODUCE, nobody
         for option, right in RIGHTS.items():

@@ -17,7 +17,7 @@ from django.db import transaction
 from dasf_broker.auth import create_token
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.models import BrokerTopic
-from dasf_broker.permissions import Right, grant, known_user
+from dasf_broker.permissions import Right, grant, user_or_anonymous
 
 GROUP = "quickstart"
 
@@ -74,7 +74,7 @@ def seed(*, reset: bool = False) -> Secrets:
     group, _ = Group.objects.get_or_create(name=GROUP)
     made = Secrets()
     users = {name: _user(name, group, made) for name in (*PEOPLE, *SERVICES)}
-    users[ANYBODY] = known_user(None)
+    users[ANYBODY] = user_or_anonymous(None)
     topics = {slug: _topic(slug, group) for slug in TOPICS}
     for name, slug, rights in RIGHTS:
         grant(users[name], topics[slug], *rights)

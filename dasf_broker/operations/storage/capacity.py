@@ -1,4 +1,4 @@
-"""How much a topic holds: the next sequence, and whether there is room for another message."""
+"""How much a topic holds: the next sequence, and whether it takes another message."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.sql.compiled import Selection
 
 
-class Backlogs:
-    """The locked topics of a batch, and what they hold. One query, seldom two.
+class Capacity:
+    """How much the locked topics of a batch hold, and may still take. One query, seldom two.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class Backlogs:
         """The newest sequence of each topic."""
         return self._last
 
-    def check_there(self, topic: BrokerTopic) -> None:
-        """Look whether the topic was there to be locked, if it was to be.
+    def check_exists(self, topic: BrokerTopic) -> None:
+        """Check that the topic was there to be locked, if it was to be.
 
         Raises
         ------
@@ -50,8 +50,8 @@ class Backlogs:
         if topic.pk in self._missing:
             raise NotFoundError.topic(topic.slug)
 
-    def check_room(self, topic: BrokerTopic) -> None:
-        """Look whether the topic takes another message.
+    def check_not_full(self, topic: BrokerTopic) -> None:
+        """Check that the topic takes another message.
 
         Raises
         ------
@@ -66,8 +66,8 @@ class Backlogs:
                 limit=self._limit,
             )
 
-    def take(self, topic: BrokerTopic) -> int:
-        """Return the sequence of the next message."""
+    def next_sequence(self, topic: BrokerTopic) -> int:
+        """Return the sequence of the next message, which the topic holds from now on."""
         self._last[topic.pk] += 1
         self._stored[topic.pk] += 1
         return self._last[topic.pk]

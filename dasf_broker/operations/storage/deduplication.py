@@ -26,7 +26,7 @@ Key = tuple[int, UUID]
 _COLUMNS = ("topic", "message_id", "sequence", "fingerprint", "user", "date_created")
 
 
-class Known(NamedTuple):
+class KnownMessage(NamedTuple):
     """A message that was published before."""
 
     topic_id: int
@@ -47,13 +47,13 @@ class Known(NamedTuple):
         return "" if row is None else fingerprint(row.content)
 
 
-def known_messages(keys: Collection[Key]) -> dict[Key, Known]:
+def known_messages(keys: Collection[Key]) -> dict[Key, KnownMessage]:
     """Return what is known of the messages with these ids. One query.
 
     The topics are locked by the caller. The content of messages is not loaded.
     """
     rows = _known({topic_id for topic_id, _ in keys}, {message_id for _, message_id in keys})
-    found = [Known(*row) for row in rows]
+    found = [KnownMessage(*row) for row in rows]
     return {(each.topic_id, each.message_id): each for each in found}
 
 
@@ -77,7 +77,7 @@ def _known(topic_ids: Collection[int], message_ids: Collection[UUID]) -> QuerySe
     return gone.union(stored, all=True)
 
 
-def forgetting(now: datetime) -> Iterator[int]:
+def forget_due(now: datetime) -> Iterator[int]:
     """Forget the ids whose time is over, and yield how many each small step took."""
     while True:
         due = RememberedMessage.objects.filter(forget_on__lte=now).order_by("forget_on")
@@ -88,6 +88,6 @@ def forgetting(now: datetime) -> Iterator[int]:
             return
 
 
-def due_to_forget(now: datetime) -> int:
-    """Return how many ids :func:`forgetting` would forget."""
+def count_due(now: datetime) -> int:
+    """Return how many ids :func:`forget_due` would forget."""
     return RememberedMessage.objects.filter(forget_on__lte=now).count()

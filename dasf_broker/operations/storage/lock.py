@@ -1,4 +1,4 @@
-"""Whoever changes what a topic stores holds the topic's lock, so that one comes after the other."""
+"""The lock of a topic: every change of what the topic stores holds it, one after the other."""
 
 from __future__ import annotations
 

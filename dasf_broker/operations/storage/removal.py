@@ -1,4 +1,4 @@
-"""Remove stored messages: whatever it is that ends them, they end here, and are remembered.
+"""Remove stored messages: for whatever reason, they are removed here, and their ids remembered.
 
 The message id is kept for ``DASF_MESSAGE_ID_MEMORY``, in the transaction that removes the message:
 a producer who never heard whether it arrived, and publishes it again, makes no second one.
@@ -6,7 +6,7 @@ a producer who never heard whether it arrived, and publishes it again, makes no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import cache
 from operator import attrgetter
@@ -25,14 +25,14 @@ from dasf_broker.models import (
     ResponseTopic,
 )
 from dasf_broker.operations.storage.lock import lock_topic
-from dasf_broker.sql.bulk_insert import Insertion
+from dasf_broker.sql.bulk_insert import BulkInsert
 from dasf_broker.sql.compiled import Deletion
 
 #: Messages removed in one transaction.
 STEP = 500
 
-#: Seconds that are as good as for ever, and that dates can still count.
-FOR_EVER = 1_000_000_000
+#: The longest memory in seconds, more than thirty years. Dates can still count it.
+MAX_MEMORY = 1_000_000_000
 
 
 def remove(messages: Sequence[BrokerMessage]) -> int:
@@ -46,21 +46,23 @@ def remove(messages: Sequence[BrokerMessage]) -> int:
     """
     if not messages:
         return 0
-    seconds = min(app_settings.DASF_MESSAGE_ID_MEMORY, FOR_EVER)
+    seconds = min(app_settings.DASF_MESSAGE_ID_MEMORY, MAX_MEMORY)
     forget_on = timezone.now() + timedelta(seconds=seconds)
-    _remember([(*_what_is_kept(each), forget_on) for each in messages])
+    _remember([(*_kept(each), forget_on) for each in messages])
     _delete([each.pk for each in messages])
     return len(messages)
 
 
-_KEPT = ("topic_id", "message_id", "sequence", "fingerprint", "user_id", "date_created")
-_what_is_kept = attrgetter(*_KEPT)
+_COLUMNS = ("topic_id", "message_id", "sequence", "fingerprint", "user_id", "date_created")
+_kept = attrgetter(*_COLUMNS)
 # Only a server of an older release, still running beside this one, stores a message whose id is
 # remembered.
-_remember = Insertion(RememberedMessage, *_KEPT, "forget_on", replacing=("topic_id", "message_id"))
+_remember = BulkInsert(
+    RememberedMessage, *_COLUMNS, "forget_on", replacing=("topic_id", "message_id")
+)
 
 
-def removing_up_to(topic: BrokerTopic, boundary: int) -> Iterator[int]:
+def remove_up_to(topic: BrokerTopic, boundary: int) -> Iterator[int]:
     """Remove all messages up to a sequence, oldest first, acknowledged or not.
 
     Works in steps of one transaction each, and yields how many messages each step removed. The
@@ -69,6 +71,26 @@ def removing_up_to(topic: BrokerTopic, boundary: int) -> Iterator[int]:
     """
     while removed := _remove_step(topic, boundary):
         yield removed
+
+
+def purge_messages(topics: Iterable[BrokerTopic]) -> int:
+    """Remove all stored messages of the topics, acknowledged or not, without asking for rights.
+
+    Works in steps of one transaction each. Cursors from before are answered ``CURSOR_EXPIRED``.
+    What is published meanwhile stays.
+
+    Returns
+    -------
+    int
+        How many messages were removed.
+    """
+    return sum(_purge(topic) for topic in topics)
+
+
+def _purge(topic: BrokerTopic) -> int:
+    stored = topic.brokermessage_set.order_by("-sequence").values_list("sequence", flat=True)
+    newest = stored.first()
+    return 0 if newest is None else sum(remove_up_to(topic, newest))
 
 
 @transaction.atomic
@@ -99,7 +121,7 @@ _delete_messages = Deletion(lambda keys: BrokerMessage.objects.filter(pk__in=key
 
 
 def _delete(keys: Sequence[int]) -> None:
-    if _is_somebodys_business():
+    if _concerns_the_host():
         # Without `only`, Django loads what it deletes.
         BrokerMessage.objects.filter(pk__in=keys).only("pk").delete()
         return
@@ -108,9 +130,9 @@ def _delete(keys: Sequence[int]) -> None:
     _delete_messages(keys)
 
 
-def _is_somebodys_business() -> bool:
+def _concerns_the_host() -> bool:
     """Tell whether tables of the host refer to messages, or its code hears of their end."""
-    if _referring() != {Acknowledgement, _Links}:
+    if _referring_models() != {Acknowledgement, _Links}:
         return True
     return any(
         signal.has_listeners(model)
@@ -120,6 +142,6 @@ def _is_somebodys_business() -> bool:
 
 
 @cache
-def _referring() -> set[type[Model] | None]:
+def _referring_models() -> set[type[Model] | None]:
     fields = BrokerMessage._meta.get_fields(include_hidden=True)
     return {each.related_model for each in fields if each.one_to_many or each.one_to_one}

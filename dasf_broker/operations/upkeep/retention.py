@@ -13,21 +13,20 @@ from typing import Any
 from django.db.models import Q
 
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.storage.removal import removing_up_to
-from dasf_broker.operations.storage.settlement import pages
+from dasf_broker.operations.storage.removal import remove_up_to
 
 #: Topics looked at in one step.
 STEP = 100
 
 
-def retiring(now: datetime) -> Iterator[int]:
+def remove_due(now: datetime) -> Iterator[int]:
     """Apply the retention of all topics, and yield how many messages each small step removed."""
     for topic, boundary in _overdue(now):
-        yield from removing_up_to(topic, boundary)
+        yield from remove_up_to(topic, boundary)
 
 
-def due_to_retire(now: datetime) -> int:
-    """Return how many messages :func:`retiring` would remove."""
+def count_due(now: datetime) -> int:
+    """Return how many messages :func:`remove_due` would remove."""
     return sum(
         topic.brokermessage_set.filter(sequence__lte=boundary).count()
         for topic, boundary in _overdue(now)
@@ -37,7 +36,7 @@ def due_to_retire(now: datetime) -> int:
 def _overdue(now: datetime) -> Iterator[tuple[BrokerTopic, int]]:
     """Yield the topics with messages to remove, each with the sequence of the last of them."""
     limited = Q(retention_age__isnull=False) | Q(retention_count__isnull=False)
-    for page in pages(BrokerTopic.objects.filter(limited), STEP):
+    for page in BrokerTopic.objects.filter(limited).pages(STEP):
         for topic in page:
             boundaries = (_last_too_old(topic, now), _last_too_many(topic))
             if found := [each for each in boundaries if each is not None]:

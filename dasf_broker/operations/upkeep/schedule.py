@@ -8,20 +8,18 @@ import os
 import socket
 from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import asdict, astuple, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
-from django.db.models import Q
 from django.utils import timezone
 
 from dasf_broker import app_settings, database
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerTopic
-from dasf_broker.operations.heartbeat import ping_topic
 from dasf_broker.operations.storage import deduplication, settlement
 from dasf_broker.operations.subscriptions.services import Services
-from dasf_broker.operations.upkeep import retention
+from dasf_broker.operations.upkeep import pings, response_topics, retention, tokens
 from dasf_broker.operations.upkeep.lease import release_lease, take_lease
 from dasf_broker.realtime.announcer import announce_from_running_loop
 from dasf_broker.realtime.hub import Hub
@@ -35,12 +33,8 @@ LEASE_SECONDS = 120.0
 #: Seconds between two rounds.
 INTERVAL = 60.0
 
-#: How long after a ping the next one is due. A little less than a round takes to come back: a
-#: topic that just missed it would be pinged every other round, and be unknown in between.
-PING_AFTER = timedelta(seconds=55)
-
-#: Topics pinged in one step.
-STEP = 50
+#: Topics whose mark for removal is taken off in one write.
+STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +67,6 @@ class Report:
         return sum(astuple(self))
 
 
-def run_once(now: datetime | None = None) -> Report:
-    """Do everything once, whoever else is at it; return what was done."""
-    return sum(steps(now or timezone.now()), Report())
-
-
 def begin(holder: str) -> Generator[Report] | None:
     """Begin a round that is done by iterating; each item says what one small step did.
 
@@ -97,22 +86,17 @@ def begin(holder: str) -> Generator[Report] | None:
 
 def steps(now: datetime) -> Iterator[Report]:
     """Do everything once, step by step."""
-    for count in _pings(now):
+    for count in pings.ping_due(now):
         yield Report(pinged=count)
-    for count in settlement.collecting(now=now):
+    for count in response_topics.remove_due(now):
         yield Report(collected=count)
-    yield Report(expired=settlement.expire_tokens(now))
-    for count in settlement.settling():
+    yield Report(expired=tokens.remove_unusable(now))
+    for count in settlement.settle_all():
         yield Report(settled=count)
-    for count in retention.retiring(now):
+    for count in retention.remove_due(now):
         yield Report(retired=count)
-    for count in deduplication.forgetting(now):
+    for count in deduplication.forget_due(now):
         yield Report(forgotten=count)
-
-
-def ping_due(now: datetime) -> int:
-    """Ping the topics whose consumers were not asked for a minute; return how many."""
-    return sum(_pings(now))
 
 
 def due(now: datetime) -> int:
@@ -120,7 +104,7 @@ def due(now: datetime) -> int:
 
     Only the round itself finds out about response topics, tokens, and messages of ``cacheall``.
     """
-    return _due(now).count() + retention.due_to_retire(now) + deduplication.due_to_forget(now)
+    return sum(each.count_due(now) for each in (pings, retention, deduplication))
 
 
 def new_holder() -> str:
@@ -136,21 +120,6 @@ def _round(holder: str) -> Generator[Report]:
                 return
     finally:
         release_lease(LEASE, holder)
-
-
-def _due(now: datetime) -> settlement.Topics:
-    due = Q(last_ping__isnull=True) | Q(last_ping__lte=now - PING_AFTER)
-    topics: settlement.Topics = BrokerTopic.objects.filter(
-        due, supports_dasf=True, responsetopic__isnull=True
-    )
-    return topics
-
-
-def _pings(now: datetime) -> Iterator[int]:
-    for page in settlement.pages(_due(now), STEP):
-        for topic in page:
-            ping_topic(topic)
-        yield len(page)
 
 
 # --- beside a server --------------------------------------------------------------------------
@@ -190,8 +159,8 @@ async def keep_needed_topics(hub: Hub) -> None:
     Another process may have marked one: it knows of its own consumers only.
     """
     needed = [each for each in hub.topics if hub.listeners(each, MessagePublished)]
-    for start_ in range(0, len(needed), settlement.STEP):
-        await database.write(_unmark, needed[start_ : start_ + settlement.STEP])
+    for first in range(0, len(needed), STEP):
+        await database.write(_unmark, needed[first : first + STEP])
 
 
 async def _one_round(holder: str) -> Report | None:

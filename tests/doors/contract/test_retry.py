@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from dasf_broker import database
 from dasf_broker.models import BrokerMessage, BrokerTopic
-from dasf_broker.operations.storage.purge import purge_messages
+from dasf_broker.operations.storage.removal import purge_messages
 from dasf_broker.permissions import Right, grant
 from tests.doors.clients import GraphQLClient, is_refusal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +17,8 @@ from dasf_broker import database
 from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping
-from dasf_broker.operations.storage.settlement import collect_garbage
 from dasf_broker.operations.subscriptions import consumer_log, consumers
+from dasf_broker.operations.upkeep import response_topics
 from dasf_broker.permissions import Right, grant
 from dasf_broker.runtime import current
 from dasf_broker.signals import topic_ponged
@@ -85,7 +85,7 @@ async def test_outstanding_answers_are_kept(
     await socket.close()
     for hours, collected in ((23, 0), (25, 1)):
         later = timezone.now() + timedelta(hours=hours)
-        assert await database.write(collect_garbage, now=later) == collected
+        assert await database.write(_remove_due, later) == collected
 
 
 async def test_new_request_puts_it_off(
@@ -99,7 +99,7 @@ async def test_new_request_puts_it_off(
     assert (await source.receive())["result"] == "ok"
     for hours, collected in ((23, 0), (25, 1)):
         later = timezone.now() + timedelta(hours=hours)
-        assert await database.write(collect_garbage, now=later) == collected
+        assert await database.write(_remove_due, later) == collected
 
 
 async def test_leaving_races_with_coming(
@@ -219,6 +219,10 @@ async def _listen() -> None:
         _,
     ):
         await mailbox.get()
+
+
+def _remove_due(now: datetime) -> int:
+    return sum(response_topics.remove_due(now))
 
 
 def _rows() -> int:

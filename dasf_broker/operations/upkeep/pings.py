@@ -1,0 +1,61 @@
+"""Ping the topics that support DASF each minute, so that their availability is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+
+from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
+from dasf_broker.operations.heartbeat import ping_topics
+
+#: How long after a ping the next one is due. A little less than a round takes to come back: a
+#: topic that just missed it would be pinged every other round, and be unknown in between.
+PING_AFTER = timedelta(seconds=55)
+
+#: Topics pinged in one transaction.
+STEP = 50
+
+#: Topics without an answer to their last ping that are pinged in one round. Each costs an
+#: announcement that mostly reaches no consumer, and there may be very many.
+SILENT = 2_000
+
+
+def ping_due(now: datetime) -> Iterator[int]:
+    """Ping the topics that are due, and yield how many each step pinged.
+
+    These are all topics whose consumers answered the last ping and, of the others, those that
+    have waited longest.
+    """
+    waiting = _silent(now).order_by(F("last_ping").asc(nulls_first=True), "pk")
+    # Read first: a topic that is pinged has no answer for a moment.
+    silent = [*waiting.values_list("pk", flat=True)[:SILENT]]
+    topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
+    for page in _answering(now).with_response_info().pages(STEP):
+        ping_topics(page)
+        yield len(page)
+    for start in range(0, len(silent), STEP):
+        page = [*topics.filter(pk__in=silent[start : start + STEP])]
+        ping_topics(page)
+        yield len(page)
+
+
+def count_due(now: datetime) -> int:
+    """Return how many topics :func:`ping_due` would ping."""
+    return _answering(now).count() + _silent(now)[:SILENT].count()
+
+
+def _due(now: datetime) -> BrokerTopicQuerySet:
+    due = Q(last_ping__isnull=True) | Q(last_ping__lte=now - PING_AFTER)
+    topics: BrokerTopicQuerySet = BrokerTopic.objects.filter(due, supports_dasf=True)
+    return topics.filter(responsetopic__isnull=True)
+
+
+def _answering(now: datetime) -> BrokerTopicQuerySet:
+    return _due(now).filter(last_pong__gte=F("last_ping"))
+
+
+def _silent(now: datetime) -> BrokerTopicQuerySet:
+    never = Q(last_ping__isnull=True) | Q(last_pong__isnull=True)
+    return _due(now).filter(never | Q(last_pong__lt=F("last_ping")))

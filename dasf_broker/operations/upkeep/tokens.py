@@ -1,0 +1,19 @@
+"""Remove tokens that let nobody in any more."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from dasf_broker.models import ApiToken
+
+#: How long a token stays after its end, so that people find out why their script was refused.
+KEPT = timedelta(days=30)
+
+
+def remove_unusable(now: datetime) -> int:
+    """Remove tokens that expired or were revoked a month ago; return how many."""
+    over = now - KEPT
+    removed, _ = ApiToken.objects.filter(Q(expires__lte=over) | Q(revoked__lte=over)).delete()
+    return removed
