@@ -3,7 +3,8 @@
 A receiver that fails is logged and disturbs nobody. Keep receivers short: they run in the
 broker's writing thread. All are sent with ``sender=BrokerTopic`` and ``topic``.
 
-- ``message_published``: ``message`` (a :class:`~dasf_broker.domain.events.MessagePublished`)
+- ``message_published``: ``message`` (a :class:`~dasf_broker.domain.events.MessagePublished`, with
+  ``message.data``, ``.text``, ``.payload``, ``.properties`` and ``.cursor``)
 - ``message_acknowledged``: ``message_id``, ``user``, ``removed``
 - ``topic_pinged``: ``user`` (``None`` where nobody in person asked), ``pinged_at``
 - ``topic_ponged``: ``user``, ``ponged_at``, ``round_trip_time`` (seconds, or ``None``)

@@ -1,4 +1,4 @@
-"""What happened: the facts that travel from who did it to who listens.
+"""What happened: the facts that travel from publishers to subscribers.
 
 An event is plain data that survives JSON and msgpack, because the channel layer carries it
 between processes. :func:`to_wire` and :func:`from_wire` are each other's inverse.
@@ -6,14 +6,23 @@ between processes. :func:`to_wire` and :func:`from_wire` are each other's invers
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
 
-from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType, content_size
+from dasf_broker.domain.cursors import message_cursor
+from dasf_broker.domain.envelope import (
+    MACHINE_TYPES,
+    MessageType,
+    content_size,
+    decode_data,
+    decode_text,
+)
 
-#: Stands for no single topic but for the list of all: who waits for a topic listens here.
+#: Stands for no single topic but for the list of all: whoever waits for a topic to appear
+#: listens here.
 DIRECTORY = 0
 
 
@@ -38,6 +47,44 @@ class MessagePublished(Event):
     user_id: str | None
     publish_time: datetime
     is_response: bool
+    #: The body as JSON, once it was read.
+    _data: tuple[Any] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def payload(self) -> str:
+        """The body in base64, as it travels."""
+        return self.content["payload"]  # type: ignore[no-any-return]
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """What the producer says about the message."""
+        return self.content["properties"]  # type: ignore[no-any-return]
+
+    @property
+    def text(self) -> str | None:
+        """The body as text; ``None`` where it is not UTF-8."""
+        return decode_text(self.payload)
+
+    @property
+    def data(self) -> Any:
+        """The body as JSON; ``None`` where it is not JSON. Read once, and kept with the event."""
+        if self._data is None:
+            object.__setattr__(self, "_data", (self.read_data(),))
+        assert self._data is not None
+        return self._data[0]
+
+    def read_data(self) -> Any:
+        """Return the body as JSON without keeping it.
+
+        It may take many times the memory of the payload, and an event that waits for a slow
+        subscriber is counted by its payload.
+        """
+        return decode_data(self.payload)
+
+    @property
+    def cursor(self) -> str | None:
+        """The position right behind the message; ``None`` where the topic stores nothing."""
+        return None if self.sequence is None else message_cursor(self.topic_id, self.sequence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +150,8 @@ _KINDS: dict[str, type[Event]] = {
         TopicAppeared,
     )
 }
+#: What of an event goes over the wire.
+_FIELDS = {kind: [each.name for each in fields(kind) if each.init] for kind in _KINDS.values()}
 #: What an event weighs besides its content.
 _FRAME = 400
 _TIMES = {"publish_time", "pinged_at", "ponged_at"}
@@ -128,7 +177,7 @@ def to_wire(event: Event) -> WireEvent:
     """Return the event as plain JSON values."""
     return {
         "kind": type(event).__name__,
-        "fields": {each.name: _plain(getattr(event, each.name)) for each in fields(event)},
+        "fields": {name: _plain(getattr(event, name)) for name in _FIELDS[type(event)]},
     }
 
 

@@ -15,7 +15,7 @@ from dasf_broker.operations.acknowledge import (
     Acknowledging,
     count_fresh,
 )
-from dasf_broker.operations.heartbeat import ping, pong
+from dasf_broker.operations.heartbeat import pong
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.topics import (
     create_topic,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from datetime import UTC
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dasf_broker.domain import events
-from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.cursors import message_cursor
+from dasf_broker.domain.envelope import MessageType, encode_payload
 from dasf_broker.domain.events import Event, MessagePublished, from_wire, to_wire
 from tests.unit.strategies import NUMBERS, PROPERTIES, TEXTS
 
@@ -45,11 +48,38 @@ VALUES = {
 @given(data=st.data())
 def test_events_come_back(kind: type[Event], data: st.DataObject) -> None:
     """JSON and msgpack, the two forms of channel layers, both give the same event back."""
-    values = {each.name: data.draw(VALUES[str(each.type)], each.name) for each in fields(kind)}
-    event = kind(**values)
+    given_ = [each for each in fields(kind) if each.init]
+    event = kind(**{each.name: data.draw(VALUES[str(each.type)], each.name) for each in given_})
     wire = to_wire(event)
     assert from_wire(json.loads(json.dumps(wire, allow_nan=True))) == event
     assert from_wire(msgpack.unpackb(msgpack.packb(wire))) == event
+
+
+def test_a_message_is_read() -> None:
+    """Its body in all forms, what is said about it, and where it stands."""
+    body, properties = {"celsius": 6.2}, {"unit": "C"}
+    message = _message(json.dumps(body).encode(), properties=properties, sequence=3)
+    assert (message.data, message.text) == (body, json.dumps(body))
+    assert (message.payload, message.properties) == (message.content["payload"], properties)
+    assert message.cursor == message_cursor(1, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"), [(b"\xff", None), (b"{", "{"), (b"", ""), (b"null", "null")]
+)
+def test_what_is_no_json_is_no_data(body: bytes, text: str | None) -> None:
+    """Nor is a body that is no text either; and what is not stored has no cursor."""
+    message = _message(body)
+    assert (message.data, message.text, message.cursor) == (None, text, None)
+
+
+def test_data_is_read_once() -> None:
+    """Every receiver of a signal gets the same; the message stays what it was."""
+    message, other = _message(b"[1]"), _message(b"[1]")
+    assert message.read_data() is not message.read_data()
+    assert message.data is message.data
+    assert message == other
+    assert to_wire(message) == to_wire(other)
 
 
 def test_every_kind_can_be_read() -> None:
@@ -67,3 +97,19 @@ def test_every_field_with_a_time_is_read_as_one() -> None:
         if str(each.type).startswith("datetime")
     }
     assert times == events._TIMES
+
+
+def _message(
+    body: bytes, *, properties: dict[str, Any] | None = None, sequence: int | None = None
+) -> MessagePublished:
+    return MessagePublished(
+        topic_id=1,
+        topic_slug="topic",
+        sequence=sequence,
+        message_id=UUID(int=1),
+        message_type=MessageType.REQUEST,
+        content={"properties": properties or {}, "payload": encode_payload(body)},
+        user_id=None,
+        publish_time=datetime(2026, 1, 1, tzinfo=UTC),
+        is_response=False,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils.timezone import localtime
 
-from dasf_broker.domain.envelope import MessageType, decode_text
+from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.management.base import BrokerCommand, add_user_option, person
@@ -120,10 +120,9 @@ async def finish(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _line(message: MessagePublished) -> str:
-    payload = message.content["payload"]
-    text = decode_text(payload)
+    text = message.text
     if text is None:
-        text = f"({len(payload)} characters of base64)"
+        text = f"({len(message.payload)} characters of base64)"
     # What others published must not move the cursor, or set colours.
     shown = "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
     when = f"{localtime(message.publish_time):%H:%M:%S}"

@@ -13,8 +13,7 @@ from strawberry import relay
 from strawberry.scalars import JSON
 
 from dasf_broker import database
-from dasf_broker.domain.cursors import message_cursor
-from dasf_broker.domain.envelope import MessageType, check_uuid, decode_data, decode_text
+from dasf_broker.domain.envelope import MessageType, check_uuid
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.access import access_by_id
@@ -91,19 +90,19 @@ class Message(relay.Node):
 
     @shared("What the producer says about the message; backend modules read it.")
     def properties(self) -> JSON:
-        return self.event.content["properties"]  # type: ignore[no-any-return]
+        return self.event.properties  # type: ignore[return-value]
 
     @shared("The body in base64, as it travels.")
     def payload(self) -> str:
-        return self.event.content["payload"]  # type: ignore[no-any-return]
+        return self.event.payload
 
     @shared("The body read as JSON; null where it is not JSON.")
     def data(self) -> JSON | None:
-        return decode_data(self.event.content["payload"])  # type: ignore[no-any-return]
+        return self.event.read_data()  # type: ignore[no-any-return]
 
     @shared("The body read as text; null where it is not UTF-8.")
     def text(self) -> str | None:
-        return decode_text(self.event.content["payload"])
+        return self.event.text
 
     @shared("The whole envelope, as the DASF protocol carries it.")
     def content(self) -> JSON:
@@ -118,9 +117,7 @@ class Message(relay.Node):
         "Null where the topic stores nothing."
     )
     def cursor(self) -> str | None:
-        if self.event.sequence is None:
-            return None
-        return message_cursor(self.event.topic_id, self.event.sequence)
+        return self.event.cursor
 
     @shared("When the broker took the message.")
     def publish_time(self) -> datetime:
@@ -136,7 +133,7 @@ class Message(relay.Node):
 
     @shared("The topic that answers to this message are expected on.")
     def response_topic(self) -> str | None:
-        answers = self.event.content["properties"].get("response_topic")
+        answers = self.event.properties.get("response_topic")
         return answers if isinstance(answers, str) else None
 
     @strawberry.field(
