@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from dasf_broker import app_settings, database
-from dasf_broker.concurrency.batching import Lookup
+from dasf_broker.concurrency.batching import Batcher, Bounds, Lookup
 from dasf_broker.concurrency.loop_local import LoopLocal
 from dasf_broker.concurrency.sweeper import Sweeper
+from dasf_broker.operations.subscriptions import consumers
 from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.operations.subscriptions.hub_access import make_hub
 from dasf_broker.operations.upkeep import schedule
@@ -37,6 +38,10 @@ ANNOUNCING = LEAVING = 0.75
 
 #: Seconds for the threads to let go of their connections.
 THREADS = 0.25
+
+
+#: Topics whose last consumer has gone that are noted at once, between what clients write.
+DEPARTURES = 50
 
 
 class Runtime:
@@ -66,6 +71,13 @@ class Runtime:
             No channel layer is configured.
         """
         return make_hub()
+
+    @cached_property
+    def departures(self) -> Batcher[int, None]:
+        """Notes the topics whose last consumer here has gone, many at once."""
+        note = consumers.note_last_departures
+        bounds = Bounds(items=DEPARTURES)
+        return Batcher(database.WRITING, note, bounds=bounds, is_outage=database.is_outage)
 
     def lookup(self, load: Callable[[Collection[Key]], Mapping[Key, Value]]) -> Lookup[Key, Value]:
         """Return the lookup that reads with a function, once for all concurrent callers."""

@@ -18,6 +18,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.storage.events import new_event
+from dasf_broker.operations.storage.lock import locked_in_order
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import send_on_commit, topic_pinged, topic_ponged
 
@@ -78,14 +79,12 @@ def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> date
     topics
         Loaded with their response info.
     user
-        Who asked, if somebody in person did.
+        The user who asked; ``None`` for the server itself.
     """
     now = timezone.now()
-    # Locked in the order of their keys, so that two batches never wait for each other.
-    rows = BrokerTopic.objects.select_for_update().order_by("pk")
-    locked = rows.filter(pk__in=[topic.pk for topic in topics])
+    locked = locked_in_order([topic.pk for topic in topics])
     with transaction.atomic():
-        BrokerTopic.objects.filter(pk__in=locked.values("pk")).update(last_ping=now)
+        BrokerTopic.objects.filter(pk__in=locked).update(last_ping=now)
         announce_on_commit([each for topic in topics for each in _ping_events(topic, user, now)])
         for topic in topics:
             topic.last_ping = now

@@ -88,7 +88,7 @@ ORDERED: dict[str, Operation] = {
     "backlog, later": lambda crowd: _backlog(crowd).read(9_500, 200),
     "catch up": lambda crowd: list(hub_access.stored_messages(crowd.busy.pk).after(9_500)[:200]),
     "heads": lambda crowd: hub_access.heads([topic.pk for topic in crowd.quiet]),
-    "left": lambda crowd: consumers.note_last_departure(crowd.answers[0].pk),
+    "left": lambda crowd: consumers.note_last_departures([crowd.answers[0].pk]),
 }
 
 #: What sorts short lists: pages of many topics, or the little that needs housekeeping.

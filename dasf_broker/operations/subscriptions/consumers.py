@@ -7,7 +7,7 @@ it learns from the answers to a ping.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +24,8 @@ from dasf_broker.exceptions import (
 )
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.heartbeat import ping_topic, pong
+from dasf_broker.operations.heartbeat import ping_topics, pong
+from dasf_broker.operations.storage.lock import locked_in_order
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.operations.subscriptions.shared_access import shared_access
 from dasf_broker.realtime.hub import Hub
@@ -58,7 +59,7 @@ async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tup
         if is_missed and not hub.listeners(topic.pk, MessagePublished):
             # In a task of its own: the subscriber may be cancelled, or may have waited for the
             # database already, and is not to wait for it again.
-            departure = services.consumer_log.depart(_note_departure(hub, topic.pk))
+            departure = services.consumer_log.depart(_note_departure(services, hub, topic.pk))
             if is_answering:
                 await asyncio.shield(departure)
 
@@ -109,26 +110,24 @@ def note_arrival(topic_id: int) -> None:
     marked.update(garbage_collect_on=None)
 
 
-def note_last_departure(topic_id: int) -> None:
-    """Note that the last consumer of this process has gone.
+def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
+    """Note that the last consumers of topics in this process have gone; return nothing for each.
 
-    A response topic is due for removal, once nothing is outstanding; consumers of another topic
-    are pinged, so that its status soon says whether any are left elsewhere.
+    Response topics are due for removal, once nothing is outstanding; consumers of other topics
+    are pinged, so that their status soon says whether any are left elsewhere.
     """
-    topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
-    if topic is None:
-        return
-    if not topic.is_response_topic:
-        if topic.supports_dasf:
-            ping_topic(topic)
-    else:
-        due = timezone.now() + GARBAGE_DELAY
-        BrokerTopic.objects.filter(pk=topic_id).update(garbage_collect_on=due)
+    topics = BrokerTopic.objects.with_response_info().in_bulk(topic_ids).values()
+    answers = [topic.pk for topic in topics if topic.is_response_topic]
+    due = timezone.now() + GARBAGE_DELAY
+    marked = BrokerTopic.objects.filter(pk__in=locked_in_order(answers))
+    marked.update(garbage_collect_on=due)
+    ping_topics([topic for topic in topics if topic.supports_dasf and topic.pk not in answers])
+    return [None] * len(topic_ids)
 
 
-async def _note_departure(hub: Hub, topic_id: int) -> None:
+async def _note_departure(services: Services, hub: Hub, topic_id: int) -> None:
     with suppress(BrokerError):
-        await database.write(note_last_departure, topic_id)
+        await services.departures([topic_id])
         if hub.listeners(topic_id, MessagePublished):  # somebody came meanwhile
             await database.write(note_arrival, topic_id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Protocol, TypeVar
 
-from dasf_broker.concurrency.batching import Lookup
+from dasf_broker.concurrency.batching import Batcher, Lookup
 from dasf_broker.concurrency.sweeper import Sweeper
 from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.realtime.hub import Hub
@@ -34,6 +34,10 @@ class Services(Protocol):
     @property
     def consumer_log(self) -> ConsumerLog:
         """What was written down lately of consumers."""
+
+    @property
+    def departures(self) -> Batcher[int, None]:
+        """Notes the topics whose last consumer here has gone, many at once."""
 
     def lookup(
         self, load: Callable[[Collection[Key]], Mapping[Key, Value]], /

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -92,7 +92,7 @@ async def test_new_request_puts_it_off(
     dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User
 ) -> None:
     """A request that wants its answer there needs the topic for another day."""
-    await database.write(consumers.note_last_departure, answers.pk)
+    await database.write(consumers.note_last_departures, [answers.pk])
     assert (await database.read(fresh, answers)).garbage_collect_on is not None
     source = await dasf("topic", producer)
     await source.send({"properties": {"response_topic": "answers"}, "payload": ""})
@@ -111,16 +111,16 @@ async def test_leaving_races_with_coming(
 ) -> None:
     """A consumer that comes while the last one's leaving is noted keeps the topic."""
     may_go_on, is_held = threading.Event(), threading.Event()
-    note_left = consumers.note_last_departure
+    note_left = consumers.note_last_departures
 
-    def hold(topic_id: int) -> None:
+    def hold(topic_ids: Sequence[int]) -> list[None]:
         is_held.set()
         assert may_go_on.wait(20)
-        note_left(topic_id)
+        return note_left(topic_ids)
 
     first = await dasf("answers/a", producer)
     await until_heard(answers)
-    monkeypatch.setattr(consumers, "note_last_departure", hold)
+    monkeypatch.setattr(consumers, "note_last_departures", hold)
     leaving = asyncio.create_task(first.close())
     await until(is_held.is_set)
     # Not by a socket: its token is written, and the writing thread is held.
@@ -139,7 +139,7 @@ async def test_topic_is_pinged(
     """Where the last consumer left, a ping finds out whether others answer elsewhere."""
 
     def make_plain() -> BrokerTopic:
-        plain = make_topic("plain")
+        plain = make_topic("plain", supports_dasf=False)
         grant(consumer, plain, Right.CONSUME)
         return plain
 
