@@ -102,7 +102,7 @@ class BrokerTopic(models.Model):
     )
     supports_dasf = models.BooleanField(
         _("supports DASF"),
-        default=False,
+        default=True,
         help_text=_("The consumers of the topic answer pings."),
     )
     # Null and not "": the reference API promises that "as the server says" is null.

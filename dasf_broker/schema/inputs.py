@@ -99,7 +99,8 @@ class CreateTopicInput:
         default=False, description="Everybody may see the topic, publish to it and ping it."
     )
     supports_dasf: bool = strawberry.field(
-        default=False, description="The consumers of the topic answer pings."
+        default=True,
+        description="The consumers of the topic answer pings: then its availability is known.",
     )
     store_messages: StoragePolicy | None = strawberry.field(
         default=strawberry.UNSET,

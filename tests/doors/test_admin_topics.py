@@ -100,7 +100,9 @@ def test_every_page_opens(admin_client: Client, topic: BrokerTopic) -> None:
         for page in ("change", "delete", "history"):
             url = reverse(f"admin:dasf_broker_{model}_{page}", args=[pk])
             assert admin_client.get(url).status_code == 200, url
-    assert admin_client.get(reverse("admin:dasf_broker_brokertopic_add")).status_code == 200
+    added = admin_client.get(reverse("admin:dasf_broker_brokertopic_add"))
+    assert added.status_code == 200
+    assert added.context["adminform"].form["supports_dasf"].value() is True
     assert admin_client.get(reverse("admin:app_list", args=["dasf_broker"])).status_code == 200
 
 

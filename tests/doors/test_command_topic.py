@@ -16,7 +16,7 @@ from tests.doors.commands import run
 NO_OPTIONS = {
     "slug": "new",
     "isPublic": False,
-    "supportsDasf": False,
+    "supportsDasf": True,
     "storeMessages": None,
     "effectiveStoreMessages": "cache",
     "retentionAge": None,
@@ -37,8 +37,8 @@ NO_OPTIONS = {
     [
         (["--create"], {}),
         (["--public"], {"isPublic": True}),
-        (["--dasf"], {"supportsDasf": True}),
-        (["--no-dasf"], {}),
+        (["--dasf"], {}),
+        (["--no-dasf"], {"supportsDasf": False}),
         (
             ["--store-messages", "store"],
             {"storeMessages": "store", "effectiveStoreMessages": "store"},

@@ -54,7 +54,10 @@ def test_a_neighbour_may_still_create_it(author: User, make_topic: MakeTopic) ->
     outcomes = publish_batch(batch)
     assert codes(outcomes) == ["CONFLICT", "STORED", "STORED"]
     assert [published(each).topic_created for each in outcomes[1:]] == [True, False]
-    assert ResponseTopic.objects.get().is_response_for.slug == "fresh"
+    answers = ResponseTopic.objects.get()
+    assert answers.is_response_for.slug == "fresh"
+    assert answers.supports_dasf
+    assert answers.is_response_for.supports_dasf
 
 
 @pytest.mark.parametrize("known", ["stored", "removed"])

@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.core.management import call_command
 
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from tests.operations.helpers import send, send_many
@@ -26,3 +27,10 @@ def test_stored_messages_get_their_fingerprints(
     for _ in range(2):
         migration.fill(apps, None)
         assert list(rows) == expected
+
+
+@pytest.mark.django_db
+def test_topics_keep_whether_they_support_dasf(capsys: pytest.CaptureFixture[str]) -> None:
+    """The new default is for new topics: no row is changed, and no table is written anew."""
+    call_command("sqlmigrate", "dasf_broker", "0007")
+    assert "-- (no-op)" in capsys.readouterr().out

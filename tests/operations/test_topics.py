@@ -40,10 +40,10 @@ def test_the_creator_manages_the_topic(author: Caller) -> None:
 @pytest.mark.parametrize(
     ("options", "values"),
     [
-        ({}, (False, False, None)),
-        ({"is_public": True}, (True, False, None)),
-        ({"supports_dasf": True, "store_messages": StoragePolicy.STORE}, (False, True, "store")),
-        ({"store_messages": ""}, (False, False, None)),
+        ({}, (False, True, None)),
+        ({"is_public": True}, (True, True, None)),
+        ({"supports_dasf": False, "store_messages": StoragePolicy.STORE}, (False, False, "store")),
+        ({"store_messages": ""}, (False, True, None)),
     ],
 )
 def test_options_are_stored(options: dict[str, Any], values: Any, author: Caller) -> None:

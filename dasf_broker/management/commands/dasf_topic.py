@@ -45,7 +45,7 @@ class Command(BrokerCommand):
     epilog = """\
 examples:
   manage.py dasf_topic weather --create
-  manage.py dasf_topic weather --dasf --store-messages cacheall
+  manage.py dasf_topic weather --no-dasf --store-messages cacheall
   manage.py dasf_topic weather --retention-age 604800 --retention-count none
   manage.py dasf_topic weather --consumer ada --producer group:stations
   manage.py dasf_topic weather --consumer module --create-users --remove-permissions
@@ -68,7 +68,9 @@ exit code:
             help="Everybody may see it, publish to it and ping it.",
         )
         parser.add_argument(
-            "--dasf", action=BooleanOptionalAction, help="Its consumers answer pings."
+            "--dasf",
+            action=BooleanOptionalAction,
+            help="Its consumers answer pings, as those of a new topic are taken to do.",
         )
         parser.add_argument(
             "--store-messages",

@@ -24,15 +24,14 @@ GROUP = "quickstart"
 TOPICS: dict[str, dict[str, Any]] = {
     # A reading is of use for a second, and nobody has to acknowledge it: stored, these messages
     # would fill the database for as long as the demo runs.
-    "machine": {"store_messages": StoragePolicy.DISABLED.value},
+    "machine": {"store_messages": StoragePolicy.DISABLED.value, "supports_dasf": False},
     # Kept until the echo client acknowledges, also while that is away.
     "echo": {
         "store_messages": StoragePolicy.CACHE.value,
-        "supports_dasf": True,
         "is_public": True,  # so that a first look, and a first ping, need no token
     },
     # For people to try the whole way by hand: publish, read, acknowledge.
-    "inbox": {"store_messages": StoragePolicy.CACHE.value},
+    "inbox": {"store_messages": StoragePolicy.CACHE.value, "supports_dasf": False},
 }
 
 #: Accounts with a password, and the accounts of programs, which cannot log in.

@@ -34,7 +34,7 @@ async def test_create(client: GraphQLClient, creator: User) -> None:
     assert done["topic"] == {
         "slug": "fresh",
         "isPublic": False,
-        "supportsDasf": False,
+        "supportsDasf": True,
         "storeMessages": None,
         "permissions": {
             "canProduce": True,
@@ -48,7 +48,7 @@ async def test_create(client: GraphQLClient, creator: User) -> None:
 
 async def test_create_with_choices(client: GraphQLClient, creator: User) -> None:
     """All that can be chosen is kept."""
-    chosen = {"slug": "x" * 128, "isPublic": True, "supportsDasf": True, "storeMessages": "STORE"}
+    chosen = {"slug": "x" * 128, "isPublic": True, "supportsDasf": False, "storeMessages": "STORE"}
     done = await client.value(CREATE, {"input": chosen}, as_=creator)
     assert {name: done["topic"][name] for name in chosen} == chosen
 
