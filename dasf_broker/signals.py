@@ -3,10 +3,10 @@
 A receiver that fails is logged and disturbs nobody. Keep receivers short: they run in the
 broker's writing thread. All are sent with ``sender=BrokerTopic`` and ``topic``.
 
-- ``message_published``: ``message`` (a :class:`~dasf_broker.domain.events.MessagePublished`, with
-  ``message.data``, ``.text``, ``.payload``, ``.properties`` and ``.cursor``)
+- ``message_published``: ``message``, with ``data``, ``text``, ``payload``, ``properties``,
+  ``message_id``, ``message_type``, ``context``, ``cursor``, ``user_id`` and ``publish_time``
 - ``message_acknowledged``: ``message_id``, ``user``, ``removed``
-- ``topic_pinged``: ``user`` (``None`` where nobody in person asked), ``pinged_at``
+- ``topic_pinged``: ``user`` (``None`` where the server itself asked), ``pinged_at``
 - ``topic_ponged``: ``user``, ``ponged_at``, ``round_trip_time`` (seconds, or ``None``)
 """
 

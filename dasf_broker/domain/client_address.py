@@ -1,11 +1,11 @@
-"""Whose address counts: that of the client, behind proxies that are trusted, and no more of it."""
+"""The address by which a client is counted, also behind proxies that are trusted."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-#: Bits of an IPv6 address that its owner cannot choose: who has one has all 2**64 behind them.
+#: Bits of an IPv6 address that its owner cannot choose: they have all 2**64 addresses behind them.
 _PREFIX = 64
 
 
@@ -15,10 +15,10 @@ def client_address(peer: str | None, forwarded: str | None, proxies: int) -> str
     Parameters
     ----------
     peer
-        Whose connection it is. A unix socket has none.
+        The address at the other end of the connection. A unix socket has none.
     forwarded
-        The header ``X-Forwarded-For``. Each proxy adds at its end whose connection it got; what
-        stands before may have been invented by the client.
+        The header ``X-Forwarded-For``. Each proxy adds at its end the peer of its own connection;
+        what stands before may have been invented by the client.
     proxies
         How many proxies of our own add to that header. Without any it does not count.
     """

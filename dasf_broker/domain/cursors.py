@@ -1,4 +1,4 @@
-"""Cursors: where in a topic somebody is, as an opaque text that clients hand back."""
+"""Cursors: a position in a topic, as an opaque text that clients hand back."""
 
 from __future__ import annotations
 

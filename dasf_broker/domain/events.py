@@ -61,6 +61,11 @@ class MessagePublished(Event):
         return self.content["properties"]  # type: ignore[no-any-return]
 
     @property
+    def context(self) -> int | None:
+        """The number by which the producer tells the answers to the message apart."""
+        return self.content.get("context")
+
+    @property
     def text(self) -> str | None:
         """The body as text; ``None`` where it is not UTF-8."""
         return decode_text(self.payload)
@@ -124,7 +129,7 @@ class TopicDeleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicAppeared(Event):
-    """Somebody may use a topic who could not before: it was created, or a right was given."""
+    """A topic can be used that could not be before: it was created, or a right was given."""
 
     topic_id: int = DIRECTORY
     topic_slug: str

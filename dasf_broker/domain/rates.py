@@ -31,7 +31,7 @@ class Activity(StrEnum):
     FAILED_AUTHENTICATION = "failed_authentication"
 
 
-#: What can be limited for each address; for a user all but the last, who is nobody yet.
+#: What can be limited for each address; and for each user, which is not known before the last.
 OF_ADDRESSES = tuple(Activity)
 OF_USERS = OF_ADDRESSES[:-1]
 

@@ -20,7 +20,7 @@ from enum import Enum
 class StoragePolicy(str, Enum):  # noqa: UP042 - the reference API promises `(str, Enum)`
     """How long the messages of a topic are kept."""
 
-    #: Never stored: delivered to who is listening now, at most once.
+    #: Never stored: delivered to current subscribers, at most once.
     DISABLED = "disabled"
     #: Stored until one consumer acknowledges.
     CACHE = "cache"
@@ -61,10 +61,10 @@ def is_settled(
     policy
         The effective policy of the topic.
     delivered_to
-        Who acknowledged the message so far.
+        The users who acknowledged the message so far.
     consumers
-        Who may consume the topic now, superusers not counted (a superuser may consume
-        everything, and would otherwise keep every message for ever).
+        The users who may consume the topic now, superusers not counted (a superuser may
+        consume everything, and would otherwise keep every message for ever).
     """
     match policy:
         case StoragePolicy.STORE:

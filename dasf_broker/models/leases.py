@@ -1,4 +1,4 @@
-"""Leases: who of several processes does a work that one is enough for."""
+"""Leases: which of several processes does a piece of work that one process must do alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Lease(models.Model):
-    """A work that one process has taken on, until it is done or the time is over."""
+    """A piece of work that one process has taken on, until it is done or the time is over."""
 
     name = models.CharField(_("name"), max_length=64, unique=True)
     holder = models.CharField(_("holder"), max_length=128)

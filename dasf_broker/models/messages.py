@@ -1,4 +1,4 @@
-"""Stored messages, and who acknowledged them."""
+"""Stored messages, and the users who acknowledged them."""
 
 from __future__ import annotations
 

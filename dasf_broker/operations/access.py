@@ -35,8 +35,8 @@ class Access:
             They may not; ``to`` says what in the text.
         """
         if not allowed:
-            who = "An anonymous caller" if self.caller.is_anonymous else str(self.caller.user)
-            raise ForbiddenError(f"{who} may not {to} topic {self.topic.slug!r}.")
+            name = "An anonymous caller" if self.caller.is_anonymous else str(self.caller.user)
+            raise ForbiddenError(f"{name} may not {to} topic {self.topic.slug!r}.")
         return self
 
     def to_consume(self) -> Access:

@@ -20,7 +20,7 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import CREATOR_RIGHTS, Right, grant, holds_globally
 from dasf_broker.realtime.announcer import announce_on_commit
 
-#: How long a response topic waits for somebody to listen, from the last request that named it.
+#: How long a response topic waits for a consumer, from the last request that named it.
 ANSWERS_KEPT = timedelta(hours=24)
 
 #: Requests do not put the removal of their response topic off more often than this.
@@ -75,7 +75,7 @@ def insert_topic(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
     try:
         with transaction.atomic():
             topic.save(force_insert=True)
-            if caller.user.pk is not None:  # nobody in person: who sits at the terminal
+            if caller.user.pk is not None:  # None: a person at the server's terminal
                 grant(caller.user, topic, *CREATOR_RIGHTS)
             announce_on_commit([TopicAppeared(topic_slug=topic.slug)])
     except IntegrityError:
@@ -111,7 +111,7 @@ def ensure_response_topic(
     """Return the topic that answers to a request go to; create it where there is none.
 
     The requester may consume a response topic that was created for them. It is removed after
-    ``ANSWERS_KEPT`` if nobody ever listens; whoever does takes the mark off.
+    ``ANSWERS_KEPT`` if nobody ever consumes it; the first consumer takes the mark off.
 
     Raises
     ------
@@ -138,6 +138,6 @@ def ensure_response_topic(
 def _create_on_message(caller: Caller, slug: str) -> bool:
     try:
         insert_topic(caller, BrokerTopic(slug=slug))
-    except ConflictError:  # somebody else was quicker: then their topic it is
+    except ConflictError:  # another caller was quicker: use their topic
         return False
     return True

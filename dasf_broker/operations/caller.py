@@ -1,4 +1,4 @@
-"""Who is calling."""
+"""The caller of an operation."""
 
 from __future__ import annotations
 

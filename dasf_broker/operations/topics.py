@@ -167,8 +167,8 @@ def grant_permission(
     with transaction.atomic():
         lock_topic(found.topic)
         grant(_holder(username, group), found.topic, right)
-        # Whoever got the right may have acknowledged, when they held it before, what waited
-        # since then because nobody held it.
+        # The users who got the right may have held it before, and acknowledged messages that
+        # waited since then because nobody held it.
         remove_settled([found.topic])
         announce_on_commit([TopicAppeared(topic_slug=slug)])
     return found
@@ -199,7 +199,7 @@ def revoke_permission(
     with transaction.atomic():
         lock_topic(found.topic)
         revoke(_holder(username, group), found.topic, right)
-        # Whoever lost the right may have been the last one that messages waited for.
+        # The users who lost the right may have been the last ones that messages waited for.
         remove_settled([found.topic])
     return found
 

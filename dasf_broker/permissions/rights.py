@@ -20,7 +20,7 @@ class Right(StrEnum):
     ADD = "add_brokertopic"
 
 
-#: What whoever creates a topic gets on it. Not CONSUME: under ``cacheall`` every consumer keeps
+#: What the creator of a topic gets on it. Not CONSUME: under ``cacheall`` every consumer keeps
 #: messages until they acknowledge, and a creator is seldom one.
 CREATOR_RIGHTS = (Right.PRODUCE, Right.VIEW_STATUS, Right.CHANGE, Right.DELETE)
 

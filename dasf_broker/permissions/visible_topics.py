@@ -41,7 +41,7 @@ def topics_visible_to(user: User) -> BrokerTopicQuerySet:
 def few_visible_to(user: User) -> set[int] | None:
     """Return the primary keys of the topics on which the user holds rights, if these are few.
 
-    One query. Public topics are not counted; whoever sees all topics does not see few.
+    One query. Public topics are not counted; a user who sees all topics does not see few.
     """
     if user.is_superuser and user.is_active:
         return None

@@ -62,6 +62,7 @@ def test_a_message_is_read() -> None:
     assert (message.data, message.text) == (body, json.dumps(body))
     assert (message.payload, message.properties) == (message.content["payload"], properties)
     assert message.cursor == message_cursor(1, 3)
+    assert message.context is None
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def remove_up_to(topic: BrokerTopic, boundary: int) -> Iterator[int]:
 
     Works in steps of one transaction each, and yields how many messages each step removed. The
     first step marks the whole hole: from then on a cursor into it is answered
-    ``CURSOR_EXPIRED``, and nobody resumes there without being told.
+    ``CURSOR_EXPIRED``, so that every subscriber who resumes there is told.
     """
     while removed := _remove_step(topic, boundary):
         yield removed

@@ -1,1 +1,1 @@
-"""What is done regularly without a request: pings, retention, removal of what nobody needs."""
+"""What is done regularly without a request: pings, retention, removal of what is not needed."""

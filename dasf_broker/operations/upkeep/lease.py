@@ -1,4 +1,4 @@
-"""Take and give back leases: one conditional write decides who holds one."""
+"""Take and give back leases: one conditional write decides which process holds one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from dasf_broker.models import Lease
 
 
 def take_lease(name: str, holder: str, seconds: float, *, now: datetime | None = None) -> bool:
-    """Take a lease that nobody holds, or hold one's own for longer.
+    """Take a lease that is free, or hold one's own for longer.
 
-    Who holds it must be done, or take it again, before the time is over. The clocks of the
+    The holder must be done, or take it again, before the time is over. The clocks of the
     machines should agree to a small part of it.
 
     Parameters
     ----------
     name
-        The work that only one may do.
+        The work that only one process may do at a time.
     holder
-        Who wants to do it; different for each process, and for each piece of work in it.
+        The name of whom the lease is for; different for each process, and each piece of work in it.
     seconds
-        How long nobody else may.
+        How long no other process may.
     now
         The time that decides; without it the clock.
 

@@ -1,4 +1,4 @@
-"""Who does the housekeeping, and when: each minute, one process at a time, in small steps."""
+"""The housekeeping: each minute, by one process at a time, in small steps."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Report:
     collected: int = 0
     #: Tokens that were removed.
     expired: int = 0
-    #: Messages that were removed, because nobody still had to acknowledge them.
+    #: Messages that were removed, because no consumer still had to acknowledge them.
     settled: int = 0
     #: Messages that were removed by the retention of their topic.
     retired: int = 0

@@ -110,7 +110,7 @@ class Message(relay.Node):
 
     @shared("A number that the producer gave the message to tell its answers apart.")
     def context(self) -> int | None:
-        return self.event.content.get("context")
+        return self.event.context
 
     @shared(
         "The message's place in its topic: subscribe with `after` to continue behind it. "
