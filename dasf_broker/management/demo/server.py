@@ -15,7 +15,7 @@ from django.core.management.base import CommandError
 
 from dasf_broker.management.demo.feeds import FEEDS, keep_running
 from dasf_broker.management.demo.places import HOST
-from dasf_broker.transports.lifespan import tune_process
+from dasf_broker.runtime import tune_process
 
 
 def listen(port: int) -> socket.socket:
