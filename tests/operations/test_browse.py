@@ -32,7 +32,7 @@ def test_topics_that_the_caller_may_see(
     topic: BrokerTopic, consumer: User, stranger: User, make_topic: MakeTopic, anonymous: Caller
 ) -> None:
     """Public ones, and those with any right; narrowed down as the door says."""
-    make_topic("open", is_public=True)
+    make_topic("open", is_public=True, supports_dasf=False)
     make_topic("hidden")
     assert slugs(list_topics(Caller(consumer), ALL)) == ["open", "topic"]
     for caller in (Caller(stranger), anonymous):

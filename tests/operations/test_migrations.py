@@ -29,7 +29,7 @@ def test_stored_messages_get_their_fingerprints(
         assert list(rows) == expected
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # SQLite changes no tables inside of one
 def test_topics_keep_whether_they_support_dasf(capsys: pytest.CaptureFixture[str]) -> None:
     """The new default is for new topics: no row is changed, and no table is written anew."""
     call_command("sqlmigrate", "dasf_broker", "0007")

@@ -36,7 +36,7 @@ def test_nothing_is_left_of_a_message(
 ) -> None:
     """Its acknowledgements and requests go with it, its neighbours stay."""
     if is_shared:  # a host has a table that refers to messages
-        monkeypatch.setattr(removal, "_referring", lambda: {Acknowledgement, LINKS, User})
+        monkeypatch.setattr(removal, "_referring_models", lambda: {Acknowledgement, LINKS, User})
     BrokerTopic.objects.update(store_messages="store")
     messages = [send(producer, response_topic="answers").message.message_id for _ in range(2)]
     for message_id in messages:
