@@ -100,7 +100,7 @@ class Envelope:
         text: str | None = None,
         payload: str | None = None,
         properties: Any = None,
-        message_type: MessageType = MessageType.REQUEST,
+        message_type: MessageType | str = MessageType.REQUEST,
         response_topic: str | None = None,
         context: int | None = None,
     ) -> Envelope:
@@ -133,7 +133,7 @@ class Envelope:
         elif text is not None:
             payload = encode_payload(_encode(text, field="text"))
         own = dict(_check_properties({} if properties is None else properties))
-        own["messageType"] = message_type.value
+        own["messageType"] = str(message_type)
         if response_topic is not None:
             own["response_topic"] = response_topic
             # Backend modules ignore requests without it; their answers repeat it.
@@ -170,7 +170,7 @@ class Envelope:
         max_size: int,
     ) -> Envelope:
         _check_depth(properties)
-        _check_message_type(properties)
+        check_message_type(properties.get("messageType", MessageType.REQUEST))
         if (answers := properties.get("response_topic")) not in (None, "", STATUS_PING):
             if not isinstance(answers, str):
                 raise BadInputError(
@@ -229,6 +229,22 @@ def check_uuid(value: Any, *, field: str = "messageId") -> UUID:
         raise BadInputError(f"{shown} is not a UUID.", field=field) from None
 
 
+def check_message_type(value: Any) -> MessageType:
+    """Return ``value`` as a message type.
+
+    Raises
+    ------
+    BadInputError
+        It is none.
+    """
+    if value not in _MESSAGE_TYPES:
+        known = ", ".join(MessageType)
+        raise BadInputError(
+            f"{str(value)[:32]!r} is not a message type (one of {known}).", field="messageType"
+        )
+    return MessageType(value)
+
+
 def _check_properties(properties: Any) -> Mapping[str, Any]:
     if not isinstance(properties, Mapping):
         raise BadInputError(
@@ -257,15 +273,6 @@ def _check_depth(properties: Mapping[str, Any]) -> None:
     raise BadInputError(
         f"properties are nested more than {MAX_DEPTH} levels deep.", field="properties"
     )
-
-
-def _check_message_type(properties: Mapping[str, Any]) -> None:
-    value = properties.get("messageType", MessageType.REQUEST)
-    if value not in _MESSAGE_TYPES:
-        known = ", ".join(MessageType)
-        raise BadInputError(
-            f"{str(value)[:32]!r} is not a message type (one of {known}).", field="messageType"
-        )
 
 
 def _check_fragment(properties: Mapping[str, Any]) -> None:

@@ -35,20 +35,30 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessagePublished(Event):
-    """A message was published (and, where it has a sequence, stored)."""
+    """A message that was published and, where it has a sequence, stored."""
 
     topic_slug: str
     #: Position within the topic; ``None`` on topics that store nothing.
     sequence: int | None
+    #: The id that the producer gave the message, or the broker for them.
     message_id: UUID
+    #: What the message is.
     message_type: MessageType
+    #: The whole envelope, as the DASF protocol carries it. Do not change it: others share it.
     content: dict[str, Any]
-    #: Primary key of the producer as text; ``None`` where the user is gone.
+    #: Primary key of the producer as text; ``None`` where it was the server, or the user is gone.
     user_id: str | None
+    #: When the broker took the message.
     publish_time: datetime
+    #: Whether the message answers a request, which is what response topics carry.
     is_response: bool
     #: The body as JSON, once it was read.
     _data: tuple[Any] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def topic(self) -> str:
+        """The slug of the topic."""
+        return self.topic_slug
 
     @property
     def payload(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from dasf_broker.domain.events import MessagePublished
 
@@ -24,7 +25,16 @@ class PublishStatus(StrEnum):
 class Published:
     """A message that was published."""
 
+    #: The message.
     message: MessagePublished
+    #: What became of it.
     status: PublishStatus
+    #: Whether the message created its topic.
     topic_created: bool = False
+    #: The slug of the topic that answers go to, if the message asks for answers.
     response_topic: str | None = None
+
+    @property
+    def message_id(self) -> UUID:
+        """The id of the message."""
+        return self.message.message_id

@@ -62,11 +62,6 @@ class BrokerCommand(BaseCommand):
         self.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False))
 
 
-def operator() -> Caller:
-    """Return who sits at the terminal of the server: nobody in person, who may do everything."""
-    return Caller(get_user_model()(is_superuser=True, is_active=True))
-
-
 def person(name: str | None) -> Caller:
     """Return the user of this name, or the first active superuser where no name is given.
 

@@ -49,6 +49,19 @@ class Access:
         """
         return self.require(self.rights.may_consume, to="consume from")
 
+    def to_acknowledge(self) -> Access:
+        """Return itself if the caller may acknowledge messages.
+
+        Raises
+        ------
+        ForbiddenError
+            They may not, or are no user: what nobody in person acknowledges would be done with
+            for nobody.
+        """
+        if self.caller.person is None:
+            raise ForbiddenError("Only a user can acknowledge a message; say which one.")
+        return self.to_consume()
+
 
 class AccessTable:
     """What a batch of callers may do with the topics they name. Two queries for all.

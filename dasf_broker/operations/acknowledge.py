@@ -76,7 +76,7 @@ def acknowledge_batch(items: Sequence[Acknowledging]) -> list[Acknowledged | Bro
         table = AccessTable([(item.caller, item.slug) for item in items])
         for index, item in enumerate(items):
             try:
-                found = table.get(item.caller, check_slug(item.slug)).to_consume()
+                found = table.get(item.caller, check_slug(item.slug)).to_acknowledge()
             except BrokerError as error:
                 outcomes[index] = error
             else:

@@ -75,8 +75,8 @@ def insert_topic(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
     try:
         with transaction.atomic():
             topic.save(force_insert=True)
-            if caller.user.pk is not None:  # None: a person at the server's terminal
-                grant(caller.user, topic, *CREATOR_RIGHTS)
+            if caller.person is not None:
+                grant(caller.person, topic, *CREATOR_RIGHTS)
             announce_on_commit([TopicAppeared(topic_slug=topic.slug)])
     except IntegrityError:
         raise ConflictError(
@@ -123,7 +123,8 @@ def ensure_response_topic(
         with suppress(IntegrityError), transaction.atomic():  # somebody else may be quicker
             created = ResponseTopic(slug=slug, is_response_for=source, garbage_collect_on=due)
             created.save()
-            grant(requester.user, created, Right.CONSUME)
+            if requester.person is not None:
+                grant(requester.person, created, Right.CONSUME)
             announce_on_commit([TopicAppeared(topic_slug=slug)])
         table.reload(slug)
     topic = check_response_topic(table, requester, slug, source)

@@ -38,7 +38,13 @@ class Pinged:
     """A ping that went out."""
 
     access: Access
+    #: When.
     pinged_at: datetime
+
+    @property
+    def topic(self) -> str:
+        """The slug of the topic."""
+        return self.access.topic.slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ def ping(caller: Caller, slug: str) -> Pinged:
     """
     found = access(caller, slug)
     found.require(found.rights.may_ping, to="ping")
-    return Pinged(found, ping_topic(found.topic, caller.user))
+    return Pinged(found, ping_topic(found.topic, caller.person))
 
 
 def ping_topic(topic: BrokerTopic, user: User | None = None) -> datetime:

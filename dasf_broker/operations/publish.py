@@ -86,7 +86,7 @@ class _Draft:
             self.response_topic = ensure_response_topic(table, self.caller, name, self.topic)
 
     def finish(self, status: PublishStatus, sequence: int | None, published: datetime) -> None:
-        user, envelope = self.caller.user, self.publication.envelope
+        user, envelope = self.caller.person, self.publication.envelope
         message = new_event(user, self.topic, envelope, sequence, published)
         answers = self.response_topic.slug if self.response_topic else None
         self.outcome = Published(message, status, self.target.topic_created, answers)

@@ -61,7 +61,7 @@ class TopicOptions:
         Raises
         ------
         BadInputError
-            A limit is none.
+            A limit or a policy is none.
         """
         chosen: dict[str, Any] = {}
         if self.is_public is not None:
@@ -69,9 +69,7 @@ class TopicOptions:
         if self.supports_dasf is not None:
             chosen["supports_dasf"] = self.supports_dasf
         if self.store_messages is not None:
-            chosen["store_messages"] = (
-                StoragePolicy(self.store_messages).value if self.store_messages else None
-            )
+            chosen["store_messages"] = _policy(self.store_messages)
         limits = {"retention_age": self.retention_age, "retention_count": self.retention_count}
         for name, limit in limits.items():
             if limit is not None:
@@ -202,6 +200,16 @@ def revoke_permission(
         # The users who lost the right may have been the last ones that messages waited for.
         remove_settled([found.topic])
     return found
+
+
+def _policy(name: StoragePolicy | str) -> str | None:
+    try:
+        return StoragePolicy(name).value if name else None
+    except ValueError:
+        known = ", ".join(each.value for each in StoragePolicy)
+        raise BadInputError(
+            f"{name!r} is not a storage policy (one of {known}).", field="storeMessages"
+        ) from None
 
 
 def _accessed(caller: Caller, topic: BrokerTopic) -> Access:

@@ -10,11 +10,12 @@ from typing import Any
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.core.management.base import CommandError, CommandParser
 
-from dasf_broker.management.base import BrokerCommand, add_user_option, operator, person
+from dasf_broker.management.base import BrokerCommand, add_user_option, person
 from dasf_broker.management.terminal import Progress, table
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
-from dasf_broker.operations.heartbeat import ping, ping_topic
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.heartbeat import ping
 
 #: Exit code where somebody did not answer.
 SILENT = 3
@@ -84,7 +85,7 @@ exit code:
 
     def _ping(self, slugs: Sequence[str], user: str | None) -> dict[int, datetime]:
         """Ping the topics; return when, by their keys."""
-        caller = operator() if user is None else person(user)
+        caller = Caller.system() if user is None else person(user)
         # All or none: a topic that was misspelt is told before anybody is bothered.
         found = [access(caller, slug) for slug in slugs]
         for each in found:
@@ -92,10 +93,7 @@ exit code:
         bar = Progress(self.stderr, "pinging", len(found))
         pinged = {}
         for each in found:
-            topic = each.topic
-            pinged[topic.pk] = (
-                ping_topic(topic) if user is None else ping(caller, topic.slug).pinged_at
-            )
+            pinged[each.topic.pk] = ping(caller, each.topic.slug).pinged_at
             bar.advance()
         bar.finish()
         return pinged

@@ -15,7 +15,7 @@ from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import NotFoundError
-from dasf_broker.management.base import BrokerCommand, add_user_option, operator, person
+from dasf_broker.management.base import BrokerCommand, add_user_option, person
 from dasf_broker.management.topics import RIGHTS, Holder, facts, held, lines
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
@@ -118,7 +118,7 @@ exit code:
         add_user_option(parser, "nobody in person, who may do everything")
 
     def act(self, *args: Any, slug: str, user: str | None, json: bool, **options: Any) -> None:
-        caller = operator() if user is None else person(user)
+        caller = Caller.system() if user is None else person(user)
         with transaction.atomic():
             is_new = self._write(caller, slug, options) if _is_change(options) else False
         try:

@@ -1,0 +1,55 @@
+"""The Python door: what the code of a host project calls. It is imported from ``dasf_broker``.
+
+``user`` says whose rights are asked: a user of Django's, or ``AnonymousUser`` for what everybody
+may do. Without one the server itself acts: it has all rights, and what it publishes has no
+producer. What the broker refuses is raised as a :class:`~dasf_broker.exceptions.BrokerError`.
+
+Rates are for callers from outside; they do not count what a host does by itself.
+
+The functions with an ``a`` before their name are for asynchronous code. They have transactions of
+their own, which concurrent callers share; the others join the transaction of their caller.
+"""
+
+from dasf_broker.api.publishing import (
+    MessageParts,
+    NewMessage,
+    apublish,
+    apublish_many,
+    publish,
+    publish_many,
+)
+from dasf_broker.api.subscribing import ReceivedMessage, aacknowledge, acknowledge, subscribe
+from dasf_broker.api.topics import acreate_topic, aping, create_topic, ping
+from dasf_broker.domain.envelope import MessageType
+from dasf_broker.domain.publishing import Published, PublishStatus
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.exceptions import BrokerError
+from dasf_broker.operations.acknowledge import Acknowledged, AcknowledgeStatus
+from dasf_broker.operations.heartbeat import Pinged
+from dasf_broker.operations.subscriptions.messages import StartPosition
+
+__all__ = [
+    "AcknowledgeStatus",
+    "Acknowledged",
+    "BrokerError",
+    "MessageParts",
+    "MessageType",
+    "NewMessage",
+    "Pinged",
+    "PublishStatus",
+    "Published",
+    "ReceivedMessage",
+    "StartPosition",
+    "StoragePolicy",
+    "aacknowledge",
+    "acknowledge",
+    "acreate_topic",
+    "aping",
+    "apublish",
+    "apublish_many",
+    "create_topic",
+    "ping",
+    "publish",
+    "publish_many",
+    "subscribe",
+]

@@ -1,0 +1,37 @@
+"""Who calls, and from which kind of code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+from django.utils.asyncio import async_unsafe
+
+from dasf_broker import database
+from dasf_broker.operations.caller import Caller
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser, User
+
+#: A user as Django hands them out.
+AnyUser: TypeAlias = "AbstractBaseUser | AnonymousUser"
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def caller_of(user: AnyUser | None) -> Caller:
+    """Return the caller for a user, or the server itself where none is named."""
+    return Caller.system() if user is None else Caller.of(cast("User", user))
+
+
+async def acaller_of(user: AnyUser | None) -> Caller:
+    """Do as :func:`caller_of` from asynchronous code."""
+    if user is None or user.is_authenticated:
+        return caller_of(user)
+    return await database.read(caller_of, user)  # anonymous callers have a row
+
+
+def synchronous(instead: str) -> Callable[[Function], Function]:
+    """Keep a function from blocking an event loop, as Django does, and say what to call."""
+    return async_unsafe(f"You cannot call this from an async context: use `await {instead}(...)`.")

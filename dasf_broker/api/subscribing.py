@@ -1,0 +1,112 @@
+"""Receive messages, and acknowledge them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from dataclasses import dataclass, field, fields
+from typing import cast
+from uuid import UUID
+
+from dasf_broker.api import writing
+from dasf_broker.api.calling import AnyUser, acaller_of, caller_of, synchronous
+from dasf_broker.domain.envelope import MessageType, check_message_type, check_uuid
+from dasf_broker.domain.events import MessagePublished
+from dasf_broker.operations import acknowledge as operations
+from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging
+from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.subscriptions.messages import Received, StartPosition, messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedMessage(MessagePublished):
+    """A message as :func:`subscribe` yields it."""
+
+    #: How many messages right before this one were lost, because the subscriber was too slow.
+    #: Never more than 0 where messages are stored.
+    missed: int
+    _caller: Caller = field(repr=False, compare=False)
+
+    @classmethod
+    def _of(cls, received: Received, caller: Caller) -> ReceivedMessage:
+        event = received.message
+        parts = {each.name: getattr(event, each.name) for each in fields(event)}
+        return cls(**parts, missed=received.dropped, _caller=caller)
+
+    async def acknowledge(self) -> Acknowledged:
+        """Acknowledge the message: you have dealt with it and do not want it again.
+
+        Raises
+        ------
+        ForbiddenError
+            The subscriber may no longer consume, or is the server itself.
+        """
+        return await writing.acknowledge(
+            Acknowledging(self._caller, self.topic_slug, self.message_id)
+        )
+
+
+async def subscribe(
+    topic: str,
+    *,
+    user: AnyUser | None = None,
+    start: StartPosition = StartPosition.OUTSTANDING,
+    after: str | None = None,
+    message_types: Collection[MessageType | str] | None = None,
+) -> AsyncGenerator[ReceivedMessage, None]:
+    """Yield the messages of a topic, for ever: what is outstanding, then what comes.
+
+    What is not acknowledged comes again with the next subscription.
+
+    Parameters
+    ----------
+    topic
+        The slug of the topic.
+    user
+        Who listens, and needs the right to consume. The server itself gets all messages, and
+        cannot acknowledge them.
+    start
+        Where to begin, unless ``after`` says.
+    after
+        The ``cursor`` of the last message that was received: continue behind it.
+    message_types
+        Only these; without it all but pings and requests for the API description.
+
+    Raises
+    ------
+    BadInputError, NotFoundError, ForbiddenError
+        Not a slug, a cursor or a type; no such topic that the user may see; not allowed. The
+        last two also later, when the topic is deleted or the right is taken away.
+    CursorExpiredError
+        What comes behind the cursor is no longer complete.
+    UnavailableError
+        The database does not answer, or the server is going down: subscribe again.
+    """
+    types = None if message_types is None else [check_message_type(each) for each in message_types]
+    caller = await acaller_of(user)
+    stream = messages(caller, topic, start=start, after=after, types=types)
+    async with aclosing(cast("AsyncGenerator[Received, None]", stream)) as received:
+        async for each in received:
+            yield ReceivedMessage._of(each, caller)
+
+
+@synchronous(instead="aacknowledge")
+def acknowledge(topic: str, message_id: UUID | str, *, user: AnyUser) -> Acknowledged:
+    """Acknowledge a message: the user has dealt with it and does not want it again.
+
+    That a message is unknown or was acknowledged before is an answer, and no error.
+
+    Raises
+    ------
+    BadInputError
+        The topic is not a slug, or the id is not a UUID.
+    NotFoundError, ForbiddenError
+        There is no such topic that the user may see; the user may not consume from it.
+    """
+    return operations.acknowledge(Acknowledging(caller_of(user), topic, check_uuid(message_id)))
+
+
+async def aacknowledge(topic: str, message_id: UUID | str, *, user: AnyUser) -> Acknowledged:
+    """Do as :func:`acknowledge` from asynchronous code, in a transaction of its own."""
+    caller = await acaller_of(user)
+    return await writing.acknowledge(Acknowledging(caller, topic, check_uuid(message_id)))

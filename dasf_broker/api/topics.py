@@ -1,0 +1,92 @@
+"""Ping topics, and create them."""
+
+from __future__ import annotations
+
+from dasf_broker.api.calling import AnyUser, caller_of, synchronous
+from dasf_broker.api.writing import asynchronous
+from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.exceptions import ConflictError
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations import heartbeat, topics
+from dasf_broker.operations.access import access
+from dasf_broker.operations.heartbeat import Pinged
+from dasf_broker.operations.topics import TopicOptions
+
+
+@synchronous(instead="aping")
+def ping(topic: str, *, user: AnyUser | None = None) -> Pinged:
+    """Ask the consumers of a topic to answer, when the caller's transaction is committed.
+
+    Raises
+    ------
+    BadInputError
+        The topic is not a slug.
+    NotFoundError, ForbiddenError
+        There is no such topic that the user may see; the user may not ping it.
+    """
+    return heartbeat.ping(caller_of(user), topic)
+
+
+aping = asynchronous(ping)
+
+
+@synchronous(instead="acreate_topic")
+def create_topic(
+    slug: str,
+    *,
+    user: AnyUser | None = None,
+    is_public: bool | None = None,
+    supports_dasf: bool | None = None,
+    store_messages: StoragePolicy | str | None = None,
+    retention_age: int | None = None,
+    retention_count: int | None = None,
+    exist_ok: bool = False,
+) -> BrokerTopic:
+    """Create a topic. What is not named is as the model says.
+
+    Parameters
+    ----------
+    slug
+        The name of the topic.
+    user
+        Who creates it, and may then publish to it, see its status, change and delete it. Without
+        one the server itself does, and gives nobody a right.
+    is_public
+        Everybody may see the topic, publish to it and ping it.
+    supports_dasf
+        The consumers of the topic answer pings.
+    store_messages
+        How long messages are kept: ``disabled``, ``cache``, ``cacheall`` or ``store``.
+    retention_age, retention_count
+        Seconds after which messages are removed; the most messages that are kept.
+    exist_ok
+        Return the topic that is there, as it is, in place of raising ``ConflictError``.
+
+    Raises
+    ------
+    BadInputError
+        This is not a slug, or an option is not what it should be.
+    ForbiddenError
+        The user may not add topics.
+    ConflictError
+        The slug is taken.
+    NotFoundError
+        With ``exist_ok``: it is taken by a topic that the user may not see.
+    """
+    caller = caller_of(user)
+    options = TopicOptions(
+        is_public=is_public,
+        supports_dasf=supports_dasf,
+        store_messages=store_messages,
+        retention_age=retention_age,
+        retention_count=retention_count,
+    )
+    try:
+        return topics.create_topic(caller, slug, options).topic
+    except ConflictError:
+        if not exist_ok:
+            raise
+        return access(caller, slug).topic
+
+
+acreate_topic = asynchronous(create_topic)
