@@ -81,7 +81,7 @@ def broker_application(
         if scope["type"] == "lifespan":
             await lifespan(scope, receive, send)
             return
-        runtime.current().start_housekeeping()
+        runtime.current().start()
         if scope["type"] == "websocket":
             await sockets(_below_script_name(scope), receive, send)
         else:

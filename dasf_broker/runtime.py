@@ -22,7 +22,7 @@ from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.operations.subscriptions.hub_access import make_hub
 from dasf_broker.operations.upkeep import schedule
 from dasf_broker.operations.writer import Writer
-from dasf_broker.realtime.announcer import flush
+from dasf_broker.realtime.announcer import announce_from_running_loop, flush
 from dasf_broker.realtime.hub import Hub
 
 logger = logging.getLogger(__name__)
@@ -92,8 +92,13 @@ class Runtime:
             self._lookups[load] = Lookup(database.READING, load, database.is_outage)
         return self._lookups[load]
 
-    def start_housekeeping(self) -> None:
-        """Start the housekeeping, unless it runs or ``DASF_HOUSEKEEPING`` is off."""
+    def start(self) -> None:
+        """Start what the event loop of a server does by itself, unless it was started before.
+
+        It announces what is published in any thread of the process. And it does the housekeeping,
+        unless ``DASF_HOUSEKEEPING`` is off.
+        """
+        announce_from_running_loop()
         if self._housekeeping is None and app_settings.DASF_HOUSEKEEPING:
             task = asyncio.create_task(schedule.run_regularly(self), name="dasf-housekeeping")
             task.add_done_callback(self._forget_housekeeping)
@@ -129,8 +134,8 @@ def current() -> Runtime:
 
 
 async def start_up() -> None:
-    """Begin what a server does without a request: the housekeeping."""
-    current().start_housekeeping()
+    """Begin what a server does without a request."""
+    current().start()
 
 
 def tune_process() -> None:

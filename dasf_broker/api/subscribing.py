@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import cast
 from uuid import UUID
 
+from dasf_broker import runtime
 from dasf_broker.api import writing
 from dasf_broker.api.calling import AnyUser, acaller_of, caller_of, synchronous
 from dasf_broker.domain.envelope import MessageType, check_message_type, check_uuid
@@ -15,7 +16,8 @@ from dasf_broker.domain.events import MessagePublished
 from dasf_broker.operations import acknowledge as operations
 from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscriptions.messages import Received, StartPosition, messages
+from dasf_broker.operations.subscriptions.messages import StartPosition, messages
+from dasf_broker.realtime.mailbox import Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +30,10 @@ class ReceivedMessage(MessagePublished):
     _caller: Caller = field(repr=False, compare=False)
 
     @classmethod
-    def _of(cls, received: Received, caller: Caller) -> ReceivedMessage:
-        event = received.message
+    def _of(cls, delivery: Delivery, caller: Caller) -> ReceivedMessage:
+        event = delivery.message
         parts = {each.name: getattr(event, each.name) for each in fields(event)}
-        return cls(**parts, missed=received.dropped, _caller=caller)
+        return cls(**parts, missed=delivery.missed, _caller=caller)
 
     async def acknowledge(self) -> Acknowledged:
         """Acknowledge the message: you have dealt with it and do not want it again.
@@ -84,10 +86,11 @@ async def subscribe(
     """
     types = None if message_types is None else [check_message_type(each) for each in message_types]
     caller = await acaller_of(user)
-    stream = messages(caller, topic, start=start, after=after, types=types)
-    async with aclosing(cast("AsyncGenerator[Received, None]", stream)) as received:
-        async for each in received:
-            yield ReceivedMessage._of(each, caller)
+    services = runtime.current()
+    stream = messages(services, caller, topic, start=start, after=after, types=types)
+    async with aclosing(cast("AsyncGenerator[Delivery, None]", stream)) as deliveries:
+        async for delivery in deliveries:
+            yield ReceivedMessage._of(delivery, caller)
 
 
 @synchronous(instead="aacknowledge")

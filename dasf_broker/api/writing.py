@@ -1,4 +1,4 @@
-"""How asynchronous code writes: by the writer of its event loop, and told to all at the end.
+"""How asynchronous code writes: by the writer of its event loop, and announced at the end.
 
 An event loop may end as soon as a function returns, and would take with it what is still to be
 announced. So each function waits for that.
@@ -6,34 +6,35 @@ announced. So each function waits for that.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from dasf_broker import database
+from dasf_broker import database, runtime
 from dasf_broker.domain.publishing import Published
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging
 from dasf_broker.operations.publications import Publication
-from dasf_broker.operations.writer import GroupCommit, get_writer
-from dasf_broker.realtime.announcer import flush
+from dasf_broker.realtime.announcer import SEND_TIMEOUT, flush
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def publish(publications: Sequence[Publication]) -> list[Published | BrokerError]:
-    """Publish messages; rates are not asked, because it is the host itself that publishes."""
+async def publish(publications: Sequence[Publication]) -> Sequence[Published | BrokerError]:
+    """Publish messages of the host itself, for which there are no rates."""
     if not publications:
         return []
-    outcomes = await GroupCommit.__call__(get_writer().publish, publications)
-    await flush()
+    outcomes = await runtime.current().writer.publish(publications, is_limited=False)
+    await _announced()
     return outcomes
 
 
 async def acknowledge(item: Acknowledging) -> Acknowledged:
     """Acknowledge a message."""
-    return await get_writer().acknowledge.one(item)
+    return await runtime.current().writer.acknowledge_one(item)
 
 
 def asynchronous(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -42,7 +43,7 @@ def asynchronous(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]
     @wraps(function)
     async def write(*args: P.args, **kwargs: P.kwargs) -> T:
         result = await database.write(function, *args, **kwargs)
-        await flush()
+        await _announced()
         return result
 
     write.__name__ = write.__qualname__ = f"a{function.__name__}"
@@ -50,3 +51,9 @@ def asynchronous(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]
         f"Do as :func:`{function.__name__}` from asynchronous code, in a transaction of its own."
     )
     return write
+
+
+async def _announced() -> None:
+    with suppress(TimeoutError):  # a channel layer that hangs fails nobody
+        async with asyncio.timeout(SEND_TIMEOUT):
+            await flush()

@@ -29,7 +29,6 @@ from dasf_broker.operations.heartbeat import Pinged
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.rate_limits import admit, refused_publications
-from dasf_broker.realtime.announcer import announce_from_running_loop
 
 #: Bytes that a small item is taken for: an acknowledgement, or a message without its content.
 ITEM_BYTES = 500
@@ -42,7 +41,6 @@ class Writer:
     """What one event loop writes."""
 
     def __init__(self) -> None:
-        announce_from_running_loop()
         self._publishing: GroupCommit[Publication, Published] = GroupCommit(
             publish_batch, _weigh_message
         )
@@ -50,8 +48,17 @@ class Writer:
             acknowledge_batch
         )
 
-    async def publish(self, items: Sequence[Publication]) -> Sequence[Published | BrokerError]:
+    async def publish(
+        self, items: Sequence[Publication], *, is_limited: bool = True
+    ) -> Sequence[Published | BrokerError]:
         """Publish messages of one caller, in order; what is refused has its error.
+
+        Parameters
+        ----------
+        items
+            The messages.
+        is_limited
+            Whether they count for the caller's rates.
 
         Raises
         ------
@@ -59,7 +66,7 @@ class Writer:
             Too much is waiting to be written already, or the database does not answer within
             ``DASF_DATABASE_TIMEOUT``. The text says whether it may have been written.
         """
-        refused = await refused_publications(items)
+        refused = await refused_publications(items) if is_limited else {}
         if not refused:
             return await self._publishing(items)
         allowed = [item for index, item in enumerate(items) if index not in refused]

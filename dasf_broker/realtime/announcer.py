@@ -11,6 +11,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypedDict
 
@@ -73,15 +74,17 @@ def announce(events: Sequence[Event]) -> None:
 
 
 def announce_from_running_loop() -> None:
-    """Make the running event loop the one that announces for all threads of this process."""
+    """Make the running event loop the one that announces for all threads of this process.
+
+    For loops that live on: what a loop has still to announce at its end is lost.
+    """
     _process.announce_from(asyncio.get_running_loop())
 
 
 async def flush() -> None:
-    """Wait until everything was announced that was handed over in this event loop's process."""
-    await asyncio.sleep(0)  # what other threads handed over a moment ago
+    """Wait until everything was announced that was handed over in this process so far."""
     if (announcer := _process.announcer()) is not None:
-        await announcer.idle()
+        await asyncio.wrap_future(announcer.flushed())
 
 
 class _Sender:
@@ -126,6 +129,9 @@ class _Announcer:
         self._waiting: list[Event] = []
         self._weight = 0
         self._task: asyncio.Task[None] | None = None
+        #: Who waits until what is being sent is sent, and until what waits now is.
+        self._flushing: list[Future[None]] = []
+        self._flushing_next: list[Future[None]] = []
 
     @property
     def is_running(self) -> bool:
@@ -138,9 +144,17 @@ class _Announcer:
                 self._accept, [_without_large_content(each) for each in events]
             )
 
-    async def idle(self) -> None:
-        if self._task is not None:
-            await asyncio.shield(self._task)
+    def flushed(self) -> Future[None]:
+        """Return a future, for any thread, that is done when all is sent that waits now."""
+        future: Future[None] = Future()
+        if (loop := self._loop()) is not None:
+            loop.call_soon_threadsafe(self._flush, future)
+        return future
+
+    def _flush(self, future: Future[None]) -> None:
+        (self._flushing_next if self._waiting else self._flushing).append(future)
+        if self._task is None:
+            _finish(self._flushing)
 
     def _accept(self, events: Sequence[Event]) -> None:
         heavier = self._weight + sum(map(weight, events))
@@ -157,10 +171,14 @@ class _Announcer:
         try:
             while self._waiting:
                 events, self._waiting, self._weight = self._waiting, [], 0
+                self._flushing, self._flushing_next = self._flushing_next, []
                 await self._sender.send(get_channel_layer(), events)
+                _finish(self._flushing)
             self._overrun.recovered()
         finally:
             self._task = None  # it refers to its loop
+            _finish(self._flushing)
+            _finish(self._flushing_next)
 
 
 class _Process:
@@ -188,6 +206,13 @@ class _Threads(threading.local):
 
 _process = _Process()
 _threads = _Threads()
+
+
+def _finish(futures: list[Future[None]]) -> None:
+    while futures:
+        future = futures.pop()
+        if future.set_running_or_notify_cancel():
+            future.set_result(None)
 
 
 def _batches(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import transaction
+from django.db import connections, transaction
 from pytest_django import Settings
 
 from dasf_broker import (
@@ -274,6 +276,23 @@ def test_short_loop_loses_nothing(
     outcomes = asyncio.run(apublish_many([{"topic": "live", "data": 1}, {"topic": "live"}]))
     assert len(outcomes) == 2
     assert len(announced) == 22
+
+
+def test_short_loops_side_by_side(make_topic: MakeTopic, announced: list[Event]) -> None:
+    """No loop is left what another one, or a thread without one, has to announce."""
+    make_topic("live", store_messages="disabled")
+    ways = [lambda: asyncio.run(apublish("live")), lambda: publish("live")]
+    with ThreadPoolExecutor(4) as threads:
+        done = [threads.submit(_in_thread, ways[number % 2]) for number in range(40)]
+        sent = {each.result().message_id for each in done}
+    assert {each.message_id for each in announced} == sent  # type: ignore[attr-defined]
+
+
+def _in_thread(way: Callable[[], Published]) -> Published:
+    try:
+        return way()
+    finally:
+        connections.close_all()
 
 
 async def test_concurrent_publishes_share_transactions(

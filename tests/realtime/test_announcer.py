@@ -20,6 +20,7 @@ from dasf_broker.realtime.announcer import (
     announce,
     announce_from_running_loop,
     announce_on_commit,
+    flush,
     group_name,
 )
 from tests.realtime.conftest import message, until
@@ -184,6 +185,61 @@ async def test_slow_layer_has_a_bounded_queue(
     announce([message(6)])
     await until(lambda: len(layer.events) == 4)
     assert layer.events == [message(1), message(2), message(3), message(6)]
+
+
+async def test_flushing_waits_for_what_came_before(layer: RecordingLayer) -> None:
+    """And not for what comes later, or a busy server would never be done."""
+    announce_from_running_loop()
+    gates = [asyncio.Event() for _ in range(2)]
+    opened = iter(gates)
+    layer.before_sending = lambda: next(opened).wait()
+    announce([message(1)])
+    first = asyncio.create_task(flush())
+    await until(lambda: layer.loops)
+    announce([message(2)])
+    second = asyncio.create_task(flush())
+    await asyncio.sleep(0)
+    assert not first.done()
+    gates[0].set()
+    await first
+    assert layer.events == [message(1)]
+    assert not second.done()
+    gates[1].set()
+    await second
+    assert layer.events == [message(1), message(2)]
+
+
+async def test_flushing_from_another_loop(layer: RecordingLayer) -> None:
+    """A loop in another thread waits for the one that announces."""
+    announce_from_running_loop()
+
+    async def elsewhere() -> int:
+        announce([message(1)])
+        await flush()
+        return len(layer.events)
+
+    assert await asyncio.to_thread(lambda: asyncio.run(elsewhere())) == 1
+
+
+async def test_nothing_to_flush(layer: RecordingLayer) -> None:
+    """Where nothing waits, or nobody announces, there is nothing to wait for."""
+    await flush()
+    announce_from_running_loop()
+    await flush()
+
+
+def test_a_loop_that_ends_keeps_nobody_waiting(layer: RecordingLayer) -> None:
+    """Flushing ends with the loop that announces, whatever it had still to do."""
+
+    async def end_early() -> asyncio.Task[None]:
+        announce_from_running_loop()
+        layer.before_sending = lambda: asyncio.Event().wait()
+        announce([message(1)])
+        waiting = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(flush())))
+        await until(lambda: layer.loops)
+        return waiting
+
+    assert asyncio.run(end_early()).cancelled()
 
 
 @pytest.mark.django_db(transaction=True)
