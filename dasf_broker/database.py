@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, transaction
 
-from dasf_broker import app_settings
+from dasf_broker import app_settings, host_tests
 from dasf_broker.concurrency.threads import ThreadPool
 from dasf_broker.exceptions import UnavailableError
 
@@ -152,6 +152,14 @@ class _Surroundings:
         except (OperationalError, InterfaceError) as error:
             undone = _was_undone(error.__cause__)
             raise (not_done() if undone else self.unfinished()) from error
+        finally:
+            if host_tests.are_running():
+                host_tests.close_connections()
+
+    def divert(self, work: Callable[[], None], otherwise: Callable[[], None]) -> bool:
+        if is_tested := host_tests.are_running():
+            host_tests.run(work, otherwise)
+        return is_tested
 
     def end(self) -> None:
         connections.close_all()

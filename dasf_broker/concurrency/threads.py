@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from dasf_broker.concurrency.futures import reject, resolve, within
@@ -39,6 +40,17 @@ class Surroundings(Protocol):
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function, in a thread; raise what its caller is to be told."""
+
+    def divert(self, work: Callable[[], None], otherwise: Callable[[], None]) -> bool:
+        """Have work done elsewhere than in a thread of the pool; return whether it is.
+
+        Parameters
+        ----------
+        work
+            What is to be done.
+        otherwise
+            Puts it into the queue of the pool, should it turn out that it belongs there.
+        """
 
     def end(self) -> None:
         """Let go of what the current thread holds, at its end."""
@@ -111,6 +123,10 @@ class ThreadPool:
 
     def put(self, work: Work) -> None:
         """Have work done as soon as a thread is free."""
+        if not self.surroundings.divert(work.run, partial(self._put, work)):
+            self._put(work)
+
+    def _put(self, work: Work) -> None:
         with self.lock:
             self._queue[work] = None
             if len(self._queue) > self._idle and len(self._threads) < self.surroundings.size:
