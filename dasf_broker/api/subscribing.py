@@ -11,6 +11,7 @@ from uuid import UUID
 from dasf_broker import runtime
 from dasf_broker.api import writing
 from dasf_broker.api.calling import AnyUser, acaller_of, caller_of, synchronous
+from dasf_broker.api.stream import Stream
 from dasf_broker.domain.envelope import MessageType, check_message_type, check_uuid
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.operations import acknowledge as operations
@@ -48,17 +49,17 @@ class ReceivedMessage(MessagePublished):
         )
 
 
-async def subscribe(
+def subscribe(
     topic: str,
     *,
     user: AnyUser | None = None,
     start: StartPosition = StartPosition.OUTSTANDING,
     after: str | None = None,
     message_types: Collection[MessageType | str] | None = None,
-) -> AsyncGenerator[ReceivedMessage, None]:
-    """Yield the messages of a topic, for ever: what is outstanding, then what comes.
+) -> Stream[ReceivedMessage]:
+    """Return the messages of a topic: what is outstanding, then what comes, for ever.
 
-    What is not acknowledged comes again with the next subscription.
+    What is not acknowledged comes again with the next subscription. Begin to iterate to subscribe.
 
     Parameters
     ----------
@@ -77,16 +78,25 @@ async def subscribe(
     Raises
     ------
     BadInputError, NotFoundError, ForbiddenError
-        Not a slug, a cursor or a type; no such topic that the user may see; not allowed. The
-        last two also later, when the topic is deleted or the right is taken away.
+        While iterating: not a slug, a cursor or a type; no such topic that the user may see; not
+        allowed. The last two also later, when the topic is deleted or the right is taken away.
     CursorExpiredError
         What comes behind the cursor is no longer complete.
     UnavailableError
         The database does not answer, or the server is going down: subscribe again.
     """
+    return Stream(_received(topic, user, start, after, message_types))
+
+
+async def _received(
+    topic: str,
+    user: AnyUser | None,
+    start: StartPosition,
+    after: str | None,
+    message_types: Collection[MessageType | str] | None,
+) -> AsyncGenerator[ReceivedMessage, None]:
     types = None if message_types is None else [check_message_type(each) for each in message_types]
-    caller = await acaller_of(user)
-    services = runtime.current()
+    caller, services = await acaller_of(user), runtime.current()
     stream = messages(services, caller, topic, start=start, after=after, types=types)
     async with aclosing(cast("AsyncGenerator[Delivery, None]", stream)) as deliveries:
         async for delivery in deliveries:

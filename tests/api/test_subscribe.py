@@ -26,8 +26,9 @@ from dasf_broker.exceptions import (
 )
 from dasf_broker.models import BrokerTopic
 from dasf_broker.permissions import Right, revoke
+from dasf_broker.runtime import current
 from tests.conftest import MakeTopic
-from tests.operations.streams import DEADLINE
+from tests.operations.streams import DEADLINE, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub_lifetime")]
 
@@ -39,7 +40,7 @@ async def _next(stream: AsyncIterator[ReceivedMessage]) -> ReceivedMessage:
 async def test_outstanding_then_live(topic: BrokerTopic, producer: User, consumer: User) -> None:
     """What waited comes first, and then what is published, with all that there is to know."""
     done = await apublish("topic", data={"celsius": 6.2}, context=1, user=producer)
-    async with aclosing(subscribe("topic", user=consumer)) as stream:
+    async with subscribe("topic", user=consumer) as stream:
         first = await _next(stream)
         await apublish("topic", text="hello", message_type="info")
         second = await _next(stream)
@@ -55,10 +56,10 @@ async def test_acknowledged_does_not_come_again(topic: BrokerTopic, consumer: Us
     """What was acknowledged is done; what was not comes again with the next subscription."""
     for number in range(3):
         await apublish("topic", data=number)
-    async with aclosing(subscribe("topic", user=consumer)) as stream:
+    async with subscribe("topic", user=consumer) as stream:
         assert (await (await _next(stream)).acknowledge()).removed
         assert (await _next(stream)).data == 1
-    async with aclosing(subscribe("topic", user=consumer)) as stream:
+    async with subscribe("topic", user=consumer) as stream:
         message = await _next(stream)
         assert message.data == 1
         assert (await message.acknowledge()).status is AcknowledgeStatus.ACKNOWLEDGED
@@ -69,7 +70,7 @@ async def test_resume(topic: BrokerTopic, consumer: User) -> None:
     """Behind a cursor everything comes that was published since, and nothing twice."""
     for number in range(3):
         await apublish("topic", data=number)
-    async with aclosing(subscribe("topic", user=consumer)) as stream:
+    async with subscribe("topic", user=consumer) as stream:
         cursor = (await _next(stream)).cursor
     await apublish("topic", data=3)
     async with aclosing(subscribe("topic", user=consumer, after=cursor)) as stream:
@@ -81,7 +82,7 @@ async def test_start_positions(topic: BrokerTopic, consumer: User) -> None:
     topic.store_messages = "store"
     await topic.asave()
     done = await apublish("topic", data=0)
-    async with aclosing(subscribe("topic", user=consumer)) as stream:
+    async with subscribe("topic", user=consumer) as stream:
         await (await _next(stream)).acknowledge()
     earliest, new = StartPosition.EARLIEST, StartPosition.NEW
     async with aclosing(subscribe("topic", user=consumer, start=earliest)) as stream:
@@ -113,7 +114,7 @@ async def test_the_server_listens(topic: BrokerTopic, consumer: User) -> None:
     topic.store_messages = "store"
     await topic.asave()
     await apublish("topic", data=0)
-    async with aclosing(subscribe("topic", user=consumer)) as stream:
+    async with subscribe("topic", user=consumer) as stream:
         await (await _next(stream)).acknowledge()
     async with aclosing(subscribe("topic")) as stream:
         message = await _next(stream)
@@ -155,7 +156,7 @@ async def test_expired_cursor(topic: BrokerTopic, consumer: User, make_topic: Ma
 async def test_a_right_is_taken_away(topic: BrokerTopic, consumer: User) -> None:
     """The subscription ends with an error; the server's own goes on."""
     async with (
-        aclosing(subscribe("topic", user=consumer)) as stream,
+        subscribe("topic", user=consumer) as stream,
         aclosing(subscribe("topic")) as own,
     ):
         await apublish("topic", data=0)
@@ -167,8 +168,42 @@ async def test_a_right_is_taken_away(topic: BrokerTopic, consumer: User) -> None
         assert (await _next(own)).data == 1
 
 
-def test_short_loops(topic: BrokerTopic, consumer: User) -> None:
-    """A script may publish in one loop and listen in another one, and leaves no task behind."""
+async def test_waiting_in_vain_is_no_end(topic: BrokerTopic, consumer: User) -> None:
+    """Whoever gives up waiting may wait again."""
+    async with subscribe("topic", user=consumer) as stream:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.05)
+        await apublish("topic", data=0)
+        assert (await _next(stream)).data == 0
+
+
+async def test_closed_streams_are_over(topic: BrokerTopic, consumer: User) -> None:
+    """Before anything was asked for, in the middle, and after an error."""
+    unused = subscribe("topic", user=consumer)
+    await unused.aclose()
+    assert [message async for message in unused] == []
+    await apublish("topic", data=0)
+    async with subscribe("topic", user=consumer) as stream:
+        await _next(stream)
+    assert [message async for message in stream] == []
+    refused = subscribe("nowhere", user=consumer)
+    for _ in range(2):
+        with pytest.raises(NotFoundError):
+            await anext(refused)
+    await refused.aclose()
+
+
+async def test_leaving_the_loop_ends_the_subscription(topic: BrokerTopic, consumer: User) -> None:
+    """``break`` is enough, as long as the event loop goes on."""
+    await apublish("topic", data=0)
+    async for _ in subscribe("topic", user=consumer):
+        assert current().hub.topics == {topic.pk}
+        break
+    await until(lambda: not current().hub.topics)
+
+
+def test_short_loops(topic: BrokerTopic, consumer: User, caplog: pytest.LogCaptureFixture) -> None:
+    """A script may publish in one loop and listen in another one; it ends without a complaint."""
 
     async def listen() -> object:
         async for message in subscribe("topic", user=consumer):
@@ -179,3 +214,4 @@ def test_short_loops(topic: BrokerTopic, consumer: User) -> None:
     for number in range(3):
         asyncio.run(apublish("topic", data=number))
         assert asyncio.run(listen()) == number
+    assert not caplog.records

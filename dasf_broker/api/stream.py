@@ -1,0 +1,90 @@
+"""What comes to a subscriber, from a task of its own.
+
+An asynchronous generator alone would end for good when one waiting is cancelled
+(``asyncio.wait_for``), and could not let go of what it holds when a loop is left with ``break``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Stream(AsyncIterator[T], Generic[T]):
+    """An asynchronous iterator that may be closed: with :meth:`aclose`, or at an end of a context.
+
+    It begins with the first ``anext``. A subscription that is not closed ends when nobody refers to
+    it any more.
+
+    Parameters
+    ----------
+    source
+        Yields what comes.
+    """
+
+    def __init__(self, source: AsyncGenerator[T, None]) -> None:
+        self._source = source
+        #: At most one waits here: the rest waits where it is bounded.
+        self._queue: asyncio.Queue[T | _End] = asyncio.Queue(maxsize=1)
+        self._task: asyncio.Task[None] | None = None
+
+    async def __anext__(self) -> T:
+        if self._task is None:
+            self._task = asyncio.create_task(_pass_on(self._source, self._queue))
+        item = await self._queue.get()
+        if isinstance(item, _End):
+            self._queue.put_nowait(item)
+            raise item.reason
+        return item
+
+    async def aclose(self) -> None:
+        """End the subscription."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            with suppress(asyncio.QueueEmpty):
+                self._queue.get_nowait()
+        await self._source.aclose()
+        self._queue.put_nowait(_End(StopAsyncIteration()))
+
+    async def __aenter__(self) -> Self:
+        """Close the stream at the end of the context."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the stream."""
+        await self.aclose()
+
+    def __del__(self) -> None:
+        if self._task is not None and not self._task.done():
+            with suppress(RuntimeError):  # the loop is closed, and with it the task
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+
+class _End:
+    """Nothing comes any more."""
+
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+
+
+async def _pass_on(source: AsyncGenerator[T, None], queue: asyncio.Queue[T | _End]) -> None:
+    # Not a method: it would refer to the stream, which could never be let go then.
+    try:
+        async with aclosing(source):
+            async for item in source:
+                await queue.put(item)
+    except Exception as error:  # noqa: BLE001 - it is raised where the subscriber waits
+        await queue.put(_End(error))
+    else:
+        await queue.put(_End(StopAsyncIteration()))
