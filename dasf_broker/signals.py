@@ -12,9 +12,11 @@ broker's writing thread. All are sent with ``sender=BrokerTopic`` and ``topic``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
 
 message_published = Signal()
@@ -23,7 +25,35 @@ topic_pinged = Signal()
 topic_ponged = Signal()
 
 
+class Sending:
+    """A signal that is sent when a transaction is committed."""
+
+    def __init__(self, signal: Signal, values: Mapping[str, Any]) -> None:
+        self.signal = signal
+        self.values = values
+        self._connection: BaseDatabaseWrapper = transaction.get_connection()
+        self._is_sent = False
+
+    def __call__(self) -> None:
+        """Send it."""
+        self._is_sent = True
+        self.signal.send_robust(**self.values)
+
+    @property
+    def was_undone(self) -> bool:
+        """Whether the transaction, or a savepoint in it, was rolled back."""
+        waiting = [entry[1] for entry in self._connection.run_on_commit]
+        return not self._is_sent and self not in waiting
+
+
+#: Told of each signal that is to be sent, before it is known whether it will be: for tests.
+observers: list[Callable[[Sending], None]] = []
+
+
 def send_on_commit(signal: Signal, **values: Any) -> None:
     """Send a signal once the transaction is committed; nothing is done where nobody listens."""
-    if signal.receivers:
-        transaction.on_commit(lambda: signal.send_robust(**values), robust=True)
+    if signal.receivers or observers:
+        sending = Sending(signal, values)
+        for observe in observers:
+            observe(sending)
+        transaction.on_commit(sending, robust=True)
