@@ -6,6 +6,7 @@ the end. So, under Django's test runner or pytest-django:
 
 - What a thread would do is done on the connection of the test, as long as its transaction is open.
 - Otherwise a thread does it, and closes its connection afterwards.
+- There is no housekeeping, which nobody asked for.
 
 In production this is one look at whether tests run.
 """

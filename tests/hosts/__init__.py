@@ -1,0 +1,1 @@
+"""A small host project, and what its own tests see of the broker."""

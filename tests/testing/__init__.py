@@ -1,0 +1,1 @@
+"""What hosts test with. ``tests/hosts`` tries it in the tests of a host."""
