@@ -7,6 +7,8 @@ loaded when it is used first, so that this package can be imported before Django
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dasf_broker.version import __version__ as __version__  # for type checkers: it is exported
+
 if TYPE_CHECKING:
     from dasf_broker.api import (
         Acknowledged,
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
         ReceivedMessage,
         StartPosition,
         StoragePolicy,
+        Stream,
         aacknowledge,
         acknowledge,
         acreate_topic,
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
         publish_many,
         subscribe,
     )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AcknowledgeStatus",
@@ -49,6 +50,7 @@ __all__ = [
     "ReceivedMessage",
     "StartPosition",
     "StoragePolicy",
+    "Stream",
     "aacknowledge",
     "acknowledge",
     "acreate_topic",

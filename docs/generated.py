@@ -243,9 +243,9 @@ def _default(default: Any) -> str:
 
 
 def _annotation(name: str) -> str:
-    # They stand under TYPE_CHECKING, where only the source tells.
+    # Only the source tells: at run time the settings are read by `__getattr__`.
     source = (ROOT / "dasf_broker" / "app_settings.py").read_text(encoding="utf-8")
-    [found] = re.findall(rf"^    {name}: (.*)$", source, re.MULTILINE)
+    [found] = re.findall(rf"^{name}: ([^=]*) = ", source, re.MULTILINE)
     return str(found)
 
 

@@ -18,6 +18,7 @@ from dasf_broker.api.publishing import (
     publish,
     publish_many,
 )
+from dasf_broker.api.stream import Stream
 from dasf_broker.api.subscribing import ReceivedMessage, aacknowledge, acknowledge, subscribe
 from dasf_broker.api.topics import acreate_topic, aping, create_topic, ping
 from dasf_broker.domain.envelope import MessageType
@@ -41,6 +42,7 @@ __all__ = [
     "ReceivedMessage",
     "StartPosition",
     "StoragePolicy",
+    "Stream",
     "aacknowledge",
     "acknowledge",
     "acreate_topic",

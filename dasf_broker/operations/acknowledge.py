@@ -57,7 +57,9 @@ class Acknowledging:
 class Acknowledged:
     """What became of an acknowledgement."""
 
+    #: The id of the message.
     message_id: UUID
+    #: What it did.
     status: AcknowledgeStatus
     #: Whether nobody needs the message any more and it was removed.
     removed: bool = False

@@ -8,7 +8,6 @@ from uuid import UUID
 import strawberry
 from strawberry import relay
 
-import dasf_broker
 from dasf_broker import app_settings, database
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.operations.access import access
@@ -27,6 +26,7 @@ from dasf_broker.schema.types.messages import Message, MessageConnection
 from dasf_broker.schema.types.nodes import find_node
 from dasf_broker.schema.types.topics import Narrowed, Topic, TopicConnection, topic_type
 from dasf_broker.schema.types.users import Viewer
+from dasf_broker.version import __version__
 
 TopicSlug = Annotated[str, strawberry.argument(description="The slug of the topic.")]
 
@@ -145,7 +145,7 @@ class Query:
     @strawberry.field(description="The server: its version and limits.")
     def broker(self) -> Broker:
         return Broker(
-            version=dasf_broker.__version__,
+            version=__version__,
             store_source_messages=app_settings.DASF_STORE_SOURCE_MESSAGES,
             store_response_messages=app_settings.DASF_STORE_RESPONSE_MESSAGES,
             creates_topics_on_message=app_settings.DASF_CREATE_TOPIC_ON_MESSAGE,

@@ -32,8 +32,11 @@ _NOBODY_LISTENS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"
 class CapturedAcknowledgement:
     """A message was acknowledged."""
 
+    #: The slug of the topic.
     topic: str
+    #: The id of the message.
     message_id: UUID
+    #: Who acknowledged it.
     user: User
     #: Whether nobody needs the message any more and it was removed.
     removed: bool
@@ -43,9 +46,11 @@ class CapturedAcknowledgement:
 class CapturedPing:
     """A topic was pinged."""
 
+    #: The slug of the topic.
     topic: str
     #: Who pinged; ``None`` where it was the server itself.
     user: User | None
+    #: When.
     pinged_at: datetime
 
 
@@ -53,8 +58,11 @@ class CapturedPing:
 class CapturedPong:
     """A ping was answered."""
 
+    #: The slug of the topic.
     topic: str
+    #: Who answered.
     user: User
+    #: When.
     ponged_at: datetime
     #: Seconds since the last ping; ``None`` where there was none.
     round_trip_time: float | None
