@@ -33,7 +33,7 @@ class ReceivedMessage(MessagePublished):
     @classmethod
     def _of(cls, delivery: Delivery, caller: Caller) -> ReceivedMessage:
         event = delivery.message
-        parts = {each.name: getattr(event, each.name) for each in fields(event)}
+        parts = {each.name: getattr(event, each.name) for each in fields(event) if each.init}
         return cls(**parts, missed=delivery.missed, _caller=caller)
 
     async def acknowledge(self) -> Acknowledged:
