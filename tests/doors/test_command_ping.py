@@ -80,7 +80,7 @@ def test_without_waiting(topic: BrokerTopic) -> None:
 def test_all_topics(make_topic: MakeTopic, topic: BrokerTopic) -> None:
     """Those that support pings and do not carry answers."""
     BrokerTopic.objects.update(slug="answering")
-    make_topic("plain")
+    make_topic("plain", supports_dasf=False)
     ResponseTopic.objects.create(slug="answers", is_response_for=topic, supports_dasf=True)
     assert [row["topic"] for row in run("dasf_ping", "--all", "--json").data] == ["answering"]
 

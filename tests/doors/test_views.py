@@ -70,7 +70,7 @@ def test_status(
 
 def test_topic_without_heartbeat(make_topic: MakeTopic, superuser: User) -> None:
     """A topic whose consumers answer no pings has no status."""
-    make_topic("plain", last_ping=timezone.now(), last_pong=timezone.now())
+    make_topic("plain", supports_dasf=False, last_ping=timezone.now(), last_pong=timezone.now())
     assert logged_in(superuser).get(url("status", "plain")).status_code == HTTPStatus.BAD_REQUEST
 
 

@@ -68,6 +68,20 @@ def test_all_due_topics_are_pinged_once(
     assert [report.pinged for report in schedule.steps(later) if report.pinged] == [2, 2, 1]
 
 
+def test_topics_are_pinged_together(make_topic: MakeTopic) -> None:
+    """As many queries for ten as for one."""
+
+    def ping() -> None:
+        BrokerTopic.objects.update(last_ping=None)
+        assert sum(pings.ping_due(NOW)) == BrokerTopic.objects.count()
+
+    make_topic("topic-0")
+    before = queries(ping)
+    for number in range(1, 10):
+        make_topic(f"topic-{number}")
+    assert queries(ping) == before
+
+
 def test_silent_topics_take_turns(make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many of them never delay those that answer; the one that waited longest is the first."""
     monkeypatch.setattr(pings, "SILENT", 2)

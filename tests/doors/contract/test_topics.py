@@ -37,7 +37,7 @@ def three_topics(make_topic: MakeTopic) -> None:
     now = timezone.now()
     make_topic("hidden")
     make_topic("beta", is_public=True, supports_dasf=True, last_ping=now, last_pong=now)
-    make_topic("alpha", is_public=True, store_messages="store")
+    make_topic("alpha", is_public=True, supports_dasf=False, store_messages="store")
     make_topic("gamma", is_public=True, supports_dasf=True, last_ping=now)
 
 
