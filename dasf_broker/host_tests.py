@@ -27,7 +27,7 @@ _tasks: set[asyncio.Task[None]] = set()
 def are_running() -> bool:
     """Tell whether Django's test environment is set up, by whatever runner."""
     utils = sys.modules.get("django.test.utils")
-    return utils is not None and hasattr(utils._TestState, "saved_data")
+    return hasattr(getattr(utils, "_TestState", None), "saved_data")
 
 
 def run(work: Callable[[], None], otherwise: Callable[[], None]) -> None:

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from dasf_broker import database, runtime
 from dasf_broker.auth import create_token
+from dasf_broker.exceptions import UnavailableError
 from dasf_broker.testing.client import OperationError, data_of
 from dasf_broker.testing.commits import announce_pending
 from dasf_broker.transports.json_codec import write_json
@@ -91,9 +92,11 @@ class GraphQLSocket:
         if self._reading is not None:
             self._reading.cancel()
         if self._serving is not None:
-            await self._serving
-        if not runtime.current().hub.topics:  # it was the last one here
-            await runtime.current().close_hub()
+            async with asyncio.timeout(self._timeout):
+                await self._serving
+        with suppress(UnavailableError):  # there is no channel layer, and so no hub
+            if not runtime.current().hub.topics:  # this was the last socket
+                await runtime.current().close_hub()
 
     async def execute(
         self, query: str, variables: Mapping[str, Any] | None = None
