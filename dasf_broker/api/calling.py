@@ -1,4 +1,4 @@
-"""Who calls, and from which kind of code."""
+"""The caller of a function, and the kind of code that it is called from."""
 
 from __future__ import annotations
 

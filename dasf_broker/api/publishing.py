@@ -57,7 +57,7 @@ def publish(
     topic
         The slug of the topic.
     user
-        Who publishes; without one the server itself.
+        The producer; without one the server itself.
     **message
         The :class:`MessageParts`: ``data``, ``text`` or ``payload``, ``properties``,
         ``message_type``, ``response_topic``, ``context``, ``message_id``.
@@ -87,7 +87,7 @@ def publish_many(
     messages
         Dictionaries like ``{"topic": "weather", "data": 6.2}``.
     user
-        Who publishes; without one the server itself.
+        The producer; without one the server itself.
 
     Returns
     -------

@@ -66,8 +66,8 @@ def subscribe(
     topic
         The slug of the topic.
     user
-        Who listens, and needs the right to consume. The server itself gets all messages, and
-        cannot acknowledge them.
+        The subscriber, who needs the right to consume. Without one it is the server itself, which
+        gets all messages and cannot acknowledge them.
     start
         Where to begin, unless ``after`` says.
     after

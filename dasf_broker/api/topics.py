@@ -49,8 +49,8 @@ def create_topic(
     slug
         The name of the topic.
     user
-        Who creates it, and may then publish to it, see its status, change and delete it. Without
-        one the server itself does, and gives nobody a right.
+        The creator, who may then publish to the topic, see its status, change and delete it.
+        Without one the server itself creates it, and nobody gets a right.
     is_public
         Everybody may see the topic, publish to it and ping it.
     supports_dasf

@@ -55,8 +55,7 @@ class Access:
         Raises
         ------
         ForbiddenError
-            They may not, or are no user: what nobody in person acknowledges would be done with
-            for nobody.
+            They may not, or the caller is the server itself: an acknowledgement is a consumer's.
         """
         if self.caller.person is None:
             raise ForbiddenError("Only a user can acknowledge a message; say which one.")

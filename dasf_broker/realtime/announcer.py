@@ -129,7 +129,7 @@ class _Announcer:
         self._waiting: list[Event] = []
         self._weight = 0
         self._task: asyncio.Task[None] | None = None
-        #: Who waits until what is being sent is sent, and until what waits now is.
+        #: Done when what is being sent is sent, and when what waits now is.
         self._flushing: list[Future[None]] = []
         self._flushing_next: list[Future[None]] = []
 

@@ -36,7 +36,7 @@ class CapturedAcknowledgement:
     topic: str
     #: The id of the message.
     message_id: UUID
-    #: Who acknowledged it.
+    #: The consumer who acknowledged it.
     user: User
     #: Whether nobody needs the message any more and it was removed.
     removed: bool
@@ -48,7 +48,7 @@ class CapturedPing:
 
     #: The slug of the topic.
     topic: str
-    #: Who pinged; ``None`` where it was the server itself.
+    #: The user who pinged; ``None`` where it was the server itself.
     user: User | None
     #: When.
     pinged_at: datetime
@@ -60,7 +60,7 @@ class CapturedPong:
 
     #: The slug of the topic.
     topic: str
-    #: Who answered.
+    #: The consumer who answered.
     user: User
     #: When.
     ponged_at: datetime
@@ -87,7 +87,7 @@ class Captured:
 
     @property
     def acknowledged(self) -> list[CapturedAcknowledgement]:
-        """The messages that were acknowledged, each by whom."""
+        """The messages that were acknowledged, each with its consumer."""
         found = self._values(message_acknowledged)
         return [CapturedAcknowledgement(**values) for values in found]
 

@@ -48,7 +48,7 @@ class GraphQLClient:
     Parameters
     ----------
     user
-        Who asks; without one an anonymous caller.
+        The caller; without one an anonymous caller.
     schema
         Another schema than ``DASF_GRAPHQL_SCHEMA``.
     """

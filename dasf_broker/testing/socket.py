@@ -38,7 +38,7 @@ class GraphQLSocket:
     application
         The project's ASGI application.
     user
-        Who connects, with a token of their own; without one an anonymous caller.
+        The user who connects, with a token made for it; without one an anonymous caller.
     timeout
         Seconds to wait for an answer.
     """

@@ -54,7 +54,7 @@ def test_rollback(topic: BrokerTopic) -> None:
 
 @pytest.mark.django_db
 def test_everything_in_order(topic: BrokerTopic, producer: User, consumer: User) -> None:
-    """Messages, acknowledgements, pings and pongs, each with who did it."""
+    """Messages, acknowledgements, pings and pongs, each with its user."""
     with captured() as broker:
         done = publish("topic", data={"celsius": 6.2}, user=producer)
         acknowledge("topic", done.message_id, user=consumer)
