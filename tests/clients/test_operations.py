@@ -9,7 +9,7 @@ from tests.clients.node import Node
 
 pytestmark = pytest.mark.clients
 
-LIBRARIES = ["apollo", "urql", "urql-events", "graphql-ws", "graphql-sse"]
+LIBRARIES = ["apollo", "urql", "urql-events", "graphiql", "graphql-ws", "graphql-sse"]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

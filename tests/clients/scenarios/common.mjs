@@ -6,8 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { WebSocket } from "ws";
 
-// Browsers have it, and newer versions of Node.js.
+// Browsers have them, and newer versions of Node.js.
 globalThis.WebSocket ??= WebSocket;
+globalThis.CloseEvent ??= class CloseEvent extends Event {};
 
 export const given = JSON.parse(process.env.GIVEN);
 

@@ -3,6 +3,8 @@
 //   subscribe(query, variables, sink)  -> a function that stops it
 //   close()
 
+import assert from "node:assert/strict";
+
 import { CombinedGraphQLErrors, gql } from "@apollo/client";
 import { Client, cacheExchange, fetchExchange } from "@urql/core";
 import { parse } from "graphql";
@@ -11,6 +13,7 @@ import { createClient as createEvents } from "graphql-sse";
 import { WebSocket } from "ws";
 
 import { connect as connectApollo } from "../../../examples/apollo/src/broker.js";
+import { connect as connectGraphiql } from "../../../examples/graphiql/fetcher.js";
 import { resuming } from "../../../examples/resuming.js";
 import { connect as connectUrql } from "../../../examples/urql/src/broker.js";
 
@@ -61,6 +64,26 @@ export const libraries = {
     return { ...throughUrql(client), close: () => {} };
   },
 
+  // The fetcher returns an iterator for any operation.
+  graphiql(given) {
+    // Its iterator hands an error to the reader, and rejects a promise that nobody holds with it.
+    process.on("unhandledRejection", (reason) => assert.ok(Array.isArray(reason), reason));
+    const fetcher = connectGraphiql({ ...given, fetch }); // which it looks for in `window`
+    return {
+      async execute(query, variables) {
+        const { value } = await (await fetcher({ query, variables })).next();
+        if (value.errors) throw value.errors;
+        return value.data;
+      },
+      subscribe(query, variables, sink) {
+        const results = fetcher({ query, variables }, { documentAST: parse(query) });
+        void hand(results, sink);
+        return async () => (await results).return();
+      },
+      close: () => process.exit(0), // the fetcher keeps its socket to itself
+    };
+  },
+
   "graphql-ws"({ websocket, key, ...options }) {
     return bare(
       createSocket({
@@ -85,6 +108,18 @@ export const libraries = {
     );
   },
 };
+
+async function hand(results, sink) {
+  try {
+    for await (const { data, errors } of await results) {
+      if (errors) sink.error(errors);
+      else sink.next(data);
+    }
+    sink.complete();
+  } catch (reason) {
+    sink.error(reason);
+  }
+}
 
 function throughUrql(client) {
   return {
