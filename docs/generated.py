@@ -90,14 +90,17 @@ def closings() -> str:
 
 
 def commands() -> str:
-    """Return the help of each command."""
+    """Return what each command does, and its help."""
     from django.core.management import get_commands, load_command_class
 
-    ours = sorted(name for name, app in get_commands().items() if app == "dasf_broker")
-    return "\n\n".join(
-        f"## {name}\n\n```text\n{_help(load_command_class('dasf_broker', name), name)}\n```"
-        for name in ours
-    )
+    ours = {
+        name: load_command_class("dasf_broker", name)
+        for name, app in sorted(get_commands().items())
+        if app == "dasf_broker"
+    }
+    rows = [[f"[{name}](#{name})", _first_sentence(each.help)] for name, each in ours.items()]
+    helps = [f"## {name}\n\n```text\n{_help(each, name)}\n```" for name, each in ours.items()]
+    return "\n\n".join([_table(["command", "what it does"], rows), *helps])
 
 
 def checks() -> str:
@@ -233,6 +236,10 @@ def _first_line(kind: type) -> str:
     return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
+def _first_sentence(text: str) -> str:
+    return f"{text.partition('. ')[0].rstrip('.')}."
+
+
 def _default(default: Any) -> str:
     from dasf_broker.app_settings import DEFAULTS
 
@@ -243,9 +250,9 @@ def _default(default: Any) -> str:
 
 
 def _annotation(name: str) -> str:
-    # Only the source tells: at run time the settings are read by `__getattr__`.
+    # At run time the name is no longer there: the declaration became an entry of DEFAULTS.
     source = (ROOT / "dasf_broker" / "app_settings.py").read_text(encoding="utf-8")
-    [found] = re.findall(rf"^{name}: ([^=]*) = ", source, re.MULTILINE)
+    [found] = re.findall(rf"^{name}: (.*?) = ", source, re.MULTILINE)
     return str(found)
 
 
