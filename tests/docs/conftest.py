@@ -1,4 +1,4 @@
-"""What the tests of the pages share: a project as the tutorial leaves it."""
+"""What the tests of the pages share: projects as the tutorial and the README leave them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.docs.terminals import environment_of_a_newcomer
 
 @dataclass(frozen=True)
 class Finished:
-    """What somebody has who followed the tutorial."""
+    """What a newcomer has at the end of a page."""
 
     project: Project
     #: What came in the page for browsers.
@@ -29,6 +29,16 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     nothing = Project(folder, environment_of_a_newcomer(folder / "machine"))
     with Reader(nothing) as reader:
         reader.follow(pages.read(pages.TUTORIAL))
+        [page] = reader.subscriptions
+        return Finished(reader.project(), page.output())
+
+
+@pytest.fixture(scope="package")
+def readme(tutorial: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Follow the README, in the virtual environment of the tutorial, and stop the server."""
+    empty = Project(tmp_path_factory.mktemp("readme"), tutorial.project.environment)
+    with Reader(empty) as reader:
+        reader.follow(pages.read(pages.README))
         [page] = reader.subscriptions
         return Finished(reader.project(), page.output())
 

@@ -1,7 +1,8 @@
 """Pages of the documentation as data: their code blocks, and the notes for the tests.
 
-A note is a line of its own, which readers do not see: ``% name`` or ``% name: value``. At the
-beginning of a page it says with what the page begins; later on it belongs to the next block.
+A note is a line of its own, which readers do not see: ``% name`` or ``% name: value``, and in the
+README, which is no page of the site, ``<!-- name: value -->``. At the beginning of a page it says
+with what the page begins; later on it belongs to the next block.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+README = "../README.md"
 TUTORIAL = "tutorial.md"
 HOW_TO = sorted(
     path.relative_to(DOCS).as_posix()
@@ -20,9 +22,9 @@ HOW_TO = sorted(
     if path.stem != "index"
 )
 
-_NOTE = re.compile(r"% ([a-z ]+?)(?:: (.*))?$")
+_NOTE = re.compile(r"(?:% |<!-- )([a-z ]+?)(?:: (.*?))?(?: -->)?$")
 _FENCE = re.compile(r"```(\{?[\w-]+\}?)(?: (.*))?$")
-_FILE = re.compile(r"# (\S+), (the whole file|at the end)$")
+_FILE = re.compile(r"(?:# |\{# )(\S+), (the whole file|at the end)(?: #\})?$")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,20 @@ def read(name: str) -> Page:
             notes = {}
     assert not notes, f"{name}: no block follows {notes}"
     return page
+
+
+def documents() -> list[str]:
+    """Return the GraphQL documents of the README, the tutorial and the guides."""
+    names = [README, TUTORIAL, *HOW_TO]
+    return [block.text for name in names for block in read(name).blocks if block.kind == "graphql"]
+
+
+def table(name: str, first_heading: str) -> list[list[str]]:
+    """Return the cells of the table whose first column has this heading."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    pattern = rf"^\| {first_heading} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)"
+    [rows] = re.findall(pattern, text, re.MULTILINE)
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()]
 
 
 def files_of(name: str) -> dict[str, str]:

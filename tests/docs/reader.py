@@ -1,4 +1,4 @@
-"""A reader who does what a page says, block after block, and compares what comes of it."""
+"""A reader that does what a page says, block after block, and compares the results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -163,6 +164,21 @@ class Reader:
         for old, new in self._replacements.items():
             text = text.replace(old, new)
         return text
+
+
+@contextmanager
+def served(page: Page, project: Project) -> Iterator[str]:
+    """Start the server of a project as a page says, at a free port; yield its address."""
+    [server] = [block for block in page.blocks if block.notes.get("terminal") == "server"]
+    port = free_port()
+    command = server.text.rpartition("activate\n")[2].replace("8000", str(port))
+    terminal = Terminal(project.folder, project.environment)
+    try:
+        terminal.start(command)
+        wait_for_port(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        terminal.close()
 
 
 def _listens_or_ended(terminal: Terminal, port: int) -> bool:

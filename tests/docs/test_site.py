@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from enum import Enum
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,19 @@ def test_generated_parts(site: Path) -> None:
         assert not {word for word in words if word not in text}, page
 
 
+def test_settings(site: Path) -> None:
+    """Each setting has its default and its meaning; those of a theme stand together."""
+    page = (site / "reference" / "settings.html").read_text(encoding="utf-8")
+    text = " ".join(unescape(re.sub(r"<[^>]+>", "", page)).split())
+    for name, setting in DEFAULTS.items():
+        told = setting.meaning.replace("`", "")
+        default = setting.default
+        shown = f"as {default}" if _is_another(default) else _shown(default)
+        assert f"{told} Default: {shown} · type: " in text, name
+    headings = re.findall(r"<h2>(.*?)<a", page)
+    assert headings == [*dict.fromkeys(each.theme for each in DEFAULTS.values()), "System checks"]
+
+
 def test_nothing_from_elsewhere(site: Path) -> None:
     """The pages load nothing from other hosts."""
     loads = re.compile(r'<(?:script|img|link)[^>]*(?:src|href)="(https?://[^"]+)"')
@@ -70,3 +85,11 @@ def test_javascript_is_tested() -> None:
                 example = path.relative_to(ROOT / "examples")
                 assert path.is_file()
                 assert example.name in tested or example.parts[0] in tested, str(block)
+
+
+def _is_another(default: object) -> bool:
+    return isinstance(default, str) and default in DEFAULTS
+
+
+def _shown(default: object) -> str:
+    return repr(default.value if isinstance(default, Enum) else default).replace("'", '"')

@@ -1,9 +1,9 @@
-"""The last step of the tutorial as people take it: sign in, open the page, see a message come."""
+"""The last steps of the tutorial and the README in a browser: open the page, see a message come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import BrowserContext
@@ -12,46 +12,52 @@ from tests.browser import chromium
 from tests.browser.console import Console
 from tests.docs import pages
 from tests.docs.conftest import Finished
-from tests.docs.reader import Project
-from tests.docs.terminals import Terminal
-from tests.services import free_port, wait_for_port
+from tests.docs.pages import Page
+from tests.docs.reader import served
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
 
-def test_a_message_in_ones_own_page(tutorial: Finished) -> None:
-    """What is published in one tab of the browser appears in the other."""
+def test_tutorial(tutorial: Finished) -> None:
+    """Ada signs in; what she publishes in one tab of the browser appears in the other."""
     page = pages.read(pages.TUTORIAL)
-    subscription, mutation = (each.text for each in page.blocks if each.kind == "graphql")
     with (
-        _served(tutorial.project) as url,
+        served(page, tutorial.project) as url,
         chromium.started() as browser,
         browser.new_context() as context,
     ):
         _sign_in(context, url)
-        first, second = (Console(context, f"{url}/graphql/").open() for _ in range(2))
-        first.write(subscription)
-        first.run()
-        second.write(mutation)
-        second.run()
-        second.shows('"status": "STORED"')
-        first.shows('"celsius": 7.5')
-        assert first.complaints == second.complaints == []
+        _publish_and_see(context, url, page, shown='"celsius": 7.5')
 
 
-@contextmanager
-def _served(project: Project) -> Iterator[str]:
-    """Start the project's server as the tutorial says."""
-    [server] = [each for each in pages.read(pages.TUTORIAL).blocks if "terminal" in each.notes]
-    port = free_port()
-    command = server.text.partition("activate\n")[2].replace("8000", str(port))
-    terminal = Terminal(project.folder, project.environment)
-    try:
-        terminal.start(command)
-        wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        terminal.close()
+def test_readme(readme: Finished) -> None:
+    """Ada enters her key; what she publishes in one tab of the browser appears in the other."""
+    page = pages.read(pages.README)
+    with (
+        served(page, readme.project) as url,
+        chromium.started() as browser,
+        browser.new_context() as context,
+    ):
+        key = readme.project.environment["KEY"]
+        _publish_and_see(context, url, page, key=key, shown='"celsius": 6.2')
+
+
+def _publish_and_see(
+    context: BrowserContext, url: str, page: Page, *, shown: str, key: str = ""
+) -> None:
+    subscription, mutation = [each.text for each in page.blocks if each.kind == "graphql"][:2]
+    mutation = re.sub(r'(messageId: )"[^"]+"', rf'\1"{uuid4()}"', mutation)  # not a duplicate
+    first, second = (Console(context, f"{url}/graphql/").open() for _ in range(2))
+    for tab in (first, second):
+        if key:
+            tab.enter_token(key)
+    first.write(subscription)
+    first.run()
+    second.write(mutation)
+    second.run()
+    second.shows('"status": "')
+    first.shows(shown)
+    assert first.complaints == second.complaints == []
 
 
 def _sign_in(context: BrowserContext, url: str) -> None:

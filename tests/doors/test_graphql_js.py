@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dasf_broker.schema import schema
-from tests import readme
 from tests.clients.node import installed
+from tests.docs import pages
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "tests" / "graphql_js"
@@ -46,17 +46,16 @@ def test_examples_are_valid(graphql_js: Path) -> None:
     assert _check(graphql_js, schema.as_str(), *EXAMPLES)["errors"] == []
 
 
+def test_documentation_is_valid(graphql_js: Path) -> None:
+    """What the README, the tutorial and the guides show is valid to graphql-js."""
+    documents = [each for each in pages.documents() if "stations" not in each]  # a host's own
+    assert _check(graphql_js, schema.as_str(), *documents)["errors"] == []
+
+
 def test_check_can_fail(graphql_js: Path) -> None:
     """A document with an unknown field is reported."""
     [error] = _check(graphql_js, schema.as_str(), "{ nothing }")["errors"]
     assert "nothing" in error
-
-
-@pytest.mark.parametrize("script", readme.SCRIPTS)
-def test_scripts_of_readme_can_be_read(script: str, tmp_path: Path) -> None:
-    """The clients' code in README.md is JavaScript."""
-    (tmp_path / "client.mjs").write_text(script, encoding="utf-8")
-    _run("node", "--check", "client.mjs", cwd=tmp_path)
 
 
 def _check(folder: Path, sdl: str, *documents: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from dasf_broker.models import BrokerTopic
-from tests import readme
+from tests.docs import pages
 from tests.doors.clients import GraphQLClient, is_refusal
 from tests.doors.conftest import OpenSocket
 
@@ -117,9 +117,9 @@ async def test_operation_that_is_not_there(client: GraphQLClient, name: str) -> 
     assert len(error["message"]) < 100
 
 
-@pytest.mark.parametrize("document", readme.DOCUMENTS)
-async def test_what_the_readme_shows_passes(client: GraphQLClient, document: str) -> None:
-    """Nobody who begins with it meets a limit."""
+@pytest.mark.parametrize("document", pages.documents())
+async def test_what_the_documentation_shows_passes(client: GraphQLClient, document: str) -> None:
+    """A newcomer meets no limit."""
     answer = await client.execute(document)
     codes = [error["extensions"]["code"] for error in answer["errors"]]
     assert "QUERY_TOO_COMPLEX" not in codes
