@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, transaction
 
-from dasf_broker import app_settings, host_tests
+from dasf_broker import app_settings, test_mode
 from dasf_broker.concurrency.threads import ThreadPool
 from dasf_broker.exceptions import UnavailableError
 
@@ -153,12 +153,12 @@ class _Surroundings:
             undone = _was_undone(error.__cause__)
             raise (not_done() if undone else self.unfinished()) from error
         finally:
-            if host_tests.are_running():
-                host_tests.close_connections()
+            if test_mode.are_running():
+                test_mode.close_connections()
 
     def divert(self, work: Callable[[], None], otherwise: Callable[[], None]) -> bool:
-        if is_tested := host_tests.are_running():
-            host_tests.run(work, otherwise)
+        if is_tested := test_mode.are_running():
+            test_mode.run(work, otherwise)
         return is_tested
 
     def end(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
-from dasf_broker import app_settings, database, host_tests
+from dasf_broker import app_settings, database, test_mode
 from dasf_broker.concurrency.batching import Batcher, Bounds, Lookup
 from dasf_broker.concurrency.loop_local import LoopLocal
 from dasf_broker.concurrency.sweeper import Sweeper
@@ -99,7 +99,7 @@ class Runtime:
         unless ``DASF_HOUSEKEEPING`` is off, or the tests of a host run.
         """
         announce_from_running_loop()
-        is_wanted = app_settings.DASF_HOUSEKEEPING and not host_tests.are_running()
+        is_wanted = app_settings.DASF_HOUSEKEEPING and not test_mode.are_running()
         if self._housekeeping is None and is_wanted:
             task = asyncio.create_task(schedule.run_regularly(self), name="dasf-housekeeping")
             task.add_done_callback(self._forget_housekeeping)

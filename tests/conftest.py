@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from pytest_django import Settings
 
-from dasf_broker import database, host_tests
+from dasf_broker import database, test_mode
 from dasf_broker.auth import failures
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
@@ -33,7 +33,7 @@ MakeTopic = Callable[..., BrokerTopic]
 def _threads_as_in_production() -> Iterator[None]:
     """Let the broker not notice that it is tested: `tests/hosts` is about what hosts' tests see."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(host_tests, "are_running", lambda: False)
+        patch.setattr(test_mode, "are_running", lambda: False)
         yield
 
 

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from django.db import connections
 
-from dasf_broker import host_tests
+from dasf_broker import test_mode
 from dasf_broker.realtime.announcer import announce
 
 _announced: WeakSet[partial[Any]] = WeakSet()
@@ -24,7 +24,7 @@ async def announce_pending() -> None:
         _announce_pending()
         loop.call_soon_threadsafe(done.set)
 
-    host_tests.run(work, otherwise=done.set)
+    test_mode.run(work, otherwise=done.set)
     await done.wait()
 
 
