@@ -1,8 +1,8 @@
-"""The settings of the broker: typed, documented, and read from Django's at their first use.
+"""The settings of the broker: typed, documented, and read from Django's settings at first use.
 
 Each is declared once, below. Read them as attributes of this module
-(``app_settings.DASF_MAX_MESSAGE_SIZE``), so that what a test changes counts at once;
-``from dasf_broker.app_settings import DASF_...`` freezes a value.
+(``app_settings.DASF_MAX_MESSAGE_SIZE``), so that changes in tests take effect;
+``from dasf_broker.app_settings import DASF_...`` keeps the first value.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from dasf_broker.domain.storage import StoragePolicy as StoreMessageOptions
 __all__ = ["DEFAULTS", "StoreMessageOptions"]
 
 
-class Audience(StrEnum):
-    """For whom something is."""
+class Visibility(StrEnum):
+    """The users who may see a part of the API."""
 
     EVERYBODY = "everybody"
     STAFF = "staff"
@@ -34,13 +34,13 @@ class Audience(StrEnum):
 class Setting(NamedTuple):
     """A setting, as it is declared."""
 
-    #: Under which heading the documentation lists it.
+    #: The heading under which the documentation lists it.
     theme: str
-    #: What it is when the host does not set it. The name of another setting falls back to that.
+    #: The value if the host sets none. The name of another setting stands for its value.
     default: Any
-    #: Makes a value of what the host gives.
+    #: Converts the host's value.
     read: Callable[[Any], Any]
-    #: What it means, for people.
+    #: The description for the documentation.
     meaning: str
 
 
@@ -48,14 +48,14 @@ def _under(theme: str) -> Callable[[Any, Callable[[Any], Any], str], Any]:
     return partial(Setting, theme)
 
 
-# --- how values are read ----------------------------------------------------------------------
+# --- conversion of values ---------------------------------------------------------------------
 
 
 def _optional_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _switch(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):  # "no" would be true
         raise TypeError("it is True or False")
     return value
@@ -77,11 +77,11 @@ def _not_negative(value: Any) -> int:
     return number
 
 
-def _audience(value: Any) -> Audience | None:
-    return None if value is None else Audience(value)
+def _visibility(value: Any) -> Visibility | None:
+    return None if value is None else Visibility(value)
 
 
-#: Rates of addresses unless the host says otherwise, each by itself.
+#: Default rates of addresses; the host overrides each of them separately.
 _ADDRESS_RATES = {Activity.FAILED_AUTHENTICATION.value: "30/m"}
 
 
@@ -90,7 +90,7 @@ _ADDRESS_RATES = {Activity.FAILED_AUTHENTICATION.value: "30/m"}
 _topics_and_messages = _under("Topics and messages")
 
 DASF_CREATE_TOPIC_ON_MESSAGE: bool = _topics_and_messages(
-    True, _switch, "A message to an unknown topic creates it, if the user may add topics."
+    True, _boolean, "A message to an unknown topic creates it, if the user may add topics."
 )
 DASF_STORE_MESSAGES: StoreMessageOptions = _topics_and_messages(
     StoreMessageOptions.CACHE,
@@ -111,18 +111,18 @@ DASF_MAX_MESSAGE_SIZE: int = _topics_and_messages(
 DASF_MAX_BACKLOG: int = _topics_and_messages(
     100_000,
     _positive(int),
-    "Messages that one topic stores; beyond, publishing to it answers `TOPIC_FULL`.",
+    "Most messages that one topic stores. Further messages are refused with `TOPIC_FULL`.",
 )
 DASF_MESSAGE_ID_MEMORY: float = _topics_and_messages(
     24 * 60 * 60.0,
     _positive(float),
-    "Seconds for which the id of a removed message is remembered, so that a producer who "
-    "sends it again makes no second one.",
+    "Seconds for which the id of a removed message is kept, so that a message that is sent "
+    "again is not published twice.",
 )
 DASF_PONG_GRACE: float = _topics_and_messages(
     5.0,
     _positive(float),
-    "Seconds a consumer has to answer a ping before the subscription `availability` reports "
+    "Seconds that a consumer has to answer a ping before the subscription `availability` reports "
     "it offline.",
 )
 
@@ -131,30 +131,30 @@ DASF_PONG_GRACE: float = _topics_and_messages(
 _addresses = _under("Addresses and pages")
 
 DASF_WEBSOCKET_URL_ROUTE: str = _addresses(
-    "ws/", str, "Where the DASF websockets hang, for the host's `asgi.py`."
+    "ws/", str, "Path below which the DASF websockets are served."
 )
 ROOT_URL: str | None = _addresses(
     None,
     _optional_text,
-    "Public root of the site behind a proxy; without it, taken from the request.",
+    "Public root URL of the site behind a proxy; by default that of the request.",
 )
 DASF_GRAPHQL_SCHEMA: str = _addresses(
-    "dasf_broker.schema.schema", str, "Dotted path of the strawberry schema that the doors serve."
+    "dasf_broker.schema.schema", str, "Dotted path of the strawberry schema that is served."
 )
-DASF_GRAPHIQL: Audience | None = _addresses(
+DASF_GRAPHIQL: Visibility | None = _addresses(
     None,
-    _audience,
-    "Who may open the page for browsers, GraphiQL: `everybody`, `staff` or `nobody`; without "
-    "it, everybody while `DEBUG` is on and staff otherwise.",
+    _visibility,
+    "The users who may open GraphiQL, the page for browsers: `everybody`, `staff` or `nobody`. "
+    "By default `everybody` while `DEBUG` is on, and `staff` otherwise.",
 )
-DASF_INTROSPECTION: Audience | None = _addresses(
-    None, _audience, "Who may ask for the schema: the same values, the same default."
+DASF_INTROSPECTION: Visibility | None = _addresses(
+    None, _visibility, "The users who may query the schema: the same values and default."
 )
 DASF_GET_QUERIES: bool = _addresses(
     False,
-    _switch,
-    "Whether queries, and never mutations, may stand in the URL of a GET. A session does not "
-    "count there.",
+    _boolean,
+    "Whether clients may send queries, but no mutations, in the URL of a GET. They cannot use a "
+    "session there.",
 )
 
 # --- lists and graphql documents -------------------------------------------------------------
@@ -162,9 +162,9 @@ DASF_GET_QUERIES: bool = _addresses(
 _documents = _under("Lists and GraphQL documents")
 
 DASF_PAGE_SIZE: int = _documents(
-    100, _positive(int), "Items in a page when the query does not say how many."
+    100, _positive(int), "Items in a page if the query gives no number."
 )
-DASF_MAX_PAGE_SIZE: int = _documents(500, _positive(int), "Most items that a query may ask for.")
+DASF_MAX_PAGE_SIZE: int = _documents(500, _positive(int), "Most items in a page.")
 DASF_MAX_QUERY_SIZE: int = _documents(
     16 * 1024, _positive(int), "Most bytes of a GraphQL document."
 )
@@ -172,32 +172,34 @@ DASF_MAX_QUERY_TOKENS: int = _documents(500, _positive(int), "Most tokens of a G
 DASF_MAX_QUERY_OPERATIONS: int = _documents(10, _positive(int), "Most operations of a document.")
 DASF_MAX_QUERY_FRAGMENTS: int = _documents(50, _positive(int), "Most fragments of a document.")
 DASF_MAX_QUERY_DEPTH: int = _documents(
-    8, _positive(int), "Most levels of fields of an operation, its fragments in place."
+    8, _positive(int), "Most levels of fields of an operation, including its fragments."
 )
 DASF_MAX_QUERY_ALIASES: int = _documents(
-    15, _not_negative, "Most aliases of an operation, likewise."
+    15, _not_negative, "Most aliases of an operation, including its fragments."
 )
 DASF_MAX_QUERY_DIRECTIVES: int = _documents(
-    50, _not_negative, "Most directives of an operation, likewise."
+    50, _not_negative, "Most directives of an operation, including its fragments."
 )
 DASF_MAX_QUERY_REPEATS: int = _documents(
-    50, _positive(int), "How often a field may stand at one place of an operation, likewise."
+    50, _positive(int), "How often a selection may contain the same field, including its fragments."
 )
 DASF_MAX_QUERY_ITEMS: int = _documents(
     1000,
     _positive(int),
-    "Most items in the lists that are written in an operation, and in those of one variable.",
+    "Most items in all lists of an operation's text, and in all lists of one variable.",
 )
 DASF_MAX_QUERY_COST: int = _documents(
     10_000,
     _positive(int),
-    "Most fields that an operation may come to, those in a page counted for each of its items.",
+    "Most fields in the result of an operation; fields in a page count once for each item.",
 )
 DASF_MAX_INTROSPECTION_DEPTH: int = _documents(
     15, _positive(int), "Most levels of fields below `__schema` and `__type`."
 )
 DASF_MAX_INTROSPECTION_LISTS: int = _documents(
-    2, _positive(int), "How deep the lists there that lead from type to type may be nested."
+    2,
+    _positive(int),
+    "Most levels of nested lists of types and fields below `__schema` and `__type`.",
 )
 
 # --- delivery --------------------------------------------------------------------------------
@@ -205,15 +207,15 @@ DASF_MAX_INTROSPECTION_LISTS: int = _documents(
 _delivery = _under("Delivery")
 
 DASF_MAILBOX_SIZE: int = _delivery(
-    1000, _positive(int), "Events that wait for one slow subscriber before it is caught up."
+    1000, _positive(int), "Most events that wait in memory for one slow subscriber."
 )
 DASF_MAILBOX_BYTES: int = _delivery(
-    4 * 1024 * 1024, _positive(int), "Bytes of such events, for one subscriber."
+    4 * 1024 * 1024, _positive(int), "Most bytes of these events, for one subscriber."
 )
 DASF_SEND_TIMEOUT: float = _delivery(
     30.0,
     _positive(float),
-    "Seconds that a client may take to accept a frame before its socket is given up.",
+    "Seconds that a client may take to accept a frame before it is disconnected.",
 )
 DASF_EVENT_STREAM_KEEP_ALIVE: float = _delivery(
     15.0,
@@ -223,7 +225,7 @@ DASF_EVENT_STREAM_KEEP_ALIVE: float = _delivery(
 DASF_LOOK_INTERVAL: float = _delivery(
     2.0,
     _positive(float),
-    "Seconds between two looks into the database for messages that the channel layer did not "
+    "Seconds between two reads of the database for messages that the channel layer did not "
     "announce.",
 )
 
@@ -232,58 +234,58 @@ DASF_LOOK_INTERVAL: float = _delivery(
 _connections = _under("Connections")
 
 DASF_CONNECTION_INIT_TIMEOUT: float = _connections(
-    5.0, _positive(float), "Seconds a new socket has to send `connection_init`."
+    5.0, _positive(float), "Seconds that a new socket has to send `connection_init`."
 )
 DASF_BODY_TIMEOUT: float = _connections(
     30.0, _positive(float), "Seconds that a client may take to send the body of a request."
 )
 DASF_MAX_OPERATIONS_PER_SOCKET: int = _connections(
-    100, _positive(int), "Operations that may run on one socket at once."
+    100, _positive(int), "Most operations that run on one socket at once."
 )
 DASF_MAX_FRAME_SIZE: int = _connections(
     4 * 1024 * 1024, _positive(int), "Most characters of one frame that a client sends on a socket."
 )
 DASF_MAX_SOCKETS_PER_USER: int = _connections(
-    1000, _not_negative, "Sockets of one user in one process; 0 for any number."
+    1000, _not_negative, "Most sockets of one user in one process; 0: no limit."
 )
 DASF_MAX_SOCKETS_PER_ADDRESS: int = _connections(
-    2000, _not_negative, "Sockets of one address in one process; 0 for any number."
+    2000, _not_negative, "Most sockets of one address in one process; 0: no limit."
 )
 DASF_MAX_UNAUTHENTICATED_SOCKETS: int = _connections(
     5000,
     _not_negative,
-    "Sockets of one process whose client is not authenticated, yet or at all; 0 for any number.",
+    "Most sockets of one process whose client is not authenticated; 0: no limit.",
 )
 
 # --- origins, proxies and rates --------------------------------------------------------------
 
-_strangers = _under("Origins, proxies and rates")
+_origins_and_rates = _under("Origins, proxies and rates")
 
-DASF_ALLOWED_ORIGINS: tuple[str, ...] = _strangers(
-    (), tuple, "Origins besides the server's own whose pages may open sockets; `*` for all."
+DASF_ALLOWED_ORIGINS: tuple[str, ...] = _origins_and_rates(
+    (), tuple, "Other origins than the server's own whose pages may open sockets; `*` for all."
 )
-DASF_NUM_PROXIES: int = _strangers(
+DASF_NUM_PROXIES: int = _origins_and_rates(
     0,
     _not_negative,
-    "Proxies in front of the server that add to `X-Forwarded-For`; with 0 that header does "
-    "not count.",
+    "Number of proxies in front of the server that add to `X-Forwarded-For`. With 0 that header "
+    "is ignored.",
 )
-DASF_USER_RATES: Mapping[str, str | None] = _strangers(
+DASF_USER_RATES: Mapping[str, str | None] = _origins_and_rates(
     {},
     partial(read_rates, known=OF_USERS, defaults={}),
-    "What one user may do: `publish`, `publish_bytes`, `ping`, `subscribe`, each like "
+    "The rates of one user: `publish`, `publish_bytes`, `ping`, `subscribe`, each like "
     '`"1000/m"`. Anonymous callers are counted by address.',
 )
-DASF_ADDRESS_RATES: Mapping[str, str | None] = _strangers(
+DASF_ADDRESS_RATES: Mapping[str, str | None] = _origins_and_rates(
     _ADDRESS_RATES,
     partial(read_rates, known=OF_ADDRESSES, defaults=_ADDRESS_RATES),
-    "What all clients of one address may do: the same, and `failed_authentication`. A rate "
-    "that is not mentioned keeps its default; `None` is for no limit.",
+    "The rates of all clients of one address: the same, and `failed_authentication`. A rate "
+    "that you do not set keeps its default; `None`: no limit.",
 )
-DASF_RATE_CACHE: str = _strangers(
+DASF_RATE_CACHE: str = _origins_and_rates(
     "default",
     str,
-    "The cache in `CACHES` that counts for the rates; the processes need one in common.",
+    "The cache in `CACHES` that counts for the rates. All processes must share it.",
 )
 
 # --- database --------------------------------------------------------------------------------
@@ -296,15 +298,17 @@ DASF_DATABASE_THREADS: int = _database(
 DASF_DATABASE_TIMEOUT: float = _database(
     9.0,
     _positive(float),
-    "Seconds after which a caller that waits for the database is answered `UNAVAILABLE`.",
+    "Seconds after which a caller that waits for the database gets the error `UNAVAILABLE`.",
 )
 DASF_WRITER_QUEUE: int = _database(
     10_000,
     _positive(int),
-    "Messages and acknowledgements that may wait to be written in one process.",
+    "Most messages and acknowledgements that wait to be written in one process.",
 )
 DASF_WRITER_BYTES: int = _database(
-    64 * 1024 * 1024, _positive(int), "Bytes of messages that may wait to be written."
+    64 * 1024 * 1024,
+    _positive(int),
+    "Most bytes of messages that wait to be written in one process.",
 )
 
 # --- server processes ------------------------------------------------------------------------
@@ -313,16 +317,16 @@ _process = _under("Server processes")
 
 DASF_HOUSEKEEPING: bool = _process(
     True,
-    _switch,
-    "Server processes do the housekeeping, one at a time; without it run `manage.py "
+    _boolean,
+    "Server processes do the housekeeping, one at a time. If you turn it off, run `manage.py "
     "dasf_housekeeping --loop`.",
 )
 DASF_TUNE_PROCESS: bool = _process(
     False,
-    _switch,
-    "A server process makes itself ready for many connections: what is loaded at its start is "
-    "left out of garbage collection, and threads take turns after 0.3 ms instead of 5 ms. It "
-    "concerns all code of the process.",
+    _boolean,
+    "A server process prepares for many connections: garbage collection skips the objects that "
+    "are loaded at its start, and threads switch after 0.3 ms instead of 5 ms. This affects all "
+    "code of the process.",
 )
 
 
@@ -332,7 +336,7 @@ DASF_TUNE_PROCESS: bool = _process(
 DEFAULTS: dict[str, Setting] = {
     name: declared for name, declared in globals().items() if isinstance(declared, Setting)
 }
-for _name in DEFAULTS:  # from now on `__getattr__` answers
+for _name in DEFAULTS:  # from now on `__getattr__` returns the value
     del globals()[_name]
 
 
@@ -352,14 +356,14 @@ def _read(name: str) -> Any:
 def __getattr__(name: str) -> Any:
     if name not in DEFAULTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Found in the module from now on, which costs a hot path nothing.
+    # Kept in the module, so that later reads take no extra time.
     value = globals()[name] = _read(name)
     return value
 
 
 @receiver(setting_changed)
 def _forget(**_: Any) -> None:
-    # Only tests change settings; one may be the default of another.
+    # Only tests change settings. All are read again, because one may be the default of another.
     for name in DEFAULTS:
         globals().pop(name, None)
 

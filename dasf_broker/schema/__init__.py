@@ -1,6 +1,7 @@
-"""What the API says: types, queries, mutations and subscriptions. Knows no transport.
+"""The GraphQL schema: types, queries, mutations and subscriptions. It knows no transport.
 
-A host that has a schema of its own mixes ours into it and names it in ``DASF_GRAPHQL_SCHEMA``::
+A host with its own schema inherits from these classes and names its schema in
+``DASF_GRAPHQL_SCHEMA``::
 
     from dasf_broker import schema as broker
 
@@ -9,7 +10,7 @@ A host that has a schema of its own mixes ours into it and names it in ``DASF_GR
 
     schema = broker.Schema(Query, Mutation, Subscription)
 
-``schema`` is ready to use as it is.
+Without its own schema, a host uses ``schema`` as it is.
 """
 
 from __future__ import annotations
@@ -47,23 +48,23 @@ __all__ = [
 ]
 
 
-#: Strawberry's own, which say nothing of themselves, or little.
+#: Scalars of strawberry, here with a description and a link to their specification.
 _SCALARS: dict[object, ScalarDefinition] = {
     UUID: replace(
         UUIDDefinition,
-        description="A UUID in text, as in RFC 9562.",
+        description="A UUID as text, as in RFC 9562.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc9562",
     ),
     datetime: replace(
         DateTimeDefinition,
-        description="A date and a time with its distance from UTC, as in RFC 3339.",
+        description="A date and time with its offset from UTC, as in RFC 3339.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
     ),
 }
 
 
 class Schema(strawberry.Schema):
-    """A strawberry schema with what the broker's types need; takes the same parameters."""
+    """A strawberry schema with the extensions of the broker; it takes the same parameters."""
 
     def __init__(
         self,
@@ -90,20 +91,24 @@ class Schema(strawberry.Schema):
         mark_plain_fields(self._schema)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
-        """Log nothing here: :mod:`dasf_broker.answers` logs what nobody expected, with its id."""
+        """Log nothing here: :mod:`dasf_broker.answers` logs unexpected errors, with a log id."""
 
 
-@strawberry.type(name="Query", description="What can be asked.")
+@strawberry.type(name="Query", description="Read topics, messages and the state of the broker.")
 class _Query(Query):
     pass
 
 
-@strawberry.type(name="Mutation", description="What can be done.")
+@strawberry.type(
+    name="Mutation", description="Publish, acknowledge and ping; create and change topics."
+)
 class _Mutation(Mutation):
     pass
 
 
-@strawberry.type(name="Subscription", description="What can be listened to.")
+@strawberry.type(
+    name="Subscription", description="Receive messages, pings, pongs and changes of availability."
+)
 class _Subscription(Subscription):
     pass
 

@@ -23,7 +23,7 @@ AnyEnum = TypeVar("AnyEnum", bound=type[Enum])
 def _describe(
     kind: AnyEnum, description: str, values: Mapping[str, str], name: str | None = None
 ) -> AnyEnum:
-    """Make an enumeration part of the API; ``values`` describes each of its members."""
+    """Add an enumeration to the API; ``values`` describes each of its members."""
     strawberry.enum(kind, name=name, description=description)
     definition: StrawberryEnumDefinition = vars(kind)["__strawberry_definition__"]
     for value in definition.values:
@@ -34,15 +34,17 @@ def _describe(
 @strawberry.enum(description="Whether the consumers of a topic answer pings.")
 class AvailabilityStatus(Enum):
     ONLINE = strawberry.enum_value("ONLINE", description="A consumer answered the last ping.")
-    OFFLINE = strawberry.enum_value("OFFLINE", description="Nobody answered the last ping yet.")
+    OFFLINE = strawberry.enum_value(
+        "OFFLINE", description="No consumer has answered the last ping."
+    )
     UNKNOWN = strawberry.enum_value(
         "UNKNOWN",
-        description="Nobody pinged in the last two minutes, or the topic does not support pings.",
+        description="No ping in the last two minutes, or the topic does not support pings.",
     )
 
     @classmethod
     def of(cls, online: bool | None) -> AvailabilityStatus:
-        """Return the word for the three answers that the rule gives."""
+        """Return the status for a topic's ``availability``; ``None`` stands for unknown."""
         return {True: cls.ONLINE, False: cls.OFFLINE, None: cls.UNKNOWN}[online]
 
 
@@ -50,23 +52,23 @@ _describe(
     StoragePolicy,
     "How long the messages of a topic are kept.",
     {
-        "DISABLED": "Not at all: delivered to who is subscribed now, at most once.",
-        "CACHE": "Until one consumer acknowledged.",
-        "CACHEALL": "Until every present consumer acknowledged.",
+        "DISABLED": "They are not kept: current subscribers receive them at most once.",
+        "CACHE": "Until one consumer has acknowledged them.",
+        "CACHEALL": "Until every current consumer has acknowledged them.",
         "STORE": "For ever.",
     },
 )
 _describe(
     MessageType,
-    "What a message is.",
+    "The type of a message.",
     {
         "PING": "Asks the consumers of a topic to answer.",
         "PONG": "Answers a ping.",
-        "REQUEST": "Asks a backend module to do something, or is simply a message.",
+        "REQUEST": "Asks a backend module to do something; also the type of ordinary messages.",
         "RESPONSE": "Answers a request.",
-        "LOG": "A line of a log.",
+        "LOG": "A log line.",
         "INFO": "Asks for, or gives, information about a backend module.",
-        "PROGRESS": "Tells how far a request has come.",
+        "PROGRESS": "Reports the progress of a request.",
         "API_INFO": "Asks for, or gives, the API description of a backend module.",
     },
 )
@@ -76,26 +78,26 @@ _describe(
     {
         "OUTSTANDING": "With the messages that you have not acknowledged yet.",
         "NEW": "With the next message.",
-        "EARLIEST": "With the oldest message that is still stored, acknowledged or not.",
+        "EARLIEST": "With the oldest stored message, acknowledged or not.",
     },
 )
 _describe(
     PublishStatus,
-    "What became of a published message.",
+    "The result of publishing a message.",
     {
-        "STORED": "It is stored, and will be delivered.",
-        "SENT": "It was sent to who is subscribed now; the topic stores nothing.",
-        "DUPLICATE": "The same message was published before, and may be acknowledged and removed "
-        "already; it was not delivered again.",
+        "STORED": "The broker stored the message and will deliver it.",
+        "SENT": "The broker sent the message to current subscribers; the topic stores nothing.",
+        "DUPLICATE": "The same message was published before and is not delivered again. It may be "
+        "acknowledged and removed already.",
     },
 )
 _describe(
     AcknowledgeStatus,
-    "What an acknowledgement did.",
+    "The result of an acknowledgement.",
     {
-        "ACKNOWLEDGED": "It counts.",
+        "ACKNOWLEDGED": "Your acknowledgement was recorded.",
         "ALREADY_ACKNOWLEDGED": "You had acknowledged the message before.",
-        "UNKNOWN": "There is no such message, or no longer.",
+        "UNKNOWN": "The message does not exist, or was removed.",
     },
 )
 _describe(
@@ -115,9 +117,9 @@ _describe(
 )
 
 
-@strawberry.enum(description="A right on a topic that can be given to a user or a group.")
+@strawberry.enum(description="A right on a topic that you can grant to a user or a group.")
 class TopicPermission(Enum):
-    """The rights that managers hand out, under the names of the API."""
+    """The rights that can be granted, under the names of the API."""
 
     CAN_PRODUCE = strawberry.enum_value(Right.PRODUCE.value, description="Publish and ping.")
     CAN_CONSUME = strawberry.enum_value(
@@ -127,7 +129,7 @@ class TopicPermission(Enum):
         Right.VIEW_STATUS.value, description="See whether the topic is online."
     )
     CHANGE = strawberry.enum_value(
-        Right.CHANGE.value, description="Change the topic and hand out rights on it."
+        Right.CHANGE.value, description="Change the topic and grant rights on it."
     )
     DELETE = strawberry.enum_value(Right.DELETE.value, description="Delete the topic.")
 

@@ -1,4 +1,4 @@
-"""Errors in the form that GraphQL clients get: text, place, code, and nothing leaked."""
+"""Format errors for GraphQL clients: text, location and code, without internal details."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dasf_broker.answers import Answer, answer_to
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 
-#: Characters of a text of graphql-core, at most: it repeats values that the client chose.
+#: Most characters of a text of graphql-core, which repeats values of the client.
 MAX_MESSAGE = 1024
 
-#: The beginning of graphql-core's guesses. They name types and fields that the caller may not know.
+#: How suggestions of graphql-core begin. They name types and fields that the caller may not see.
 _SUGGESTION = "Did you mean "
 
 
 def format_errors(errors: Iterable[Exception]) -> list[dict[str, Any]]:
-    """Return errors as they go to the client.
+    """Return errors as the client receives them.
 
-    What graphql-core finds wrong in a document or its variables becomes ``BAD_INPUT``. All else is
-    answered by :func:`dasf_broker.answers.answer_to`.
+    Errors that graphql-core finds in a document or its variables become ``BAD_INPUT``. All others
+    are answered by :func:`dasf_broker.answers.answer_to`.
     """
     return [_format(part) for error in errors for part in _parts(error)]
 
@@ -32,7 +32,7 @@ def _parts(error: Exception) -> Sequence[Exception]:
 
 
 def format_answer(answer: Answer) -> dict[str, Any]:
-    """Return an answer as a GraphQL error without a place in the document."""
+    """Return an answer as a GraphQL error without a location in the document."""
     return {"message": answer.message, "extensions": answer.extensions}
 
 
@@ -45,32 +45,32 @@ def _format(error: Exception) -> dict[str, Any]:
     else:
         message = _without_suggestions(error.message)
         extensions = {**(error.extensions or {}), "code": BadInputError.code}
-    return {"message": message, **_places(error), "extensions": extensions}
+    return {"message": message, **_location(error), "extensions": extensions}
 
 
-def _places(error: GraphQLError) -> dict[str, Any]:
-    places: dict[str, Any] = {}
+def _location(error: GraphQLError) -> dict[str, Any]:
+    location: dict[str, Any] = {}
     if error.locations:
-        places["locations"] = [location.formatted for location in error.locations]
+        location["locations"] = [each.formatted for each in error.locations]
     if error.path is not None:
-        places["path"] = error.path
-    return places
+        location["path"] = error.path
+    return location
 
 
 def _cause(error: GraphQLError) -> BaseException | None:
-    """Return what a resolver raised; ``None`` for what graphql-core found wrong itself."""
+    """Return the exception that a resolver raised; ``None`` for an error of graphql-core itself."""
     cause: BaseException | None = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
-    # At a place of the document, but not of the result: a value could not be read. Some scalars
-    # wrap the error of their parser. Without any place it is an error of the program.
+    # With a location in the document but no path in the result, a value could not be read: some
+    # scalars wrap the error of their parser. With neither, it is an error in the program.
     if error.path is None and error.nodes and isinstance(cause, (ValueError, TypeError)):
         return None
     return cause
 
 
 def _without_suggestions(message: str) -> str:
-    """Return a text without its guesses; a guess that is cut off goes, too."""
+    """Return a text without its suggestions, also without one that is cut off."""
     kept, rest = "", message[:MAX_MESSAGE]
     while (start := rest.find(_SUGGESTION)) >= 0:
         end = rest.find("?", start)

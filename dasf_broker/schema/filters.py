@@ -1,6 +1,6 @@
 """Filters of lists, applied to querysets by strawberry-django.
 
-Only lookups that an index or a short list serves: no regular expressions, no nesting.
+There are only lookups that use an index or a short list: no regular expressions, no nesting.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ from dasf_broker.operations.lists.browse import Restrict, everything
 from dasf_broker.schema.enums import AvailabilityStatus
 from dasf_broker.schema.execution.context import Info
 
-#: Most values that a filter may list.
+#: Most values in a list of a filter.
 MAX_VALUES = 100
 
 
-@strawberry.input(description="Which topics to list; all that is given must hold.")
+@strawberry.input(description="Which topics to list. A topic must match every field that you give.")
 class TopicFilter:
     @strawberry_django.filter_field(description="The slug is one of these.")
     def slug_in(self, value: list[str], prefix: str) -> Q:
         slugs = [check_slug(each, field="slugIn") for each in _bounded(value, "slugIn")]
         return Q(**{f"{prefix}slug__in": slugs})
 
-    @strawberry_django.filter_field(description="The slug contains this text, whatever its case.")
+    @strawberry_django.filter_field(
+        description="The slug contains this text; upper and lower case are equal."
+    )
     def search(self, value: str, prefix: str) -> Q:
         return Q(**{f"{prefix}slug__icontains": check_text(value, field="search")[:128]})
 
@@ -43,11 +45,11 @@ class TopicFilter:
     def is_public(self, value: bool, prefix: str) -> Q:
         return Q(**{f"{prefix}is_public": value})
 
-    @strawberry_django.filter_field(description="The consumers of the topic do, or do not, answer.")
+    @strawberry_django.filter_field(description="The topic supports pings, or does not.")
     def supports_dasf(self, value: bool, prefix: str) -> Q:
         return Q(**{f"{prefix}supports_dasf": value})
 
-    @strawberry_django.filter_field(description="The topic's own storage rule is this one.")
+    @strawberry_django.filter_field(description="The topic itself sets this storage policy.")
     def store_messages(self, value: StoragePolicy, prefix: str) -> Q:
         return Q(**{f"{prefix}store_messages": value.value})
 
@@ -55,9 +57,9 @@ class TopicFilter:
     def is_response_topic(self, value: bool, prefix: str) -> Q:
         return Q(**{f"{prefix}responsetopic__isnull": not value})
 
-    @strawberry_django.filter_field(description="The topic has this availability now.")
+    @strawberry_django.filter_field(description="The topic has this availability.")
     def availability(self, value: AvailabilityStatus, prefix: str) -> Q:  # noqa: ARG002
-        """Restrict by availability, with the filters that state its rule."""
+        """Restrict by availability, with the querysets that define it."""
         topics = {
             AvailabilityStatus.ONLINE: BrokerTopic.objects.filter_online,
             AvailabilityStatus.OFFLINE: BrokerTopic.objects.filter_offline,
@@ -66,18 +68,20 @@ class TopicFilter:
         return Q(pk__in=topics.values("pk"))
 
 
-@strawberry.input(description="Which messages to list; all that is given must hold.")
+@strawberry.input(
+    description="Which messages to list. A message must match every field that you give."
+)
 class MessageFilter:
     @strawberry_django.filter_field(description="The message is of one of these types.")
     def message_type_in(self, value: list[MessageType], prefix: str) -> Q:
         types = [each.value for each in _bounded(value, "messageTypeIn")]
         return Q(**{f"{prefix}message_type__in": types})
 
-    @strawberry_django.filter_field(description="The message was published then or later.")
+    @strawberry_django.filter_field(description="The message was published at this time or later.")
     def published_since(self, value: datetime, prefix: str) -> Q:
         return Q(**{f"{prefix}date_created__gte": _aware(value)})
 
-    @strawberry_django.filter_field(description="The message was published before then.")
+    @strawberry_django.filter_field(description="The message was published before this time.")
     def published_before(self, value: datetime, prefix: str) -> Q:
         return Q(**{f"{prefix}date_created__lt": _aware(value)})
 
@@ -85,14 +89,16 @@ class MessageFilter:
     def context(self, value: int, prefix: str) -> Q:
         return Q(**{f"{prefix}context": value})
 
-    @strawberry_django.filter_field(description="Somebody has, or nobody has, acknowledged it.")
+    @strawberry_django.filter_field(
+        description="At least one consumer has acknowledged the message, or none has."
+    )
     def acknowledged(self, value: bool, prefix: str) -> Q:
-        somebody = Q(Exists(Acknowledgement.objects.filter(message=OuterRef(f"{prefix}pk"))))
-        return somebody if value else ~somebody
+        is_acknowledged = Q(Exists(Acknowledgement.objects.filter(message=OuterRef(f"{prefix}pk"))))
+        return is_acknowledged if value else ~is_acknowledged
 
 
 def restriction(filters: Any, info: Info) -> Restrict:
-    """Return what narrows a queryset down as a filter input says."""
+    """Return the function that applies a filter input to a queryset."""
     if filters is None or filters is strawberry.UNSET:
         return everything
     return _Restriction(_frozen(filters), filters, info)
@@ -100,9 +106,9 @@ def restriction(filters: Any, info: Info) -> Restrict:
 
 @dataclass(frozen=True, slots=True)
 class _Restriction:
-    """Narrows down as a filter input says. Two that say the same are equal, and read as one."""
+    """Applies a filter input. Two with the same values are equal, and are read together."""
 
-    said: Hashable
+    values: Hashable
     filters: Any = field(compare=False)
     info: Info = field(compare=False)
 
@@ -120,7 +126,7 @@ def _frozen(value: Any) -> Hashable:
 
 
 def _aware(time: datetime) -> datetime:
-    # All times that the broker gives are UTC, so one without a zone is meant to be.
+    # The broker returns all times in UTC, so a time without a zone is UTC, too.
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

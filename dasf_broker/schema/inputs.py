@@ -1,4 +1,4 @@
-"""What clients hand in, and how it becomes what operations take."""
+"""The input types of the API, and how they become arguments of operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PublishMessageInput:
     topic: str = strawberry.field(description="The slug of the topic.")
     message_id: UUID | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The message's own id. Send the same id and body again after a failure: the "
+        description="The id of the message. After a failure send the same id and body again: the "
         "message is published once.",
     )
     data: JSON | None = strawberry.field(default=strawberry.UNSET, description="The body as JSON.")
@@ -37,26 +37,27 @@ class PublishMessageInput:
         default=strawberry.UNSET, description="The body in base64."
     )
     properties: JSON | None = strawberry.field(
-        default=strawberry.UNSET, description="What else to say about the message: a JSON object."
+        default=strawberry.UNSET,
+        description="Further information about the message: a JSON object.",
     )
     message_type: MessageType = strawberry.field(
-        default=MessageType.REQUEST, description="What the message is."
+        default=MessageType.REQUEST, description="The type of the message."
     )
     response_topic: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Where answers are to go: a topic for you alone is created if there is none.",
+        description="The topic for answers. If it does not exist, it is created for you alone.",
     )
     context: int | None = strawberry.field(
-        default=strawberry.UNSET, description="A number by which you tell answers apart."
+        default=strawberry.UNSET, description="A number that you choose to recognise the answers."
     )
 
     def publication(self, caller: Caller) -> Publication:
-        """Return the message as the operation takes it.
+        """Return the message as the argument of the operation.
 
         Raises
         ------
         BadInputError, PayloadTooLargeError
-            A part is not what it should be, or the whole is too large.
+            A field is wrong, or the message is too large.
         """
         check_slug(self.topic)
         envelope = Envelope.compose(
@@ -76,7 +77,7 @@ class PublishMessageInput:
 def _from_input(
     kind: type[PublishMessageInput], value: Mapping[str, Any], context: InputContext
 ) -> PublishMessageInput:
-    # All fields are scalars, which arrive as they are: no need to look at the type of each.
+    # All fields are scalars, which need no conversion: their types are not examined.
     names = _names(cast("Any", kind), context.config.name_converter)
     return kind(**{names[name]: each for name, each in value.items()})
 
@@ -93,32 +94,32 @@ PublishMessageInput.__strawberry_definition__.from_input = _from_input  # type: 
 @strawberry.input(description="A topic to create.")
 class CreateTopicInput:
     slug: str = strawberry.field(
-        description="Its name: 1 to 128 letters, digits, hyphens and underscores."
+        description="The name: 1 to 128 letters, digits, hyphens and underscores."
     )
     is_public: bool = strawberry.field(
-        default=False, description="Everybody may see the topic, publish to it and ping it."
+        default=False, description="Every caller may see the topic, publish to it and ping it."
     )
     supports_dasf: bool = strawberry.field(
         default=True,
-        description="The consumers of the topic answer pings: then its availability is known.",
+        description="The consumers of the topic answer pings, so that its availability is known.",
     )
     store_messages: StoragePolicy | None = strawberry.field(
         default=strawberry.UNSET,
-        description="How long to keep messages; null: as the server's settings say.",
+        description="How long to keep messages; null: the server's setting applies.",
     )
     retention_age: int | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Seconds after which a message is removed, also if nobody acknowledged it; "
-        "null: no limit.",
+        description="Seconds after which a message is removed, acknowledged or not; null: "
+        "no limit.",
     )
     retention_count: int | None = strawberry.field(
         default=strawberry.UNSET,
-        description="How many messages to keep: older ones are removed, also if nobody "
-        "acknowledged them; null: no limit.",
+        description="How many messages to keep: older ones are removed, acknowledged or not; "
+        "null: no limit.",
     )
 
     def options(self) -> TopicOptions:
-        """Return the choices as the operation takes them; it checks the limits."""
+        """Return the options of the operation, which checks their limits."""
         return TopicOptions(
             is_public=self.is_public,
             supports_dasf=self.supports_dasf,
@@ -128,38 +129,38 @@ class CreateTopicInput:
         )
 
 
-@strawberry.input(description="Changes to a topic; what is left out stays as it is.")
+@strawberry.input(description="Changes to a topic. Fields that you leave out do not change.")
 class UpdateTopicInput:
     topic: str = strawberry.field(description="The slug of the topic.")
     is_public: bool | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Everybody may see the topic, publish to it and ping it.",
+        description="Every caller may see the topic, publish to it and ping it.",
     )
     supports_dasf: bool | None = strawberry.field(
         default=strawberry.UNSET, description="The consumers of the topic answer pings."
     )
     store_messages: StoragePolicy | None = strawberry.field(
         default=strawberry.UNSET,
-        description="How long to keep messages; null: as the server's settings say.",
+        description="How long to keep messages; null: the server's setting applies.",
     )
     retention_age: int | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Seconds after which a message is removed, also if nobody acknowledged it; "
-        "null: no limit.",
+        description="Seconds after which a message is removed, acknowledged or not; null: "
+        "no limit.",
     )
     retention_count: int | None = strawberry.field(
         default=strawberry.UNSET,
-        description="How many messages to keep: older ones are removed, also if nobody "
-        "acknowledged them; null: no limit.",
+        description="How many messages to keep: older ones are removed, acknowledged or not; "
+        "null: no limit.",
     )
 
     def options(self) -> TopicOptions:
-        """Return the choices as the operation takes them.
+        """Return the options of the operation.
 
         Raises
         ------
         BadInputError
-            A yes-or-no choice is null.
+            A boolean is null.
         """
         for name, value in (("isPublic", self.is_public), ("supportsDasf", self.supports_dasf)):
             if value is None:

@@ -1,4 +1,4 @@
-"""What can be done. Each mutation decodes, calls one operation, and encodes its result."""
+"""The mutations. Each decodes its arguments, calls one operation, and encodes the result."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from dasf_broker.schema.types.connections import given
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.schema.types.topics import topic_type
 
-#: Most items of one mutation.
+#: Most items in one mutation.
 MAX_ITEMS = 500
 
 MessageId = Annotated[UUID, strawberry.argument(description="The id of the message.")]
@@ -58,10 +58,10 @@ GroupName = Annotated[
 
 @strawberry.type
 class Mutation:
-    """Mutations of the broker, to be mixed into a schema."""
+    """The mutations of the broker; the ``Mutation`` type of a schema inherits from them."""
 
     @strawberry.mutation(
-        description="Publish a message. Once this is answered with STORED, the message is safe."
+        description="Publish a message. When the answer is STORED, the message is safe."
     )
     async def publish_message(
         self,
@@ -74,8 +74,8 @@ class Mutation:
         return PublishMessagePayload.of(published)
 
     @strawberry.mutation(
-        description="Publish several messages at once, at most 500. One that is refused has an "
-        "`error` in its result and fails no other."
+        description="Publish at most 500 messages at once. A refused message has an `error` in its "
+        "result; the other messages are published."
     )
     async def publish_messages(
         self,
@@ -97,7 +97,7 @@ class Mutation:
         return PublishMessagesPayload(results=results)
 
     @strawberry.mutation(
-        description="Acknowledge a message: you have dealt with it and do not want it again."
+        description="Acknowledge a message that you have processed: you will not receive it again."
     )
     async def acknowledge_message(
         self, info: Info, topic: TopicSlug, message_id: MessageId
@@ -106,8 +106,8 @@ class Mutation:
         return AcknowledgeMessagePayload.of(await runtime.current().writer.acknowledge_one(item))
 
     @strawberry.mutation(
-        description="Acknowledge several messages: those with these ids (at most 500), or "
-        "everything up to and including the message with a cursor."
+        description="Acknowledge several messages: by their ids (at most 500), or all up to and "
+        "including the message with a cursor."
     )
     async def acknowledge_messages(
         self,
@@ -127,7 +127,7 @@ class Mutation:
             count = await runtime.current().writer.acknowledge_up_to(caller, topic, cursor)
             return AcknowledgeMessagesPayload(results=[], acknowledged=count)
         _check_count(len(wanted), "messageIds")
-        await database.read(consumable, caller, topic)  # also where the list is empty
+        await database.read(consumable, caller, topic)  # checked for an empty list, too
         items = [Acknowledging(caller, topic, each) for each in wanted]
         done = (
             [raised(each) for each in await runtime.current().writer.acknowledge(items)]
@@ -139,7 +139,9 @@ class Mutation:
             acknowledged=count_fresh(done),
         )
 
-    @strawberry.mutation(description="Ask the consumers of a topic to answer: watch `pongs`.")
+    @strawberry.mutation(
+        description="Ask the consumers of a topic to answer. Subscribe to `pongs` for the answers."
+    )
     async def ping_topic(self, info: Info, topic: TopicSlug) -> PingTopicPayload:
         done = await ping(info.context.caller, topic)
         return PingTopicPayload(topic=topic_type(done.access.topic), pinged_at=done.pinged_at)
@@ -155,7 +157,7 @@ class Mutation:
 
     @strawberry.mutation(
         description="Create a topic. You may then publish to it, see its status, change and "
-        "delete it, and give others, or yourself, the right to consume."
+        "delete it, and grant rights on it; grant yourself CAN_CONSUME to read its messages."
     )
     async def create_topic(
         self,
@@ -177,13 +179,13 @@ class Mutation:
         return TopicPayload(topic=topic_type(found.topic))
 
     @strawberry.mutation(
-        description="Delete a topic with its messages and response topics; subscriptions end."
+        description="Delete a topic, its messages and its response topics. Their subscriptions end."
     )
     async def delete_topic(self, info: Info, topic: TopicSlug) -> DeleteTopicPayload:
         await database.write(delete_topic, info.context.caller, topic)
         return DeleteTopicPayload(slug=topic)
 
-    @strawberry.mutation(description="Give a user or a group a right on a topic.")
+    @strawberry.mutation(description="Grant a right on a topic to a user or a group.")
     async def grant_permission(
         self,
         info: Info,
@@ -202,7 +204,7 @@ class Mutation:
         )
         return TopicPayload(topic=topic_type(found.topic))
 
-    @strawberry.mutation(description="Take a right on a topic from a user or a group.")
+    @strawberry.mutation(description="Revoke a right on a topic from a user or a group.")
     async def revoke_permission(
         self,
         info: Info,

@@ -1,4 +1,4 @@
-"""What mutations answer."""
+"""The payloads of mutations."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from dasf_broker.schema.types.messages import Message
 from dasf_broker.schema.types.topics import Topic
 
 
-@strawberry.type(description="What became of a message that you published.")
+@strawberry.type(description="The result of publishing a message.")
 class PublishMessagePayload:
     message: Message = strawberry.field(
-        description="The message; for a duplicate the one that was published first. Where it was "
-        "removed meanwhile, nobody is left who acknowledged it."
+        description="The message. For a duplicate, the message that was published first; if it was "
+        "removed already, its `deliveredTo` is empty."
     )
-    status: PublishStatus = strawberry.field(description="What became of it.")
-    topic_created: bool = strawberry.field(
-        description="Whether the topic did not exist before and was created."
-    )
+    status: PublishStatus = strawberry.field(description="The result of publishing it.")
+    topic_created: bool = strawberry.field(description="Whether this message created the topic.")
     response_topic: str | None = strawberry.field(
-        description="The topic that answers will come on: subscribe to its messages."
+        description="The topic for answers. Subscribe to its messages to receive them."
     )
 
     @classmethod
@@ -39,12 +37,14 @@ class PublishMessagePayload:
         )
 
 
-@strawberry.type(description="Why one item of several could not be done.")
+@strawberry.type(description="Why one of several items was refused.")
 class ItemError:
-    code: str = strawberry.field(description="The stable code, as in `extensions.code`.")
-    message: str = strawberry.field(description="What is wrong, for people.")
+    code: str = strawberry.field(
+        description="The stable code of the error, as in `extensions.code`."
+    )
+    message: str = strawberry.field(description="The error as text for people.")
     field: str | None = strawberry.field(
-        description="The input field that is wrong, where it is one."
+        description="The input field that is wrong; null if the error concerns no single field."
     )
 
     @classmethod
@@ -53,31 +53,35 @@ class ItemError:
         return cls(code=error.code, message=str(error), field=error.details.get("field"))
 
 
-@strawberry.type(description="What became of one of several messages.")
+@strawberry.type(description="The result of publishing one of several messages.")
 class PublishResult:
     message_id: UUID | None = strawberry.field(
-        description="The id of the message; null where the input was refused before it had one."
+        description="The id of the message; null if it was refused before it got an id."
     )
     status: PublishStatus | None = strawberry.field(
-        description="What became of it; null where it was refused."
+        description="The result of publishing it; null if it was refused."
     )
-    error: ItemError | None = strawberry.field(description="Why it was refused.")
-    message: Message | None = strawberry.field(description="The message, if it was published.")
+    error: ItemError | None = strawberry.field(
+        description="Why the message was refused; null if it was published."
+    )
+    message: Message | None = strawberry.field(description="The message; null if it was refused.")
 
 
-@strawberry.type(description="What became of several messages that you published.")
+@strawberry.type(description="The results of publishing several messages.")
 class PublishMessagesPayload:
     results: list[PublishResult] = strawberry.field(
         description="One result for each input, in their order."
     )
 
 
-@strawberry.type(description="What an acknowledgement did.")
+@strawberry.type(description="The result of acknowledging a message.")
 class AcknowledgeMessagePayload:
     message_id: UUID = strawberry.field(description="The id of the message.")
-    status: AcknowledgeStatus = strawberry.field(description="What it did.")
+    status: AcknowledgeStatus = strawberry.field(
+        description="Whether the acknowledgement was recorded."
+    )
     removed: bool = strawberry.field(
-        description="Whether nobody needs the message any more and it was removed."
+        description="Whether the message was removed, because no consumer needs it any more."
     )
 
     @classmethod
@@ -86,38 +90,40 @@ class AcknowledgeMessagePayload:
         return cls(message_id=done.message_id, status=done.status, removed=done.removed)
 
 
-@strawberry.type(description="What several acknowledgements did.")
+@strawberry.type(description="The results of acknowledging several messages.")
 class AcknowledgeMessagesPayload:
     results: list[AcknowledgeMessagePayload] = strawberry.field(
         description="One result for each of `messageIds`, in their order; none for `upTo`."
     )
     acknowledged: int = strawberry.field(
-        description="How many messages were acknowledged that were not before."
+        description="How many messages you acknowledged that you had not acknowledged before."
     )
 
 
-@strawberry.type(description="A ping went out.")
+@strawberry.type(description="The ping was sent.")
 class PingTopicPayload:
     topic: Topic = strawberry.field(description="The topic.")
     pinged_at: datetime = strawberry.field(description="When it was pinged.")
 
 
-@strawberry.type(description="Your answer to a ping was noted.")
+@strawberry.type(description="Your answer to a ping was recorded.")
 class PongTopicPayload:
     topic: Topic = strawberry.field(description="The topic.")
     ponged_at: datetime = strawberry.field(description="When you answered.")
     round_trip_time: float | None = strawberry.field(
-        description="Seconds since the last ping; null where there was none."
+        description="Seconds since the last ping; null if there was none."
     )
 
 
-@strawberry.type(description="A topic was created or changed, or rights on it were.")
+@strawberry.type(
+    description="A topic was created or changed, or a right on it was granted or revoked."
+)
 class TopicPayload:
-    """The answer to the mutations of topics."""
+    """The payload of the mutations that create or change a topic."""
 
-    topic: Topic = strawberry.field(description="The topic as it is now.")
+    topic: Topic = strawberry.field(description="The topic after the change.")
 
 
 @strawberry.type(description="A topic was deleted.")
 class DeleteTopicPayload:
-    slug: str = strawberry.field(description="The slug of the topic that is gone.")
+    slug: str = strawberry.field(description="The slug of the deleted topic.")

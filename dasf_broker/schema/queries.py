@@ -1,4 +1,4 @@
-"""What can be asked."""
+"""The queries."""
 
 from __future__ import annotations
 
@@ -24,38 +24,44 @@ from dasf_broker.schema.filters import TopicFilter, restriction
 from dasf_broker.schema.types.connections import After, Before, First, Last, connect, page_request
 from dasf_broker.schema.types.messages import Message, MessageConnection
 from dasf_broker.schema.types.nodes import find_node
-from dasf_broker.schema.types.topics import Narrowed, Topic, TopicConnection, topic_type
+from dasf_broker.schema.types.topics import (
+    MessageFilterArgument,
+    Topic,
+    TopicConnection,
+    topic_type,
+)
 from dasf_broker.schema.types.users import Viewer
 from dasf_broker.version import __version__
 
 TopicSlug = Annotated[str, strawberry.argument(description="The slug of the topic.")]
 
 
-@strawberry.type(description="The server itself: what it is, and its limits.")
+@strawberry.type(description="The server: its version and limits.")
 class Broker:
     version: str = strawberry.field(description="The version of the broker.")
     store_source_messages: StoragePolicy = strawberry.field(
-        description="How long topics keep messages that do not say so themselves."
+        description="How long messages are kept in topics without their own `storeMessages`."
     )
     store_response_messages: StoragePolicy = strawberry.field(
         description="The same for response topics."
     )
     creates_topics_on_message: bool = strawberry.field(
-        description="Whether a message to an unknown topic creates it, for who may add topics."
+        description="Whether a message to an unknown topic creates it, if the user may add topics."
     )
     max_message_size: int = strawberry.field(description="Most bytes of one message.")
     default_page_size: int = strawberry.field(
-        description="Items of a list when the query does not say how many."
+        description="Items in a page if the query gives no number."
     )
-    max_page_size: int = strawberry.field(description="Most items of a list in one query.")
+    max_page_size: int = strawberry.field(description="Most items in a page.")
 
 
 @strawberry.type
 class Query:
-    """Queries of the broker, to be mixed into a schema."""
+    """The queries of the broker; the ``Query`` type of a schema inherits from them."""
 
     @strawberry.field(
-        description="A topic by its slug; null and NOT_FOUND if there is none that you may see."
+        description="A topic by its slug; null and NOT_FOUND if it does not exist or you may not "
+        "see it."
     )
     async def topic(self, info: Info, slug: TopicSlug) -> Topic | None:
         found = await database.read(access, info.context.caller, slug, field="slug")
@@ -69,7 +75,7 @@ class Query:
             TopicFilter | None, strawberry.argument(description="Return only these topics.")
         ] = strawberry.UNSET,
         order: Annotated[
-            TopicOrder, strawberry.argument(description="In which order.")
+            TopicOrder, strawberry.argument(description="The order of the list.")
         ] = TopicOrder.SLUG,
         first: First = strawberry.UNSET,
         after: After = strawberry.UNSET,
@@ -86,8 +92,8 @@ class Query:
         return connect(page, topic_type)
 
     @strawberry.field(
-        description="A stored message; null if there is none that you may read. "
-        "You may always read what you published."
+        description="A stored message; null if it does not exist or you may not read it. "
+        "You may always read messages that you published."
     )
     async def message(
         self,
@@ -98,14 +104,16 @@ class Query:
         event = await database.read(find_message, info.context.caller, topic, message_id)
         return None if event is None else Message.of(event)
 
-    @strawberry.field(description="The stored messages of a topic, for its consumers.")
+    @strawberry.field(
+        description="The stored messages of a topic. You must be one of its consumers."
+    )
     async def messages(
         self,
         info: Info,
         topic: TopicSlug,
-        filter: Narrowed = strawberry.UNSET,
+        filter: MessageFilterArgument = strawberry.UNSET,
         order: Annotated[
-            MessageOrder, strawberry.argument(description="In which order.")
+            MessageOrder, strawberry.argument(description="The order of the list.")
         ] = MessageOrder.OLDEST,
         first: First = strawberry.UNSET,
         after: After = strawberry.UNSET,
@@ -123,7 +131,7 @@ class Query:
         return connect(page, Message.of)
 
     @strawberry.field(
-        description="Anything by its global id; null if there is nothing that you may see."
+        description="An object by its global id; null if it does not exist or you may not see it."
     )
     async def node(
         self,
@@ -132,7 +140,7 @@ class Query:
     ) -> relay.Node | None:
         return await find_node(info, id)
 
-    @strawberry.field(description="Who the server takes you for.")
+    @strawberry.field(description="Your account, as the server identified you.")
     async def viewer(self, info: Info) -> Viewer:
         caller = info.context.caller
         return Viewer(

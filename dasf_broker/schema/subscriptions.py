@@ -1,4 +1,4 @@
-"""What can be listened to."""
+"""The subscriptions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from dasf_broker.schema.types.topics import Topic, load_topic
 from dasf_broker.schema.types.users import User, load_user
 
 
-@strawberry.type(description="Somebody asked the consumers of a topic to answer.")
+@strawberry.type(
+    description="A ping: a user or the server asked the consumers of a topic to answer."
+)
 class Ping:
     event: strawberry.Private[TopicPinged]
 
@@ -37,12 +39,12 @@ class Ping:
     def pinged_at(self) -> datetime:
         return self.event.pinged_at
 
-    @shared("Who pinged; null where it was the server.")
+    @shared("The user who pinged; null if it was the server.")
     async def user(self, info: Info) -> User | None:
         return await load_user(info, self.event.user_id)
 
 
-@strawberry.type(description="A consumer of a topic answered.")
+@strawberry.type(description="A consumer of a topic answered a ping.")
 class Pong:
     event: strawberry.Private[TopicPonged]
 
@@ -50,11 +52,11 @@ class Pong:
     async def topic(self, info: Info) -> Topic:
         return await load_topic(info, self.event.topic_id)
 
-    @shared("The availability of the topic now.")
+    @shared("The current availability of the topic.")
     async def availability(self, info: Info) -> Availability:
         return Availability.of((await load_topic(info, self.event.topic_id)).row)
 
-    @shared("When the topic was pinged; null where it never was.")
+    @shared("When the topic was last pinged; null if it never was.")
     def pinged_at(self) -> datetime | None:
         return self.event.pinged_at
 
@@ -62,22 +64,22 @@ class Pong:
     def ponged_at(self) -> datetime:
         return self.event.ponged_at
 
-    @shared("Seconds from the ping to this answer; null where there was no ping.")
+    @shared("Seconds from the ping to this answer; null if there was no ping.")
     def round_trip_time(self) -> float | None:
         return self.event.round_trip_time
 
-    @shared("The consumer who answered; null where the account is gone.")
+    @shared("The consumer who answered; null if the account was deleted.")
     async def user(self, info: Info) -> User | None:
         return await load_user(info, self.event.user_id)
 
 
 @strawberry.type
 class Subscription:
-    """Subscriptions of the broker, to be mixed into a schema."""
+    """The subscriptions; the ``Subscription`` type of a schema inherits from them."""
 
     @strawberry.subscription(
-        description="The messages of a topic: first what you have not acknowledged, then what "
-        "comes, in order, nothing twice. What you do not acknowledge comes again when you "
+        description="The messages of a topic: first those that you have not acknowledged, then new "
+        "ones, in order, each once. Messages that you do not acknowledge are sent again when you "
         "subscribe again."
     )
     def messages(
@@ -90,19 +92,19 @@ class Subscription:
         after: Annotated[
             str | None,
             strawberry.argument(
-                description="The `cursor` of the last message that you received: continue behind "
-                "it, whatever `start` says."
+                description="The `cursor` of the last message that you received: continue after "
+                "it. `start` is then ignored."
             ),
         ] = strawberry.UNSET,
         message_types: Annotated[
             list[MessageType] | None,
             strawberry.argument(
-                description="Only these types. Left out: all but PING and API_INFO."
+                description="Only messages of these types. By default all except PING and API_INFO."
             ),
         ] = strawberry.UNSET,
     ) -> AsyncGenerator[Message, None]:
-        # Not a generator itself: it would hold `info`, and all of an execution with it.
-        return _shown(
+        # Not a generator itself: it would keep `info`, and with it the whole execution, in memory.
+        return _as_messages(
             messages.messages(
                 current(),
                 info.context.caller,
@@ -114,22 +116,22 @@ class Subscription:
         )
 
     @strawberry.subscription(
-        description="The pings of a topic, for consumers that answer with `pongTopic`."
+        description="The pings of a topic. Consumers answer them with `pongTopic`."
     )
     async def pings(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Ping, None]:
         async with aclosing(heartbeat.pings(current(), info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Ping(event=event)
 
-    @strawberry.subscription(description="The answers of a topic's consumers to pings.")
+    @strawberry.subscription(description="The answers of consumers to pings of a topic.")
     async def pongs(self, info: Info, topic: TopicSlug) -> AsyncGenerator[Pong, None]:
         async with aclosing(heartbeat.pongs(current(), info.context.caller, topic)) as stream:  # type: ignore[type-var]
             async for event in stream:
                 yield Pong(event=event)
 
     @strawberry.subscription(
-        description="Whether the consumers of a topic answer: the present value, then each "
-        "change. A ping that is answered promptly does not show as OFFLINE."
+        description="Whether the consumers of a topic answer pings: the current value, then each "
+        "change. A ping that is answered promptly does not change it to OFFLINE."
     )
     async def availability(
         self, info: Info, topic: TopicSlug
@@ -140,7 +142,7 @@ class Subscription:
                 yield Availability.of(row)
 
 
-async def _shown(deliveries: AsyncIterator[Delivery]) -> AsyncGenerator[Message, None]:
+async def _as_messages(deliveries: AsyncIterator[Delivery]) -> AsyncGenerator[Message, None]:
     async with aclosing(deliveries):  # type: ignore[type-var]
         async for each in deliveries:
             yield Message(event=each.message, missed=each.missed, memo=each.memo)

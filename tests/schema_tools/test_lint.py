@@ -13,7 +13,7 @@ pytestmark = pytest.mark.clients
 ESLINT = ("node_modules/.bin/eslint", "--max-warnings=0", "schema.graphql")
 
 #: Where the argument of a list begins.
-FIRST = '    """Return at most so many items from the start."""\n    first: '
+FIRST = '    """Return at most this number of items, from the start."""\n    first: '
 
 
 def test_nothing_is_reported(run: Run) -> None:
@@ -24,7 +24,7 @@ def test_nothing_is_reported(run: Run) -> None:
 @pytest.mark.parametrize(
     ("written", "instead", "rule"),
     [
-        ('"""What can be asked."""\n', "", "require-description"),
+        ('"""Read topics, messages and the state of the broker."""\n', "", "require-description"),
         ("  deliveredToAll: Boolean!", "  delivered_to_all: Boolean!", "naming-convention"),
         ("  publishTime: DateTime!", "  publishTime: DateTime! @deprecated", "require-deprecation"),
         ("  hasNextPage: Boolean!", "  hasNextPage: Boolean", "relay-page-info"),

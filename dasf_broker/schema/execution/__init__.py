@@ -1,1 +1,1 @@
-"""How operations are executed: documents, context, loaders, results that are shared."""
+"""The execution of operations: documents, context, loaders and shared results."""

@@ -1,7 +1,7 @@
-"""What the resolvers of one operation share: the caller, and loaders that batch their reads.
+"""The context that the resolvers of one operation share: the caller, and loaders for reads.
 
-Each operation gets a context of its own, so that nothing of it (rights least of all) outlives
-the operation.
+Each operation gets its own context, so that no value, least of all a right, is used again in
+another operation.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Context:
     Parameters
     ----------
     caller
-        Who asks.
+        The caller of the operation.
     root_url
-        Scheme and host under which the caller reached the server, like ``https://example.org``.
+        Scheme and host of the server in the caller's request, like ``https://example.org``.
     resume_after
-        The cursor behind which a subscription to messages resumes, where the protocol itself
-        says so. It goes before the argument, which is that of the first attempt.
+        The cursor after which a subscription to messages resumes, if the protocol has one. It
+        takes precedence over the argument, which is still that of the first attempt.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Context:
 
     @cached_property
     def pages(self) -> PageLoaders:
-        """Pages of the lists that topics have."""
+        """Pages of the lists of topics."""
         return PageLoaders(self.caller)
 
     @cached_property
     def rights(self) -> DataLoader[BrokerTopic, Any]:
-        """What the caller may do with each topic."""
+        """The rights of the caller on each topic."""
 
         def load(topics: Sequence[BrokerTopic]) -> Mapping[BrokerTopic, Any]:
             table = rights_table([self.caller.user], topics)
@@ -80,7 +80,7 @@ class Context:
 
     @cached_property
     def api_infos(self) -> DataLoader[int, Any]:
-        """How the modules behind topics describe themselves."""
+        """The API descriptions of the backend modules of topics."""
 
         def load(ids: Sequence[int]) -> Mapping[int, Any]:
             topics = BrokerTopic.objects.filter(pk__in=ids, api_info__isnull=False)
@@ -90,7 +90,7 @@ class Context:
 
     @cached_property
     def users(self) -> DataLoader[str, Any]:
-        """Users by primary key as text, as events carry it."""
+        """Users by primary key as text, which is in the events."""
 
         def load(ids: Sequence[str]) -> Mapping[str, Any]:
             users = get_user_model()._default_manager.filter(pk__in=ids)
@@ -100,22 +100,22 @@ class Context:
 
     @cached_property
     def delivered(self) -> Deliveries:
-        """Primary keys of who acknowledged each stored message."""
+        """Primary keys of the consumers who acknowledged each stored message."""
         return loader(delivered_to)
 
     @cached_property
     def acknowledged(self) -> Deliveries:
-        """The same, of the caller alone: there may be many others."""
+        """The same for the caller only: there may be many other consumers."""
         return loader(partial(delivered_to, only=self.caller.user.pk))
 
     @cached_property
     def holders(self) -> DataLoader[tuple[BrokerTopic, Right], set[str] | None]:
-        """Names of who holds each right on its topic."""
+        """Names of the users who hold each right on its topic."""
         return loader(holder_names)
 
     @cached_property
     def consumers(self) -> DataLoader[int, frozenset[str] | None]:
-        """Primary keys of the present consumers of each topic."""
+        """Primary keys of the current consumers of each topic."""
 
         def load(ids: Sequence[int]) -> Mapping[int, frozenset[str]]:
             topics = BrokerTopic.objects.with_response_info().filter(pk__in=ids)

@@ -1,7 +1,7 @@
-"""Parse, measure and validate documents; keep those that passed.
+"""Parse, measure and validate documents, and cache the valid ones.
 
-Only valid documents are kept, so that nobody can fill the cache with errors, and an error is
-found anew, with its locations, each time.
+Only valid documents are cached, so that clients cannot fill the cache with invalid ones. An
+invalid document is validated again, with the locations of its errors, each time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.measure import Measure, Measuring
 from dasf_broker.schema.limits.variables import ListVariables
 
-#: What the documents of this process may take together; one token takes some 400 bytes.
+#: Most bytes of all cached documents of this process; one token takes about 400 bytes.
 CACHE_BYTES = 24 * 1024 * 1024
 TOKEN_BYTES = 400
 
@@ -49,10 +49,10 @@ _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of a document, and what is to be known of it for each request."""
+    """An operation of a document, with the properties that each request needs."""
 
     type: OperationType
-    #: Whether it asks for the schema.
+    #: Whether it queries the schema.
     introspects: bool
     _node: OperationDefinitionNode
     _cost: Cost
@@ -60,17 +60,17 @@ class Operation:
     _lists: ListVariables | None
 
     def declared(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the variables without those that nobody reads."""
+        """Return the variables that the operation declares, without all others."""
         names = {each.variable.name.value for each in self._node.variable_definitions or ()}
         return {name: value for name, value in variables.items() if name in names}
 
     def check_variables(self, variables: Mapping[str, Any]) -> None:
-        """Refuse variables that ask for too much: large pages in large pages, long lists.
+        """Refuse variables that exceed a limit: large pages in large pages, or long lists.
 
         Raises
         ------
         InvalidDocumentError
-            They come to more than the settings allow.
+            They exceed a limit of the settings.
         """
         if self._lists is not None:
             document_limits.ITEMS.check(self._lists.most_items(variables), self._node)
@@ -88,12 +88,12 @@ class Document:
     _operations: Mapping[str | None, Operation]
 
     def operation(self, name: str | None) -> Operation:
-        """Return the operation that is to be executed.
+        """Return the operation to execute.
 
         Raises
         ------
         InvalidDocumentError
-            There is none with the name, or no name was given and there are several.
+            No operation has the name, or no name was given and there are several.
         """
         if name is None and len(self._operations) == 1:
             return next(iter(self._operations.values()))
@@ -101,7 +101,7 @@ class Document:
             text = (
                 f"There is no operation {name[:64]!r}."
                 if name
-                else "Say which operation to execute."
+                else "There are several operations: give `operationName`."
             )
             raise InvalidDocumentError([GraphQLError(text)])
         return found
@@ -113,29 +113,29 @@ def load_document(schema: GraphQLSchema, query: str) -> DocumentNode:
     Raises
     ------
     InvalidDocumentError
-        It does not parse, is not valid for the schema, or is larger than the settings allow.
+        The document is not valid GraphQL, does not fit the schema, or exceeds a limit.
     """
     return read_document(schema, query).node
 
 
 def read_document(schema: GraphQLSchema, query: str) -> Document:
-    """Return the same with what is known of its operations.
+    """Return a document, parsed and validated, with its operations.
 
     Raises
     ------
     InvalidDocumentError
-        It does not parse, is not valid for the schema, or is larger than the settings allow.
+        The document is not valid GraphQL, does not fit the schema, or exceeds a limit.
     """
     if (kept := _cache.get(schema, query)) is not None:
         return kept
-    # Before all else: the rest takes the longer, the longer the document is.
+    # First: the time of all other steps grows with the size of the document.
     document_limits.SIZE.check(len(query.encode(errors="replace")))
     document = _parse(query)
     try:
         operations = _measure(schema, document)
     except RecursionError:
         raise InvalidDocumentError([GraphQLError("The document is nested too deeply.")]) from None
-    except ValueError:  # of more digits than Python makes a number of
+    except ValueError:  # more digits than Python converts to a number
         raise InvalidDocumentError(
             [GraphQLError("A number in the document is too long.")]
         ) from None
@@ -147,10 +147,10 @@ def read_document(schema: GraphQLSchema, query: str) -> Document:
 
 
 class DocumentCache(SchemaExtension):
-    """Lets a strawberry schema take its documents from the cache."""
+    """An extension with which a strawberry schema takes its documents from the cache."""
 
     def on_parse(self) -> Iterator[None]:
-        """Hand over the document, parsed and validated."""
+        """Set the document of the execution, parsed and validated."""
         context = self.execution_context
         if context.graphql_document is None and context.query:
             try:
@@ -169,7 +169,7 @@ _EMPTY = parse("{__typename}")
 def _parse(query: str) -> DocumentNode:
     most = document_limits.TOKENS.most
     try:
-        # Comments are kept as well, and are no tokens to the parser.
+        # The parser keeps comments, too, but does not count them as tokens.
         return parse(query, max_lexical_tokens=most, max_comments=most)
     except GraphQLSyntaxError as error:
         if (count := _count_tokens(query, stop=most * 2)) > most:
@@ -180,7 +180,7 @@ def _parse(query: str) -> DocumentNode:
 
 
 def _count_tokens(query: str, stop: int) -> int:
-    """Return how many tokens a document has, at least so far as it can be read."""
+    """Return how many tokens a document has, up to its first error."""
     lexer, count = Lexer(Source(query)), 0
     try:
         while lexer.advance().kind is not TokenKind.EOF and count <= stop:
@@ -206,7 +206,7 @@ def _measure(schema: GraphQLSchema, document: DocumentNode) -> dict[str | None, 
 
 
 def _check(node: OperationDefinitionNode | FragmentDefinitionNode, measure: Measure) -> None:
-    """Refuse what is too much; also in fragments that nobody uses, which would be validated."""
+    """Check the limits, also in unused fragments, because they are validated as well."""
     is_of_schema = isinstance(
         node, FragmentDefinitionNode
     ) and node.type_condition.name.value.startswith("__")
@@ -241,7 +241,7 @@ def _operation(schema: GraphQLSchema, node: OperationDefinitionNode, measure: Me
 
 
 class _Cache:
-    """The documents that were asked for last, as many as fit."""
+    """The documents that were used last, as many as fit."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[GraphQLSchema, str], tuple[Document, int]] = OrderedDict()
@@ -271,8 +271,8 @@ _cache = _Cache()
 
 
 @receiver(setting_changed)
-def _forget_all(*, setting: str, **_: Any) -> None:
-    """Measure all anew when a test changes a limit."""
+def _clear_cache(*, setting: str, **_: Any) -> None:
+    """Clear the cache when a test changes a limit: documents are measured again."""
     if setting.startswith("DASF_"):
         _cache.clear()
 

@@ -1,9 +1,9 @@
-"""How operations are executed: by graphql-core, with a short way to plain values.
+"""The executor: that of graphql-core, with a fast path for plain fields.
 
-Most of what is asked for is plain: a text, a number or an enum that an object has, or works out
-by itself, whoever asks and whatever else they ask for. For each of these graphql-core and
-strawberry describe the field, its arguments and the caller to somebody who does not want to know,
-which takes longer than all the rest. Here such values are fetched and coerced, and nothing else.
+Most selected fields are plain: a text, a number or an enum that is an attribute of its object, or
+that a method without arguments returns. For each field graphql-core and strawberry build a
+description of the field, its arguments and the caller, which takes longer than all other steps.
+Plain fields do not use it, so the executor gets and coerces their values directly.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PLAIN = "dasf_broker.plain"
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """What is to be known of a plain field."""
+    """The getter and the type of a plain field."""
 
     get: Callable[[Any], Any]
     type: GraphQLLeafType
@@ -49,7 +49,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         path: Any,
         position_context: Any,
     ) -> Any:
-        """Return the value of a field, or of an awaitable, or nothing where there was an error."""
+        """Return the value of a field, or an awaitable of it; ``None`` after an error."""
         field = parent_type.fields.get(field_details_list[0].node.name.value)
         plain = field.extensions.get(_PLAIN) if field else None
         if field is None or plain is None or self.middleware_manager:
@@ -61,7 +61,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
             is_awaitable = self.is_awaitable(value)
             if value is not None and not is_awaitable and not isinstance(value, Exception):
                 return self.complete_leaf_value(plain.type, value)
-            # graphql-core knows what becomes of it, and says what is wrong.
+            # graphql-core handles all other values, and reports their errors.
             nodes = [each.node for each in field_details_list]
             info = self.build_resolve_info(field, nodes, parent_type, path)
             complete = self.complete_awaitable_value if is_awaitable else self.complete_value
@@ -72,7 +72,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
 
 def mark_plain_fields(schema: GraphQLSchema) -> None:
-    """Find the fields of a schema that are plain, once for all that will be executed."""
+    """Mark the plain fields of a schema, once for all executions."""
     for kind in schema.type_map.values():
         if isinstance(kind, GraphQLObjectType):
             for field in kind.fields.values():
@@ -108,12 +108,12 @@ def build_executor(
     operation_name: str | None,
     context: object = None,
 ) -> Any:
-    """Return what executes one operation of a valid document.
+    """Return the executor of one operation of a valid document.
 
     Returns
     -------
     Executor or list
-        A list of errors where the variables do not fit.
+        A list of errors if the variables are wrong.
     """
     return schema.execution_context_class.build(
         schema._schema,

@@ -1,4 +1,4 @@
-"""Loaders: what the resolvers of one operation ask for one by one is read for all at once."""
+"""Loaders, which combine single reads of the resolvers of one operation into one read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Value = TypeVar("Value")
 Owner = TypeVar("Owner", bound=Hashable)
 Wanted = TypeVar("Wanted", bound=Hashable)
 
-#: Keys of one read: databases take no more than so many values in a statement.
+#: Most keys of one read: databases limit the values in a statement.
 BATCH = 10_000
 
 
@@ -39,8 +39,8 @@ def loader(load: Callable[[Sequence[Key]], Mapping[Key, Value]]) -> DataLoader[K
     Parameters
     ----------
     load
-        Reads the values of some keys; those that have none are missing. A value that is an
-        exception is raised where the key was asked for.
+        Reads the values of some keys, and leaves out keys without a value. A value that is an
+        exception is raised for its key.
     """
 
     async def load_all(keys: list[Key]) -> list[Value | None]:
@@ -52,7 +52,7 @@ def loader(load: Callable[[Sequence[Key]], Mapping[Key, Value]]) -> DataLoader[K
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Which of its messages a topic is asked for."""
+    """The arguments of a list of messages of a topic."""
 
     request: PageRequest
     restrict: Restrict = everything
@@ -61,16 +61,16 @@ class Messages:
 
 @dataclass(frozen=True, slots=True)
 class SourceMessages:
-    """Which of the requests that it answers a response topic is asked for."""
+    """The arguments of a list of the requests that a response topic answers."""
 
     request: PageRequest
     may_consume_source: bool
 
 
 class PageLoaders:
-    """Loaders of the lists that topics have, by topic and what is wanted of it.
+    """Loaders of the lists of topics, by topic and arguments.
 
-    All topics of a page that are asked the same are read together.
+    Lists of several topics with equal arguments are read together.
     """
 
     def __init__(self, caller: Caller) -> None:
@@ -102,7 +102,7 @@ class PageLoaders:
 
     @cached_property
     def source_messages(self) -> DataLoader[tuple[WithSource, SourceMessages], Page[Any]]:
-        """The requests that response topics answer; each goes with its source topic."""
+        """The requests that response topics answer, by response topic and source topic."""
 
         def load(topics: Sequence[WithSource], wanted: SourceMessages) -> Pages[WithSource]:
             return list_source_messages(
@@ -125,7 +125,7 @@ def _page_loader(
         found: dict[tuple[Owner, Wanted], Page[Any] | BrokerError] = {}
         for wanted, owners in alike.items():
             pages = _or_error(load, owners, wanted)
-            # One that was deleted meanwhile has nothing.
+            # A topic that was deleted meanwhile has an empty page.
             found |= {(each, wanted): pages.get(each, Page.empty()) for each in owners}
         return found
 
@@ -139,5 +139,5 @@ def _or_error(
 ) -> Pages[Owner]:
     try:
         return load(owners, wanted)
-    except BrokerError as error:  # no business of those who want something else
+    except BrokerError as error:  # only for these arguments: the other lists are not affected
         return dict.fromkeys(owners, error)

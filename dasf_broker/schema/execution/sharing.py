@@ -1,9 +1,9 @@
-"""Which results are the same for everybody.
+"""Tell which results are the same for every viewer.
 
-A subscription's result may be rendered once and sent to all subscribers with the same document,
-unless it holds something that depends on who asks. A field without code of its own is the same
-for everybody; one with a resolver only if it says so with :func:`shared`. That way a field that
-somebody adds and forgets to think about is rendered for each viewer.
+The result of a subscription is rendered once and sent to all subscribers with the same document,
+unless it contains a field that depends on the viewer. A field without a resolver is the same for
+every viewer; a field with a resolver only if it is declared with :func:`shared`. So a new field
+that is not declared is rendered for each viewer.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Finder(Visitor):
 
 def _may_differ(owner: GraphQLObjectType, name: str) -> bool:
     if name == "id" or name.startswith("__"):
-        return False  # of the object, never of who looks at it
+        return False  # it belongs to the object, and is equal for all viewers
     field = owner.fields[name]
     definition = field.extensions.get("strawberry-definition")
     if definition is None or definition.is_basic_field:

@@ -1,1 +1,1 @@
-"""How much a document may ask for, and who may see the schema."""
+"""The limits of a document, and the users that may see the schema."""

@@ -1,7 +1,7 @@
-"""How many fields an operation may come to: what it selects, times the sizes of its pages.
+"""The cost of an operation: how many fields its result may have, with all items of its pages.
 
-The sizes may be variables. So a cost is a number, and terms that wait for them. Costs share the
-terms of fragments: there are never more of them than the document has nodes.
+The sizes of pages may be variables. So a cost is a number, plus terms that depend on variables.
+Costs share the terms of fragments: there are never more terms than nodes in the document.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from graphql import (
 
 Variables: TypeAlias = Mapping[str, Any]
 
-#: What introspection comes to; it does not depend on what is in the database.
+#: The cost of introspection, which does not depend on the database.
 INTROSPECTION = {"__schema": 2500, "__type": 100}
 
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """Items of a page: the variables that say so, and what holds besides."""
+    """The number of items in a page: variables, a literal, and limits."""
 
     variables: tuple[str, ...]
-    #: What was written out; ``None`` where nothing was.
+    #: The number in the document; ``None`` if there is none.
     literal: int | None
     default: int
     most: int
@@ -41,13 +41,13 @@ class PageSize:
         """Return how many items there may be."""
         given = [_number(variables.get(name)) for name in self.variables]
         sizes = [each for each in (*given, self.literal) if each is not None]
-        # What is out of range is refused when the page is read; it must not make up for others.
+        # A size out of range is refused when the page is read; it must not lower the cost here.
         return min(max(0, *sizes), self.most) if sizes else self.default
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSize:
-    """Items of a mutation: the variables that are lists, and the longest list written out."""
+    """The number of items in a mutation: variables, and the longest list in the document."""
 
     variables: tuple[str, ...]
     literal: int
@@ -63,13 +63,13 @@ Size: TypeAlias = PageSize | BatchSize
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """A number of fields, plus terms: a size, or plain factor, of another cost."""
+    """A number of fields, plus terms: each multiplies another cost by a size or a number."""
 
     fields: int = 0
     terms: tuple[tuple[Size | int, Cost], ...] = ()
 
     def times(self, size: Size | int) -> Cost:
-        """Return the cost of so many items."""
+        """Return the cost of this number of items."""
         if isinstance(size, (PageSize, BatchSize)) and not size.variables:
             size = size({})
         if isinstance(size, int) and not self.terms:
@@ -88,14 +88,14 @@ def total(costs: Sequence[Cost]) -> Cost:
 
 
 def page_size(arguments: Sequence[ArgumentNode], default: int, most: int) -> PageSize:
-    """Return the size of a page by the arguments ``first`` and ``last``."""
+    """Return the size of a page with the arguments ``first`` and ``last``."""
     values = [each.value for each in arguments if each.name.value in ("first", "last")]
     literals = [int(each.value) for each in values if isinstance(each, IntValueNode)]
     return PageSize(_names(values), max(literals, default=None), min(default, most), most)
 
 
 def batch_size(field: GraphQLField | None, arguments: Sequence[ArgumentNode]) -> BatchSize:
-    """Return how many items a mutation is about, which is 1 where it takes no list."""
+    """Return how many items a mutation has; 1 if it takes no list."""
     known = field.args if field else {}
     values = [
         each.value
@@ -116,7 +116,7 @@ def _names(values: Sequence[ValueNode]) -> tuple[str, ...]:
 
 
 def _number(value: Any) -> int | None:
-    # Whatever else was sent is refused when the variables are read.
+    # Other values are refused when the variables are read.
     return int(value) if isinstance(value, (int, float)) and value == value // 1 else None
 
 

@@ -1,4 +1,4 @@
-"""How much a document may ask for, and the refusal of one that asks for more."""
+"""The limits of a document, and the error for a document that exceeds one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dasf_broker.schema.limits.errors import InvalidDocumentError
 
 
 class Limit(NamedTuple):
-    """A limit: the setting that says how much, what is counted, and how people call it."""
+    """A limit: its setting, the unit that is counted, and the text of the error."""
 
     setting: str
     unit: str
@@ -20,7 +20,7 @@ class Limit(NamedTuple):
 
     @property
     def most(self) -> int:
-        """What the setting says now."""
+        """The current value of the setting."""
         value: int = getattr(app_settings, self.setting)
         return value
 
@@ -30,13 +30,13 @@ class Limit(NamedTuple):
         Raises
         ------
         InvalidDocumentError
-            It is more than the setting allows.
+            The value exceeds the setting.
         """
         if value > (most := self.most):
             raise self.exceeded(value, most, *nodes)
 
     def exceeded(self, value: int, most: int, *nodes: Node) -> InvalidDocumentError:
-        """Return the refusal, which names the limit and the value."""
+        """Return the error, which names the limit and the value."""
         cause = QueryTooComplexError(
             f"{self.text.format(most)}; this one has {value}.",
             limit=most,
@@ -59,7 +59,9 @@ ALIASES = Limit("DASF_MAX_QUERY_ALIASES", "aliases", "An operation has at most {
 DIRECTIVES = Limit(
     "DASF_MAX_QUERY_DIRECTIVES", "directives", "An operation has at most {} directives"
 )
-REPEATS = Limit("DASF_MAX_QUERY_REPEATS", "repeats", "A field stands at one place at most {} times")
+REPEATS = Limit(
+    "DASF_MAX_QUERY_REPEATS", "repeats", "A selection has the same field at most {} times"
+)
 ITEMS = Limit(
     "DASF_MAX_QUERY_ITEMS",
     "items",
@@ -68,7 +70,7 @@ ITEMS = Limit(
 COST = Limit(
     "DASF_MAX_QUERY_COST",
     "fields",
-    "An operation may come to at most {} fields in all items of its pages, so ask for less or for "
+    "An operation has at most {} fields in all items of its pages: select fewer fields or ask for "
     "smaller pages (`first`)",
 )
 INTROSPECTION_DEPTH = Limit(

@@ -1,4 +1,4 @@
-"""Why an operation is not executed."""
+"""The error of an operation that is not executed."""
 
 from __future__ import annotations
 

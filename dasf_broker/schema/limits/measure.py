@@ -1,9 +1,8 @@
-"""How large a document is once its fragments are in place, found without putting them there.
+"""Measure the size of a document with its fragments, without expanding them.
 
-Each selection is looked at once. What a fragment comes to is remembered, and counted again
-wherever it is spread. So the work grows with the text of the document, and not with what it
-stands for: a few hundred bytes of fragments that spread each other twice stand for millions of
-fields.
+Each selection is visited once. The measure of a fragment is stored, and added wherever the
+fragment is spread. So the work grows with the text of the document, and not with its expansion:
+a few hundred bytes of fragments that spread each other twice expand to millions of fields.
 """
 
 from __future__ import annotations
@@ -54,9 +53,9 @@ _INTROSPECTION_LISTS = {"fields", "inputFields", "interfaces", "possibleTypes"}
 
 @dataclass(slots=True)
 class Measure:
-    """What a selection set, a fragment or an operation comes to."""
+    """The measure of a selection set, a fragment or an operation."""
 
-    #: Levels of fields, and lists of introspection around each other.
+    #: Levels of fields, and levels of nested lists of introspection.
     depth: int = 0
     lists: int = 0
     #: The same below ``__schema`` and ``__type``, which have limits of their own.
@@ -64,9 +63,9 @@ class Measure:
     introspection_lists: int = 0
     aliases: int = 0
     directives: int = 0
-    #: Items of all lists that are written out.
+    #: Items of all lists in the text.
     items: int = 0
-    #: How often each name stands here, and the most that any does here or further in.
+    #: How often each name occurs here, and the maximum here and on deeper levels.
     names: Counter[str] = field(default_factory=Counter)
     repeats: int = 0
     #: Costs that count once, and those that count for each item of the list around them.
@@ -75,16 +74,16 @@ class Measure:
 
     @property
     def introspects(self) -> bool:
-        """Whether it asks for the schema."""
+        """Whether it queries the schema."""
         return self.introspection_depth > 0
 
     @property
     def cost(self) -> Cost:
-        """What it costs where nothing says how many items there are."""
+        """The cost of the whole, each list counted as one item."""
         return total([*self.once, *self.each])
 
     def add(self, other: Measure, *, deeper: int = 0) -> None:
-        """Count another one in, except for its names and costs."""
+        """Add another measure, except for its names and costs."""
         self.depth = max(self.depth, other.depth + deeper)
         self.lists = max(self.lists, other.lists)
         self.introspection_depth = max(self.introspection_depth, other.introspection_depth)
@@ -108,7 +107,7 @@ class Measuring:
             if isinstance(each, FragmentDefinitionNode)
         }
         self._known: dict[str, Measure | None] = {}
-        #: How many selections were looked at.
+        #: How many selections were visited.
         self.visited = 0
         self.measures = [
             (each, self._definition(each))
@@ -138,7 +137,7 @@ class Measuring:
             root = self._schema.get_type(node.type_condition.name.value)
             made = self._selection_set(node.selection_set, root)
             self._count_directives(made, node.directives)
-            # Summed up once, however often it is spread.
+            # Summed up once, even if it is spread many times.
             made.once, made.each = [total(made.once)], [total(made.each)]
             self._known[name] = made
         if (known := self._known[name]) is None:
@@ -215,13 +214,13 @@ class Measuring:
         elif parent is self._schema.mutation_type:
             each = each.times(batch_size(definition, arguments))
         elif definition is not None and is_list_type(get_nullable_type(definition.type)):
-            # How many items there are is said by the field around this one.
+            # The field around this one determines how many items there are.
             made.each += [once, each]
             return
         made.once += [once, each]
 
     def _find(self, parent: GraphQLNamedType | None, name: str) -> GraphQLField | None:
-        # What is unknown is refused by the validation, which comes later.
+        # The validation, which comes later, refuses unknown fields.
         fields: dict[str, GraphQLField] = getattr(parent, "fields", {})
         return fields.get(name) or _INTROSPECTION_FIELDS.get(name)
 

@@ -1,4 +1,4 @@
-"""Variables that hold lists: how long they are, before anybody reads their items."""
+"""Variables with lists: their lengths, before the items are read."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from graphql import (
 
 @dataclass(frozen=True, slots=True)
 class ListVariables:
-    """The variables of one operation that are lists, or hold some.
+    """The variables of one operation that are lists or contain lists.
 
-    A list in a JSON value is none: it is what somebody publishes, and has a limit of bytes.
+    Lists in a JSON value do not count: that is the body of a message, which is limited in bytes.
     """
 
     _types: tuple[tuple[str, GraphQLInputType], ...]
@@ -31,7 +31,7 @@ class ListVariables:
     def of(
         cls, schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode]
     ) -> Self | None:
-        """Return those of an operation, or ``None`` if there are none."""
+        """Return the variables with lists of an operation, or ``None`` if there are none."""
         types = [
             (each.variable.name.value, type_from_ast(schema, each.type)) for each in definitions
         ]
@@ -43,7 +43,7 @@ class ListVariables:
         return cls(tuple(found)) if found else None
 
     def most_items(self, variables: Mapping[str, Any]) -> int:
-        """Return how many items the lists of one variable have together, at the most."""
+        """Return the number of items in the lists of the variable that has most."""
         return max(_items(variables.get(name), type_) for name, type_ in self._types)
 
 
@@ -70,7 +70,8 @@ def _items(root: Any, root_type: GraphQLInputType) -> int:
             if _has_lists(type_.of_type, set()):
                 waiting += [(each, type_.of_type) for each in value]
         elif isinstance(type_, GraphQLList):
-            waiting.append((value, type_.of_type))  # one item may stand for a list of one
+            # GraphQL takes a single item for a list of one.
+            waiting.append((value, type_.of_type))
         elif isinstance(type_, GraphQLInputObjectType) and isinstance(value, dict):
             fields = type_.fields
             waiting += [(each, fields[name].type) for name, each in value.items() if name in fields]

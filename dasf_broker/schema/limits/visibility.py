@@ -1,4 +1,4 @@
-"""Who may look at the API itself: ask for its schema, and open the page for browsers."""
+"""Tell which users may query the schema and open GraphiQL."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 from django.conf import settings
 
 from dasf_broker import app_settings
-from dasf_broker.app_settings import Audience
+from dasf_broker.app_settings import Visibility
 
 
 def may_introspect(user: Any) -> bool:
-    """Tell whether a user may ask what types and fields there are."""
-    return _is_in(app_settings.DASF_INTROSPECTION, user)
+    """Tell whether a user may query the types and fields of the schema."""
+    return _is_visible(app_settings.DASF_INTROSPECTION, user)
 
 
 def may_open_page(user: Any) -> bool:
-    """Tell whether a user may open the page for browsers."""
-    return _is_in(app_settings.DASF_GRAPHIQL, user)
+    """Tell whether a user may open GraphiQL."""
+    return _is_visible(app_settings.DASF_GRAPHIQL, user)
 
 
-def _is_in(audience: Audience | None, user: Any) -> bool:
-    if audience is None:
-        audience = Audience.EVERYBODY if settings.DEBUG else Audience.STAFF
-    if audience is Audience.STAFF:
-        # Models of hosts' own may not know what staff is.
+def _is_visible(visibility: Visibility | None, user: Any) -> bool:
+    if visibility is None:
+        visibility = Visibility.EVERYBODY if settings.DEBUG else Visibility.STAFF
+    if visibility is Visibility.STAFF:
+        # A host's own user model may have no `is_staff`.
         return bool(user.is_active and getattr(user, "is_staff", False))
-    return audience is Audience.EVERYBODY
+    return visibility is Visibility.EVERYBODY

@@ -1,4 +1,4 @@
-"""Whether a topic's consumers answer, as the API shows it."""
+"""The availability of a topic in the API."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dasf_broker.schema.enums import AvailabilityStatus
 
 @strawberry.type(description="Whether the consumers of a topic answer pings.")
 class Availability:
-    status: AvailabilityStatus = strawberry.field(description="The answer in a word.")
+    status: AvailabilityStatus = strawberry.field(description="The availability of the topic.")
     is_online: bool | None = strawberry.field(
-        description="The same as yes or no; null while it is not known."
+        description="The same as true or false; null if it is not known."
     )
     last_ping: datetime | None = strawberry.field(description="When the topic was last pinged.")
     last_pong: datetime | None = strawberry.field(description="When a consumer last answered.")
@@ -24,7 +24,7 @@ class Availability:
 
     @classmethod
     def of(cls, topic: models.BrokerTopic) -> Availability:
-        """Return the availability of a topic as its row says."""
+        """Return the availability of a topic's row."""
         online = topic.availability
         return cls(
             status=AvailabilityStatus.of(online),

@@ -12,42 +12,48 @@ from dasf_broker.operations.lists.paging import Page, PageRequest
 Node = TypeVar("Node")
 
 First = Annotated[
-    int | None, strawberry.argument(description="Return at most so many items from the start.")
+    int | None,
+    strawberry.argument(description="Return at most this number of items, from the start."),
 ]
 After = Annotated[
-    str | None, strawberry.argument(description="Begin behind the item with this cursor.")
+    str | None, strawberry.argument(description="Begin after the item with this cursor.")
 ]
 Last = Annotated[
-    int | None, strawberry.argument(description="Return at most so many items from the end.")
+    int | None,
+    strawberry.argument(description="Return at most this number of items, from the end."),
 ]
 Before = Annotated[
     str | None, strawberry.argument(description="End before the item with this cursor.")
 ]
 
 
-@strawberry.type(description="An item of a list, with its place in the list.")
+@strawberry.type(description="An item of a list, with its position.")
 class Edge(Generic[Node]):
-    cursor: str = strawberry.field(description="The item's place: for `after` and `before`.")
-    node: Node = strawberry.field(description="The item itself.")
+    cursor: str = strawberry.field(
+        description="The position of the item. Use it in `after` or `before`."
+    )
+    node: Node = strawberry.field(description="The item.")
 
 
-@strawberry.type(description="A part of a list.")
+@strawberry.type(description="A page of a list.")
 class Connection(Generic[Node]):
     """A page in Relay's form."""
 
-    edges: list[Edge[Node]] = strawberry.field(description="The items of this part, in order.")
-    page_info: PageInfo = strawberry.field(description="What lies before and behind this part.")
+    edges: list[Edge[Node]] = strawberry.field(description="The items of this page, in order.")
+    page_info: PageInfo = strawberry.field(
+        description="Whether there are items before and after this page."
+    )
 
 
 def page_request(
     first: int | None, after: str | None, last: int | None, before: str | None
 ) -> PageRequest:
-    """Return the arguments of a list as operations take them."""
+    """Return the arguments of a list for operations."""
     return PageRequest(given(first), given(after), given(last), given(before))
 
 
 def given(value: Any) -> Any:
-    """Return an argument, or ``None`` where the client left it out."""
+    """Return an argument, or ``None`` if the client left it out."""
     return None if value is strawberry.UNSET else value
 
 

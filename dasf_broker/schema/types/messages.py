@@ -1,4 +1,4 @@
-"""Messages, as the API shows them."""
+"""Messages in the API."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ LazyTopic = Annotated["Topic", strawberry.lazy("dasf_broker.schema.types.topics"
 
 @strawberry.type(description="A message that was published to a topic.")
 class Message(relay.Node):
-    """A message, from the database or fresh from the channel layer alike."""
+    """A message, read from the database or received from the channel layer."""
 
     event: strawberry.Private[MessagePublished]
-    #: Of the delivery: results by operation, where several subscribers are sent the same event.
+    #: The delivery's results by operation, which subscribers of the same event share.
     memo: strawberry.Private[dict[Any, Any]] = dataclasses.field(default_factory=dict)
     missed: int = strawberry.field(
         default=0,
-        description="In a subscription: how many messages right before this one were lost, "
-        "because you were too slow. Never more than 0 where messages are stored.",
+        description="In a subscription: how many messages directly before this one were lost "
+        "because you read too slowly. Always 0 if the topic stores messages.",
     )
 
     @classmethod
@@ -47,7 +47,7 @@ class Message(relay.Node):
 
     @classmethod
     def resolve_id(cls, root: Self, *, info: Info) -> str:  # noqa: ARG003
-        """Return topic and message id, which a message has whether it is stored or not."""
+        """Return topic and message id, which unstored messages have, too."""
         return f"{root.event.topic_id}:{root.event.message_id}"
 
     @classmethod
@@ -74,7 +74,7 @@ class Message(relay.Node):
         """Return the stored messages with these ids."""
         return [cls.resolve_node(each, info=info, required=required) for each in node_ids]
 
-    @shared("The id that the producer gave the message, or the broker for them.")
+    @shared("The id of the message, chosen by the producer or by the broker.")
     def message_id(self) -> UUID:
         return self.event.message_id
 
@@ -84,46 +84,46 @@ class Message(relay.Node):
 
         return await load_topic(info, self.event.topic_id)
 
-    @shared("What the message is.")
+    @shared("The type of the message.")
     def message_type(self) -> MessageType:
         return self.event.message_type
 
-    @shared("What the producer says about the message; backend modules read it.")
+    @shared("Further information by the producer, for backend modules.")
     def properties(self) -> JSON:
         return self.event.properties  # type: ignore[return-value]
 
-    @shared("The body in base64, as it travels.")
+    @shared("The body in base64.")
     def payload(self) -> str:
         return self.event.payload
 
-    @shared("The body read as JSON; null where it is not JSON.")
+    @shared("The body as JSON; null if it is not JSON.")
     def data(self) -> JSON | None:
         return self.event.read_data()  # type: ignore[no-any-return]
 
-    @shared("The body read as text; null where it is not UTF-8.")
+    @shared("The body as text; null if it is not UTF-8.")
     def text(self) -> str | None:
         return self.event.text
 
-    @shared("The whole envelope, as the DASF protocol carries it.")
+    @shared("The whole message as in the DASF protocol.")
     def content(self) -> JSON:
         return self.event.content  # type: ignore[return-value]
 
-    @shared("A number that the producer gave the message to tell its answers apart.")
+    @shared("A number that the producer chose to recognise the answers.")
     def context(self) -> int | None:
         return self.event.context
 
     @shared(
-        "The message's place in its topic: subscribe with `after` to continue behind it. "
-        "Null where the topic stores nothing."
+        "The position of the message in its topic: subscribe with it as `after` to continue after "
+        "the message. Null if the topic stores nothing."
     )
     def cursor(self) -> str | None:
         return self.event.cursor
 
-    @shared("When the broker took the message.")
+    @shared("When the broker accepted the message.")
     def publish_time(self) -> datetime:
         return self.event.publish_time
 
-    @shared("Who published the message; null where the account is gone.")
+    @shared("The user who published the message; null if the account was deleted.")
     async def user(self, info: Info) -> User | None:
         return await load_user(info, self.event.user_id)
 
@@ -131,14 +131,14 @@ class Message(relay.Node):
     def is_response(self) -> bool:
         return self.event.is_response
 
-    @shared("The topic that answers to this message are expected on.")
+    @shared("The topic on which answers to this message are expected.")
     def response_topic(self) -> str | None:
         answers = self.event.properties.get("response_topic")
         return answers if isinstance(answers, str) else None
 
     @strawberry.field(
-        description="Who acknowledged the message. Only those who may change the topic see all; "
-        "others see themselves."
+        description="The users who acknowledged the message. You see all of them if you may change "
+        "the topic, otherwise only yourself."
     )
     async def delivered_to(self, info: Info) -> list[User]:
         topic = await info.context.topics.load(self.event.topic_id)
@@ -146,7 +146,7 @@ class Message(relay.Node):
         loader = info.context.delivered if may_see_all else info.context.acknowledged
         return await load_users(info, await self._delivered(loader))
 
-    @shared("Whether every present consumer acknowledged the message.")
+    @shared("Whether every current consumer acknowledged the message.")
     async def delivered_to_all(self, info: Info) -> bool:
         delivered = await self._delivered(info.context.delivered)
         if not delivered:

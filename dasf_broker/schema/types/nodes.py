@@ -1,4 +1,4 @@
-"""Objects by their global id."""
+"""Find objects by their global id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def primary_key(text: str) -> int:
     Raises
     ------
     BadInputError
-        It is not one.
+        The id contains no primary key.
     """
     if not text.isdecimal() or len(text) > len(str(MAX_POSITION)) or int(text) > MAX_POSITION:
         raise BadInputError("This is not an id that the broker gave you.", field="id")
@@ -24,16 +24,16 @@ def primary_key(text: str) -> int:
 
 
 async def find_node(info: Info, node_id: relay.GlobalID) -> relay.Node | None:
-    """Return the object with the id, or nothing where the caller may not see one.
+    """Return the object with the id, or ``None`` if the caller may not see it.
 
     Raises
     ------
     BadInputError
-        The id names no kind of object that this schema has.
+        The id belongs to no object type of this schema.
     """
     try:
         return await node_id.resolve_node(info)
-    except (GlobalIDValueError, NotImplementedError):  # the latter for `Node` itself
+    except (GlobalIDValueError, NotImplementedError):  # the second for the interface `Node`
         raise BadInputError(
             f"{str(node_id)[:64]!r} is not an id; use one that the broker gave you.", field="id"
         ) from None

@@ -1,4 +1,4 @@
-"""What a topic's row says by itself, whoever asks."""
+"""The fields of a topic that are the same for every viewer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dasf_broker.schema.types.availability import Availability
 
 
 @strawberry.type
-class TopicFacts:
-    """The plain fields of all topics; no type of the API by itself."""
+class TopicFields:
+    """The fields that all topics inherit; it is not a type in the schema."""
 
     row: strawberry.Private[models.BrokerTopic]
 
-    @shared("The topic's name, by which you publish and subscribe.")
+    @shared("The name of the topic, with which you publish and subscribe.")
     def slug(self) -> str:
         return self.row.slug
 
-    @shared("Whether everybody may see the topic, publish to it and ping it.")
+    @shared("Whether every caller may see the topic, publish to it and ping it.")
     def is_public(self) -> bool:
         return self.row.is_public
 
@@ -32,23 +32,20 @@ class TopicFacts:
     def supports_dasf(self) -> bool:
         return self.row.supports_dasf
 
-    @shared("How long messages are kept; null: as the server's settings say.")
+    @shared("How long messages are kept; null: the server's setting applies.")
     def store_messages(self) -> StoragePolicy | None:
         return StoragePolicy(self.row.store_messages) if self.row.store_messages else None
 
-    @shared("How long messages are kept: what holds, by the topic's own rule or the server's.")
+    @shared("How long messages are kept, by the topic's own policy or the server's setting.")
     def effective_store_messages(self) -> StoragePolicy:
         return self.row.storage_policy
 
-    @shared(
-        "Seconds after which a message is removed, also if nobody acknowledged it; null: no limit."
-    )
+    @shared("Seconds after which a message is removed, acknowledged or not; null: no limit.")
     def retention_age(self) -> int | None:
         return self.row.retention_age
 
     @shared(
-        "How many messages are kept: older ones are removed, also if nobody acknowledged them; "
-        "null: no limit."
+        "How many messages are kept: older ones are removed, acknowledged or not; null: no limit."
     )
     def retention_count(self) -> int | None:
         return self.row.retention_count
@@ -57,16 +54,16 @@ class TopicFacts:
     def date_created(self) -> datetime:
         return self.row.date_created
 
-    @shared("When the topic is removed unless somebody uses it again; null: it stays.")
+    @shared("When the topic is removed if it is not used again; null: never.")
     def garbage_collect_on(self) -> datetime | None:
         return self.row.garbage_collect_on
 
-    @shared("How the backend module behind the topic describes its functions.")
+    @shared("The API description of the backend module that consumes the topic.")
     async def api_info(self, info: Info) -> JSON | None:
         described: JSON | None = await info.context.api_infos.load(self.row.pk)
         return described
 
-    @shared("Whether the topic carries answers to the requests of another one.")
+    @shared("Whether the topic is for answers to the requests of another topic.")
     def is_response_topic(self) -> bool:
         return self.row.is_response_topic
 

@@ -1,4 +1,4 @@
-"""What the viewer may do with a topic, as the API shows it."""
+"""The rights of the viewer on a topic in the API."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import strawberry
 from dasf_broker.permissions import TopicRights
 
 
-@strawberry.type(description="What you may do with a topic.")
+@strawberry.type(description="Your rights on a topic.")
 class TopicPermissions:
-    can_produce: bool = strawberry.field(description="Publish messages.")
-    can_consume: bool = strawberry.field(description="Read and acknowledge messages.")
-    can_view_status: bool = strawberry.field(description="See whether the topic is online.")
-    can_ping: bool = strawberry.field(description="Ask the consumers to answer.")
-    can_pong: bool = strawberry.field(description="Answer pings.")
-    can_change: bool = strawberry.field(description="Change the topic and hand out rights.")
-    can_delete: bool = strawberry.field(description="Delete the topic.")
+    can_produce: bool = strawberry.field(description="Whether you may publish messages.")
+    can_consume: bool = strawberry.field(
+        description="Whether you may read and acknowledge messages."
+    )
+    can_view_status: bool = strawberry.field(
+        description="Whether you may see if the topic is online."
+    )
+    can_ping: bool = strawberry.field(description="Whether you may ping the topic.")
+    can_pong: bool = strawberry.field(description="Whether you may answer pings.")
+    can_change: bool = strawberry.field(
+        description="Whether you may change the topic and grant rights on it."
+    )
+    can_delete: bool = strawberry.field(description="Whether you may delete the topic.")
 
     @classmethod
     def of(cls, rights: TopicRights) -> TopicPermissions:

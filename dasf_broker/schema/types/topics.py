@@ -1,4 +1,4 @@
-"""Topics, as the API shows them."""
+"""Topics in the API."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from dasf_broker.schema.types.connections import (
 )
 from dasf_broker.schema.types.messages import Message, MessageConnection
 from dasf_broker.schema.types.nodes import primary_key
-from dasf_broker.schema.types.topic_fields import TopicFacts
+from dasf_broker.schema.types.topic_fields import TopicFields
 from dasf_broker.schema.types.topic_permissions import TopicPermissions
 from dasf_broker.schema.types.users import User
 
-Narrowed = Annotated[
+MessageFilterArgument = Annotated[
     MessageFilter | None, strawberry.argument(description="Return only these messages.")
 ]
 
 
 @strawberry.interface(
-    description="A named channel: producers publish messages to it, consumers read them."
+    description="A named channel: producers publish messages to it, and consumers read them."
 )
-class Topic(relay.Node, TopicFacts):
+class Topic(relay.Node, TopicFields):
     @classmethod
     def resolve_id(cls, root: Self, *, info: Info) -> str:  # noqa: ARG003
-        """Return the primary key, which is never used again."""
+        """Return the primary key, which no later topic gets."""
         return str(root.row.pk)
 
     @classmethod
@@ -65,19 +65,19 @@ class Topic(relay.Node, TopicFacts):
         """Return the topics with these ids."""
         return [cls.resolve_node(each, info=info, required=required) for each in node_ids]
 
-    @strawberry.field(description="Where DASF backend modules connect to the topic.")
+    @strawberry.field(description="The URL at which DASF backend modules connect to the topic.")
     def websocket_url(self, info: Info) -> str:
         return models.websocket_url(info.context.root_url, self.row.slug)
 
-    @strawberry.field(description="What you may do with the topic.")
+    @strawberry.field(description="Your rights on the topic.")
     async def permissions(self, info: Info) -> TopicPermissions:
         return TopicPermissions.of(await info.context.rights.load(self.row))
 
-    @strawberry.field(description="The stored messages that you may read: none unless a consumer.")
+    @strawberry.field(description="The stored messages; empty if you are not a consumer.")
     async def messages(
         self,
         info: Info,
-        filter: Narrowed = strawberry.UNSET,
+        filter: MessageFilterArgument = strawberry.UNSET,
         first: First = strawberry.UNSET,
         after: After = strawberry.UNSET,
         last: Last = strawberry.UNSET,
@@ -99,7 +99,7 @@ class Topic(relay.Node, TopicFacts):
         return await self._messages(info, Messages(request, outstanding=True))
 
     @strawberry.field(
-        description="How many stored messages you have not acknowledged: none unless a consumer."
+        description="How many stored messages you have not acknowledged; 0 if you may not consume."
     )
     async def outstanding_count(self, info: Info) -> int:
         rights = await info.context.rights.load(self.row)
@@ -107,17 +107,21 @@ class Topic(relay.Node, TopicFacts):
             return 0
         return await info.context.outstanding.load(self.row.pk) or 0
 
-    @strawberry.field(description="Who may consume; listed for those who may change the topic.")
+    @strawberry.field(
+        description="The users who may consume; empty if you may not change the topic."
+    )
     async def consumers(self, info: Info) -> list[User]:
         return await self._holders(info, Right.CONSUME)
 
-    @strawberry.field(description="Who may publish; listed for those who may change the topic.")
+    @strawberry.field(
+        description="The users who may publish; empty if you may not change the topic."
+    )
     async def producers(self, info: Info) -> list[User]:
         return await self._holders(info, Right.PRODUCE)
 
     @strawberry.field(
-        description="Who was given the right to see the status; listed for those who may change "
-        "the topic."
+        description="The users who were granted the right to see the status; empty if you may not "
+        "change the topic."
     )
     async def status_viewers(self, info: Info) -> list[User]:
         return await self._holders(info, Right.VIEW_STATUS)
@@ -137,9 +141,13 @@ class Topic(relay.Node, TopicFacts):
         return [User(username=name) for name in sorted(names)]
 
 
-@strawberry.type(name="BrokerTopic", description="A topic that people or modules publish to.")
+@strawberry.type(
+    name="BrokerTopic", description="A topic to which users and backend modules publish."
+)
 class BrokerTopic(Topic):
-    @strawberry.field(description="The topics for answers to this one's requests, as you see them.")
+    @strawberry.field(
+        description="The topics for answers to requests of this topic that you may see."
+    )
     async def response_topics(
         self,
         info: Info,
@@ -155,16 +163,20 @@ class BrokerTopic(Topic):
 
 
 @strawberry.type(
-    name="ResponseTopic", description="A topic for the answers to requests: its owner consumes."
+    name="ResponseTopic", description="A topic for the answers to requests. Its owner consumes it."
 )
 class ResponseTopic(Topic):
-    @strawberry.field(description="The topic whose requests are answered here, if you may see it.")
+    @strawberry.field(
+        description="The topic whose requests are answered here; null if you may not see it."
+    )
     async def is_response_for(self, info: Info) -> BrokerTopic | None:
         source = await self._source(info)
         topic = None if source is None else topic_type(source)
         return topic if isinstance(topic, BrokerTopic) else None
 
-    @strawberry.field(description="The stored requests that are answered here, as you may read.")
+    @strawberry.field(
+        description="The stored requests that are answered here and that you may read."
+    )
     async def source_messages(
         self,
         info: Info,
@@ -205,7 +217,7 @@ async def load_topic(info: Info, topic_id: int) -> BrokerTopic | ResponseTopic:
     Raises
     ------
     NotFoundError
-        It was deleted meanwhile.
+        The topic was deleted meanwhile.
     """
     row = await info.context.topics.load(topic_id)
     if row is None:

@@ -1,4 +1,4 @@
-"""Users, as far as the broker shows them."""
+"""Users in the API."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import strawberry
 from dasf_broker.schema.execution.context import Info
 
 
-@strawberry.type(description="Somebody with an account on the server.")
+@strawberry.type(description="A user of the server.")
 class User:
-    """A user: only the name by which others may know them."""
+    """A user, of whom the API shows only the name."""
 
-    username: str = strawberry.field(description="The name with which they log in.")
+    username: str = strawberry.field(description="The name with which the user logs in.")
 
     @classmethod
     def of(cls, user: Any) -> User:
@@ -21,16 +21,20 @@ class User:
         return cls(username=user.get_username())
 
 
-@strawberry.type(description="You: who the server takes the sender of this request for.")
+@strawberry.type(description="You, the user who sent this request.")
 class Viewer:
-    is_authenticated: bool = strawberry.field(description="Whether you are logged in.")
-    username: str | None = strawberry.field(description="Your name; null if you are anonymous.")
-    is_superuser: bool = strawberry.field(description="Whether you may do everything.")
+    is_authenticated: bool = strawberry.field(description="Whether you are authenticated.")
+    username: str | None = strawberry.field(
+        description="Your user name; null if you are not authenticated."
+    )
+    is_superuser: bool = strawberry.field(
+        description="Whether you are a superuser and have every right."
+    )
     can_create_topics: bool = strawberry.field(description="Whether you may create topics.")
 
 
 async def load_user(info: Info, user_id: str | None) -> User | None:
-    """Return a user by the primary key that an event carries."""
+    """Return a user by the primary key in an event."""
     user = None if user_id is None else await info.context.users.load(user_id)
     return None if user is None else User.of(user)
 
