@@ -1,4 +1,4 @@
-"""The websocket doors, and one helper that hangs them all.
+"""The websocket routes, and an ASGI application with all endpoints of the broker.
 
 In the host's ``asgi.py``::
 
@@ -17,7 +17,7 @@ from django.conf import settings
 from django.urls import get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings, runtime
-from dasf_broker.transports.http.asgi import BodyLimitMiddleware, GraphQLDoor
+from dasf_broker.transports.http.asgi import BodyLimitMiddleware, GraphQLMiddleware
 from dasf_broker.transports.lifespan import lifespan
 from dasf_broker.transports.websocket.dasf import (
     ConsumerSocket,
@@ -28,7 +28,7 @@ from dasf_broker.transports.websocket.graphql import GraphQLWebSocket
 
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
-#: The DASF websockets, to be hung under ``DASF_WEBSOCKET_URL_ROUTE``.
+#: The DASF websockets, below ``DASF_WEBSOCKET_URL_ROUTE``.
 websocket_urlpatterns: list[Any] = [
     path("status-ping", StatusPingSocket.as_asgi()),
     path("<slug:slug>", ProducerSocket.as_asgi()),
@@ -45,25 +45,23 @@ def broker_application(
 ) -> Application:
     """Return an ASGI application with the host's HTTP and all of the broker's websockets.
 
-    It does the housekeeping of the broker too, unless ``DASF_HOUSEKEEPING`` says that another
-    process does: from the start, or from the first connection on where the server (daphne) does
-    not speak the ASGI lifespan protocol. At the end of the server it finishes what is being
-    written. A lifespan of ``http`` itself is not called, because Django has none; a host that
-    answers the protocol by itself calls ``start_up`` and ``shut_down`` of
-    :mod:`dasf_broker.runtime`.
+    It also does the housekeeping of the broker, unless ``DASF_HOUSEKEEPING`` is off: from the start
+    of the server, or from the first connection on if the server (daphne) does not support the ASGI
+    lifespan protocol. When the server stops, it completes all writes. It does not call a lifespan
+    of ``http``, because Django has none; a host that answers the protocol itself calls ``start_up``
+    and ``shut_down`` of :mod:`dasf_broker.runtime`.
 
     Parameters
     ----------
     http
         Django's ASGI application.
     websocket
-        Websocket routes of the host's own, tried first.
+        The host's own websocket routes, which are tried first.
     graphql_path
-        Where GraphQL's websocket hangs; without it, where ``dasf_broker.urls`` has the HTTP one.
+        The path of GraphQL's websocket; by default the path of GraphQL in ``dasf_broker.urls``.
     through_middleware
-        Whether GraphQL over HTTP goes through the host's middleware, for hosts that need theirs
-        there. It makes each request several times as expensive; what the endpoint itself needs
-        (limits, credentials, CSRF, hosts) is done without it, too.
+        Whether GraphQL over HTTP uses the host's Django middleware. Each request then takes several
+        times as long. The endpoint checks limits, credentials, CSRF and hosts without it, too.
     """
     if graphql_path is None:
         graphql_path = reverse("dasf_broker:graphql").removeprefix(get_script_prefix())
@@ -72,9 +70,9 @@ def broker_application(
         *websocket,
         path(graphql_path.lstrip("/"), cast("Any", GraphQLWebSocket())),
         path(f"{route}/" if route else "", URLRouter(websocket_urlpatterns)),
-        re_path("", cast("Any", _nothing_here)),
+        re_path("", cast("Any", _refuse_unknown_path)),
     ]
-    http = (BodyLimitMiddleware if through_middleware else GraphQLDoor)(graphql_path, http)
+    http = (BodyLimitMiddleware if through_middleware else GraphQLMiddleware)(graphql_path, http)
     sockets = URLRouter(routes)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -91,14 +89,14 @@ def broker_application(
 
 
 def _below_script_name(scope: Any) -> Any:
-    # Django obeys FORCE_SCRIPT_NAME by itself; channels knows only what the server says.
+    # Django itself applies FORCE_SCRIPT_NAME; channels uses only the server's `root_path`.
     name = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
     if not name or not scope["path"].startswith(f"{name}/"):
         return scope
     return {**scope, "root_path": scope.get("root_path") or name}
 
 
-async def _nothing_here(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
-    """Refuse a socket at a path where there is none (HTTP 403), instead of failing."""
+async def _refuse_unknown_path(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
+    """Refuse a socket at an unknown path (HTTP 403), instead of failing."""
     await receive()
     await send({"type": "websocket.close", "code": 4404})

@@ -1,4 +1,4 @@
-"""The HTTP doors: ``path("", include("dasf_broker.urls"))`` serves GraphQL at ``/graphql/``."""
+"""The HTTP endpoints: ``path("", include("dasf_broker.urls"))`` serves GraphQL at ``/graphql/``."""
 
 from django.urls import path
 

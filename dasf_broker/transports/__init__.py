@@ -1,1 +1,1 @@
-"""How the broker is reached: over HTTP and over websockets."""
+"""The transports: HTTP, server-sent events and websockets."""

@@ -14,7 +14,7 @@ def read_json(text: str | bytes) -> Any:
     Raises
     ------
     BadInputError
-        It is not JSON, or nested too deeply.
+        The text is not JSON, or is nested too deeply.
     """
     try:
         return json.loads(text)
@@ -23,7 +23,7 @@ def read_json(text: str | bytes) -> Any:
 
 
 def write_json(value: Any) -> str:
-    """Return a value as JSON in ASCII: half a surrogate pair could not be encoded as UTF-8."""
+    """Return a value as JSON in ASCII, because a lone surrogate cannot be encoded as UTF-8."""
     return _encoder.encode(value)
 
 

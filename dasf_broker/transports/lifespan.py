@@ -1,4 +1,4 @@
-"""The ASGI lifespan protocol: a server tells that it starts, and that it shuts down.
+"""The ASGI lifespan protocol: the server reports its start and its shutdown.
 
 Specification: https://asgi.readthedocs.io/en/latest/specs/lifespan.html
 """

@@ -1,16 +1,16 @@
-"""A websocket protocol for uvicorn: faster fan-out, and bounds for what one client costs.
+"""A websocket protocol for uvicorn: faster fan-out, and limits for the cost of one client.
 
 ``uvicorn mysite.asgi:application --ws dasf_broker.transports.uvicorn:WebSocketProtocol``
 
-It is uvicorn's own ``websockets-sansio``, with its options and its behaviour. It changes only what
-happens between that and the network, where an ASGI application has no say. The broker works without
-it, on any ASGI server.
+It extends uvicorn's own ``websockets-sansio``, with the same options and behaviour. It changes only
+reading from and writing to the network, which an ASGI application cannot control. The broker works
+without it, on any ASGI server.
 
-- Frames that are sent to a client in one turn of the event loop go out in one write. A write costs
-  several times as much as a frame.
+- Frames that are sent to a client in one turn of the event loop are written at once. A write takes
+  several times as long as a frame.
 - Bytes from a client are parsed in slices, between which other clients are served.
-- What one client makes the server keep is bounded: pongs that it does not read, and messages in
-  very many parts.
+- The memory that one client can occupy is limited: by pongs that it does not read, and by messages
+  in very many parts.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
     from websockets.frames import Frame
 
-#: Bytes of frames that are joined to one write, at most.
+#: Most bytes of frames that are joined to one write.
 JOINED = 64 * 1024
 
-#: Bytes that are parsed at once. A frame takes some ten microseconds, and may have six bytes.
+#: Bytes that are parsed at once. A frame takes about ten microseconds, and may have six bytes.
 SLICE = 2 * 1024
 
 #: Seconds of parsing in one turn of the event loop.
@@ -42,14 +42,14 @@ TURN = 0.001
 #: The first byte of a text frame that is a message of its own (RFC 6455, section 5.2).
 _TEXT = 0x81
 
-#: From how many bytes on a length takes two bytes, and eight.
+#: The sizes from which on a length takes two bytes, and eight bytes.
 _SIXTEEN_BITS, _SIXTY_FOUR_BITS = 126, 1 << 16
 
 _SHORT, _MEDIUM, _LONG = struct.Struct("!BB"), struct.Struct("!BBH"), struct.Struct("!BBQ")
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """The protocol of one connection, made by uvicorn."""
+    """The protocol of one connection; uvicorn creates it."""
 
     _connection: Connection
     #: The answer to the newest ping, while the client reads nothing.
@@ -61,17 +61,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_made(cast("Transport", self._connection))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and release what was received: other objects may keep this one for a while."""
+        """End, and release received data: other objects may keep this one for a while."""
         super().connection_lost(exc)
-        self._connection.forget()
-        self._forget()
+        self._connection.release_buffers()
+        self._release_frames()
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes in slices."""
         self._connection.receive(data)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send; text in an open socket, which is sent most often, by a shorter way."""
+        """Send; text on an open socket, the most frequent message, without uvicorn's own checks."""
         is_ready = self.writable.is_set() and self.conn.state is State.OPEN
         text = message.get("text") if is_ready and message["type"] == "websocket.send" else None
         if text is None or self.conn.extensions or self.close_sent or self.disconnected:
@@ -79,12 +79,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             self._connection.write(text_frame(text))
 
-    # --- what clients could make the server keep ----------------------------------------------
+    # --- memory that a client occupies --------------------------------------------------------
 
     def handle_ping(self) -> None:
-        """Answer now; or, while the client reads nothing, only the newest ping later.
+        """Answer now, or answer only the newest ping later while the client reads nothing.
 
-        RFC 6455, section 5.5.3, allows that.
+        RFC 6455, section 5.5.3, allows this.
         """
         if self.writable.is_set():
             super().handle_ping()
@@ -99,7 +99,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._connection.write(pong)
 
     def handle_cont(self, event: Frame) -> None:
-        """Join small parts of a message: each by itself costs many times its size."""
+        """Join small parts of a message: a separate part takes many times its size."""
         part = bytes(event.data)
         if len(self.frames[-1]) < JOINED:
             self.frames[-1] += part
@@ -112,9 +112,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         """Close, and release a message that will never be complete."""
         super().handle_parser_exception()
-        self._forget()
+        self._release_frames()
 
-    def _forget(self) -> None:
+    def _release_frames(self) -> None:
         self.frames = []
         self.conn.events_received()
         if self.conn.parser_exc is not None:  # its traceback keeps what was being parsed
@@ -122,14 +122,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 class Connection:
-    """A transport that joins writes, and passes on in slices what was read.
+    """A transport that joins writes, and parses received bytes in slices.
 
     Parameters
     ----------
     transport
-        The transport of the server. It has all methods that are not defined here.
+        The transport of the server, to which all other methods are delegated.
     parse
-        Takes the bytes that were read.
+        Parses received bytes.
     """
 
     def __init__(self, transport: Transport, parse: Callable[[bytes], None]) -> None:
@@ -137,7 +137,7 @@ class Connection:
         self._parse = parse
         self._unwritten: list[bytes] = []
         self._size = 0
-        #: What was read, and how much of it was parsed.
+        #: The bytes that were read, and how many of them were parsed.
         self._read = b""
         self._parsed = 0
         self._is_held = False
@@ -145,14 +145,14 @@ class Connection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
-    def forget(self) -> None:
+    def release_buffers(self) -> None:
         """Release all buffers: the connection is closed."""
         self._unwritten, self._size, self._read, self._parsed = [], 0, b"", 0
 
     # --- writing ------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Write at the end of this turn of the event loop, or once there is enough."""
+        """Write at the end of this turn of the event loop, or earlier if the buffer is full."""
         if not self._unwritten:
             get_running_loop().call_soon(self._flush)
         self._unwritten.append(data)
@@ -178,7 +178,7 @@ class Connection:
     # --- reading ------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Parse now what is short, and the rest slice by slice in turn with other clients."""
+        """Parse few bytes now, and more bytes in slices, in turn with other clients."""
         if len(data) <= SLICE and not self._has_more:
             self._parse(data)
             return
@@ -193,7 +193,7 @@ class Connection:
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Continue with what was read already, then with the network."""
+        """Continue with the bytes that were read already, then with the network."""
         self._is_held = False
         if self._has_more:
             _queues.get().add(self)
@@ -201,7 +201,7 @@ class Connection:
             self._transport.resume_reading()
 
     def parse_for_one_turn(self) -> None:
-        """Parse as many slices as there is time for in one turn of the event loop."""
+        """Parse slices for the time of one turn of the event loop."""
         end = perf_counter() + TURN
         while self._has_more and not self._is_held and perf_counter() < end:
             part = self._read[self._parsed : self._parsed + SLICE]
@@ -219,22 +219,22 @@ class Connection:
 
 
 class Queue:
-    """The connections that wait to parse more: one of them for each turn of the event loop."""
+    """The connections with more to parse; one of them parses in each turn of the event loop."""
 
     def __init__(self) -> None:
         self._waiting: dict[Connection, None] = {}
 
     def add(self, connection: Connection) -> None:
-        """Add a connection behind those that wait already."""
+        """Add a connection at the end of the queue."""
         if not self._waiting:
-            get_running_loop().call_soon(self._go_on)
+            get_running_loop().call_soon(self._parse_next)
         self._waiting[connection] = None
 
-    def _go_on(self) -> None:
+    def _parse_next(self) -> None:
         connection = next(iter(self._waiting))
         del self._waiting[connection]
         if self._waiting:
-            get_running_loop().call_soon(self._go_on)
+            get_running_loop().call_soon(self._parse_next)
         connection.parse_for_one_turn()
 
 

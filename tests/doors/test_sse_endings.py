@@ -71,7 +71,7 @@ async def test_session_logs_out(
 ) -> None:
     """A stream under a session goes on as long as that does, and no longer."""
     looks: list[Any] = []
-    look = credential_revocation._look
+    look = credential_revocation._check
 
     async def noted(watched: Any) -> None:
         await look(watched)

@@ -1,1 +1,1 @@
-"""What all connections have in common: handshake, origins, limits, timeouts, close codes."""
+"""Common to all connections: handshake, origins, limits, timeouts and close codes."""

@@ -1,4 +1,4 @@
-"""Why a server closes a socket: the codes, and whether a client should come back."""
+"""The close codes of sockets, and whether a client should connect again."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Self
 
 
 class CloseCode(IntEnum):
-    """All of them. Those from 4400 on are of ``graphql-transport-ws``, others of websockets.
+    """All close codes. Codes from 4400 on belong to ``graphql-transport-ws``, others to websockets.
 
-    Which code an error has is decided by :func:`dasf_broker.answers.answer_to`. Servers send 1009
-    and 1012 by themselves, too: for a frame beyond their own limit, and when they end.
+    :func:`dasf_broker.answers.answer_to` chooses the code of an error. The ASGI server itself sends
+    1009 for a frame beyond its own limit, and 1012 when it ends.
     """
 
-    #: Whether the same client may be let in when it tries again, after a pause.
+    #: Whether the same client may succeed if it connects again, after a pause.
     retry: bool
     meaning: str
 
     def __new__(cls, code: int, retry: bool, meaning: str) -> Self:
-        """Make a member of what is written below."""
+        """Create a member from its code, ``retry`` and meaning."""
         member = int.__new__(cls, code)
         member._value_ = code
         member.retry, member.meaning = retry, meaning
@@ -29,32 +29,32 @@ class CloseCode(IntEnum):
         False,
         "A frame is larger than `DASF_MAX_FRAME_SIZE`, or than 64 KiB before `connection_init`.",
     )
-    INTERNAL_ERROR = (1011, False, "The broker failed; its log says how.")
-    SERVICE_RESTART = (1012, True, "The server ends or restarts; nothing is lost.")
-    TRY_AGAIN_LATER = (1013, True, "The database does not answer now.")
-    BAD_REQUEST = (4400, False, "A frame means nothing.")
+    INTERNAL_ERROR = (1011, False, "An error in the broker; the server's log has its cause.")
+    SERVICE_RESTART = (1012, True, "The server stops or restarts. No stored message is lost.")
+    TRY_AGAIN_LATER = (1013, True, "The database does not answer.")
+    BAD_REQUEST = (4400, False, "A frame is not valid in the protocol.")
     UNAUTHORIZED = (
         4401,
         False,
-        "The credential is wrong, or was revoked; or it is missing where one is needed.",
+        "The credential is wrong, missing or was revoked.",
     )
-    FORBIDDEN = (4403, False, "The page that opened the socket is not allowed to.")
+    FORBIDDEN = (4403, False, "The origin of the page that opened the socket is not allowed.")
     SUBPROTOCOL_NOT_ACCEPTABLE = (
         4406,
         False,
-        "Only `graphql-transport-ws` is spoken at `/graphql/`.",
+        "`/graphql/` accepts only the subprotocol `graphql-transport-ws`.",
     )
     CONNECTION_INITIALISATION_TIMEOUT = (
         4408,
         True,
-        "No `connection_init` came within `DASF_CONNECTION_INIT_TIMEOUT`.",
+        "The client sent no `connection_init` within `DASF_CONNECTION_INIT_TIMEOUT`.",
     )
-    SUBSCRIBER_ALREADY_EXISTS = (4409, False, "An operation with this id runs already.")
+    SUBSCRIBER_ALREADY_EXISTS = (4409, False, "An operation with this id is already running.")
     TOO_MANY_REQUESTS = (
         4429,
         False,
         (
-            "Too many sockets, wrong credentials or introductions. Close some, or wait; do not "
-            "come back at once."
+            "Too many sockets, wrong credentials or `connection_init`. Close sockets, or wait; "
+            "do not connect again at once."
         ),
     )

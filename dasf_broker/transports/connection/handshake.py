@@ -1,4 +1,4 @@
-"""The HTTP request that opens a websocket, read as Django reads requests, and its user."""
+"""The HTTP request that opens a websocket, as a Django request, and its user."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Handshake(ASGIRequest):
 
     def __init__(self, scope: Scope) -> None:
         scheme = _HTTP_SCHEMES.get(scope.get("scheme", ""), "http")
-        # Without what Django may fail at and nobody needs: the query, and the charset of a body.
+        # Without the query and the charset, which are not used, and which may make Django fail.
         headers = [each for each in scope.get("headers", ()) if each[0].lower() != b"content-type"]
         changed = {"method": "GET", "scheme": scheme, "headers": headers, "query_string": b""}
         super().__init__({**scope, **changed}, BytesIO())
         name, _ = settings.SECURE_PROXY_SSL_HEADER or ("", "")
-        if (forwarded := self.META.get(name)) in _HTTP_SCHEMES:  # Traefik does so
+        if (forwarded := self.META.get(name)) in _HTTP_SCHEMES:  # Traefik sends it
             self.META[name] = _HTTP_SCHEMES[forwarded]
 
     @property
@@ -42,10 +42,10 @@ class Handshake(ASGIRequest):
 
     @property
     def root_url(self) -> str:
-        """Scheme and host under which the client reached the server."""
+        """Scheme and host of the server in the client's request."""
         try:
             host = self.get_host()
-        except DisallowedHost:  # harmless: only the client that sent it gets it back
+        except DisallowedHost:  # harmless: it is returned only to the client that sent it
             host = self.headers.get("host", "localhost")
         return f"{self.scheme}://{host}"
 
@@ -53,7 +53,7 @@ class Handshake(ASGIRequest):
 async def identify_socket(
     handshake: Handshake, payload: Mapping[str, Any] | None = None
 ) -> Identity:
-    """Return the user who opens a socket.
+    """Return the identity of the user who opens a socket.
 
     Parameters
     ----------
@@ -61,20 +61,20 @@ async def identify_socket(
         A session cookie counts only beside an ``Origin``, which browsers always send and
         :mod:`.origins` has checked.
     payload
-        Of ``connection_init``, in protocols that have it. Its token takes precedence over the
-        header's.
+        The payload of ``connection_init``, in protocols that have it. Its token takes precedence
+        over that of the header.
 
     Raises
     ------
     UnauthenticatedError
-        There is a token, and it is not valid.
+        The client sent a token that is not valid.
     RateLimitedError
-        There were too many such tokens from this address.
+        There were too many wrong tokens from this address.
     UnavailableError
         The database does not answer.
     """
     authorization, address = authorization_in(payload), handshake.address
-    if authorization is None:  # but an empty one is refused
+    if authorization is None:  # an empty value is refused below
         authorization = handshake.headers.get("authorization")
     if authorization is not None:
         return await identify_token(authorization, address=address)

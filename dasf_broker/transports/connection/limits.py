@@ -1,7 +1,7 @@
-"""How many sockets may be open: of a user, of an address, and without a credential.
+"""Limit the open sockets of a user, of an address, and without a credential.
 
-Each process counts its own, because it is its memory that they cost. An address is refused before
-anything is done for it, a user as soon as the credential says which user it is.
+Each process counts its own sockets, because they occupy its memory. A socket is refused because of
+its address before any other work, and because of its user as soon as the user is identified.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from dasf_broker.operations.caller import Caller
 #: Seconds after which a client that is refused may try again.
 RETRY_AFTER = 5
 
-#: What sockets are counted by: a user, an address, or that there is no credential.
+#: The key of a counter: a user, an address, or the sockets without a credential.
 Key: TypeAlias = tuple[Any, ...]
 
 _UNAUTHENTICATED: Key = ("unauthenticated",)
 
-#: How many sockets are open, by key. A key without any is not in here.
+#: How many sockets are open, by key. A key without open sockets is removed.
 open_sockets: Counter[Key] = Counter()
 
 
 class SocketSlots:
-    """What one socket counts for, as long as it is open."""
+    """The counters that one open socket increments."""
 
     def __init__(self) -> None:
         self._keys: set[Key] = set()
@@ -39,11 +39,11 @@ class SocketSlots:
         Raises
         ------
         RateLimitedError
-            The address has too many, or there are too many without a credential.
+            The address has too many sockets, or there are too many without a credential.
         """
         if address is not None:
             limit = app_settings.DASF_MAX_SOCKETS_PER_ADDRESS
-            self._add(("address", address), limit, "of your address")
+            self._add(("address", address), limit, "from your address")
         limit = app_settings.DASF_MAX_UNAUTHENTICATED_SOCKETS
         self._add(_UNAUTHENTICATED, limit, "without a credential")
 
@@ -53,22 +53,22 @@ class SocketSlots:
         Raises
         ------
         RateLimitedError
-            The user has too many.
+            The user has too many sockets.
         """
         if not caller.is_anonymous:
             limit = app_settings.DASF_MAX_SOCKETS_PER_USER
-            self._add(("user", caller.user.pk), limit, "of yours")
+            self._add(("user", caller.user.pk), limit, "of your account")
             self._remove(_UNAUTHENTICATED)
 
     def release(self) -> None:
-        """Count the socket no more."""
+        """Stop counting the socket."""
         for key in tuple(self._keys):
             self._remove(key)
 
     def _add(self, key: Key, limit: int, whose: str) -> None:
         if limit and open_sockets[key] >= limit:
             raise RateLimitedError(
-                f"There are {limit} open sockets {whose} already, which is the most.",
+                f"There are already {limit} open sockets {whose}, the most allowed.",
                 retryAfter=RETRY_AFTER,
                 limit=limit,
             )
@@ -89,7 +89,7 @@ def socket_slots(address: str | None) -> Iterator[SocketSlots]:
     Raises
     ------
     RateLimitedError
-        There are too many.
+        There are too many sockets.
     """
     slots = SocketSlots()
     try:

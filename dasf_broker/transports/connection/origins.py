@@ -1,7 +1,7 @@
-"""Which pages may open a socket.
+"""Tell which web pages may open a socket.
 
-Browsers send cookies with a websocket whichever page opens it, and send ``Origin`` so that the
-server can refuse. Programs send no ``Origin``, and have no cookies that another page could use.
+Browsers send cookies with a websocket from every page, and send ``Origin`` so that the server can
+refuse it. Other programs send no ``Origin``, and have no cookies that another page could use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dasf_broker.transports.connection.handshake import Handshake
 
 
 def is_allowed(handshake: Handshake) -> bool:
-    """Tell whether a socket is opened by a program, by our own pages, or by listed ones."""
+    """Tell whether a program, a page of this server or a page of a listed origin opens a socket."""
     origin = handshake.headers.get("origin")
     if origin is None:
         return True
@@ -28,6 +28,6 @@ def _is_own(origin: str, handshake: Handshake) -> bool:
     try:
         return urlsplit(origin).netloc == handshake.get_host()
     except DisallowedHost:
-        return False  # another name that points to this server is not our own
+        return False  # another host name that points to this server is not allowed
     except ValueError:
         return False  # brackets without an address

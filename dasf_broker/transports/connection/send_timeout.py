@@ -1,9 +1,10 @@
-"""End connections whose client takes nothing any more.
+"""End connections whose client no longer reads.
 
-A client that stopped reading, because it hangs or its network is gone, would keep its socket, its
-buffers and its subscriptions for ever: the server waits for room in a buffer that nobody empties.
-What a slow client misses meanwhile costs nothing (see :mod:`dasf_broker.realtime.mailbox`). A
-client that takes no single frame for ``DASF_SEND_TIMEOUT`` seconds is disconnected.
+Without this, a client that stopped reading, because its program or its network failed, would keep
+its socket, buffers and subscriptions for ever: the server waits for room in a buffer that is never
+read. A slow client is not ended: the messages that wait for it are limited (see
+:mod:`dasf_broker.realtime.mailbox`). A client that accepts not a single frame for
+``DASF_SEND_TIMEOUT`` seconds is disconnected.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class TimedSend:
-    """Sends frames to one client, and notes since when none went out."""
+    """Sends frames to one client, and records when it last accepted one."""
 
     __slots__ = ("_buffered", "_deadline", "_moved_at", "_seen", "_send", "_sent", "_waiting")
 
@@ -31,7 +32,7 @@ class TimedSend:
         self._deadline = deadline
         #: Frames that wait, and frames that were sent.
         self._waiting = self._sent = 0
-        #: As of the last look: frames sent, bytes in the server's buffer, and when either changed.
+        #: At the last check: frames sent, bytes in the server's buffer, and when either changed.
         self._seen = self._buffered = 0
         self._moved_at = asyncio.get_running_loop().time()
 
@@ -45,11 +46,11 @@ class TimedSend:
             self._sent += 1
 
     def expire_if_stalled(self, now: float, limit: float) -> None:
-        """End the connection if frames should have gone out, and none did for ``limit`` seconds.
+        """End the connection if frames wait and none was accepted for ``limit`` seconds.
 
         A frame waits while the server's buffer is full. With less in the buffer no frame waits; but
-        a server that closes the connection, after a ping without answer say, lets the client read
-        the buffer first.
+        a server that closes the connection, for example after a ping without an answer, first waits
+        until the client has read the buffer.
         """
         before, self._buffered = self._buffered, self._buffer_size()
         seen, self._seen = self._seen, self._sent
@@ -60,11 +61,11 @@ class TimedSend:
             self._deadline.reschedule(now)
 
     def abort(self) -> None:
-        """Drop the connection with what is buffered, where the server allows it.
+        """Drop the connection with its buffer, if the server allows it.
 
-        ASGI has no message for that, and closing waits until the buffer is read. The protocols of
-        uvicorn pass a method of their own as ``send``; with other servers the time-outs of the
-        operating system must do.
+        ASGI has no message for it, and closing waits until the buffer is read. The protocols of
+        uvicorn pass one of their methods as ``send``, which leads to the transport. With other
+        servers the timeouts of the operating system end the connection.
         """
         if (abort := getattr(self._transport, "abort", None)) is not None:
             abort()
@@ -80,7 +81,7 @@ class TimedSend:
 
 @asynccontextmanager
 async def send_with_timeout(send: Send) -> AsyncIterator[TimedSend]:
-    """Yield a ``send`` for the time of the context, which ends if the client takes nothing."""
+    """Yield a ``send`` for a context, which ends if the client no longer reads."""
     try:
         async with asyncio.timeout(None) as deadline:
             timed = TimedSend(send, deadline)
@@ -89,15 +90,15 @@ async def send_with_timeout(send: Send) -> AsyncIterator[TimedSend]:
     except TimeoutError:
         if not deadline.expired():
             raise
-        logger.info("A client took no frame for too long and was disconnected.")
+        logger.info("A client accepted no frame within DASF_SEND_TIMEOUT and was disconnected.")
         timed.abort()
 
 
-async def _look(sends: Collection[TimedSend]) -> None:
+async def _check(sends: Collection[TimedSend]) -> None:
     now, limit = asyncio.get_running_loop().time(), app_settings.DASF_SEND_TIMEOUT
     for each in sends:
         each.expire_if_stalled(now, limit)
 
 
-#: What is sent on all connections, looked at once a second.
-SENDS: Sweep[TimedSend] = Sweep("dasf-sends", _look, 1.0)
+#: The sending of all connections, checked once a second.
+SENDS: Sweep[TimedSend] = Sweep("dasf-sends", _check, 1.0)

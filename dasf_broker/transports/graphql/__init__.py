@@ -1,1 +1,1 @@
-"""GraphQL operations, executed for all transports that carry them."""
+"""The execution of GraphQL operations, for all transports."""

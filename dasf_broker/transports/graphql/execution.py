@@ -1,4 +1,4 @@
-"""A GraphQL request and its result, the same for all transports that carry GraphQL."""
+"""A GraphQL request and its result, the same for all transports."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from dasf_broker.schema.limits.visibility import may_introspect
 _ANSWERED = (StrawberryOperationType.QUERY, StrawberryOperationType.MUTATION)
 
 _HIDDEN = (
-    "This server tells nobody, or only its staff, what its schema is: see DASF_INTROSPECTION. The "
-    "broker's own is in the file schema.graphql of its source."
+    "You may not query the schema of this server: see the setting DASF_INTROSPECTION. The broker's "
+    "own schema is in the file schema.graphql of its source."
 )
 
 _NEEDS_STREAM = (
-    "Subscriptions need a websocket (graphql-transport-ws, same URL), or the header "
+    "A subscription needs a websocket (graphql-transport-ws, same URL), or the header "
     "'Accept: text/event-stream'."
 )
 
@@ -47,7 +47,7 @@ class GraphQLRequest:
         Raises
         ------
         BadInputError
-            It is not an object with a text ``query``, or one of the other values is wrong.
+            It is not an object with a text ``query``, or another value has the wrong type.
         """
         if not isinstance(value, dict):
             raise BadInputError("A request is a JSON object with a `query`.")
@@ -68,7 +68,7 @@ class GraphQLRequest:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, its caller, and what its resolvers share."""
+    """A request, its caller, and the context of its resolvers."""
 
     identity: Identity
     request: GraphQLRequest
@@ -83,7 +83,7 @@ class Result:
 
     @property
     def was_executed(self) -> bool:
-        """Whether the operation was executed; if not, the request itself was wrong."""
+        """Whether the operation was executed; otherwise the request was wrong."""
         return "data" in self.body
 
     @classmethod
@@ -93,7 +93,7 @@ class Result:
 
 
 def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
-    """Return what kind of operation a request asks for.
+    """Return the type of the operation that a request asks for.
 
     Raises
     ------
@@ -104,9 +104,9 @@ def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
 
 
 def examine(schema: Schema, request: GraphQLRequest) -> tuple[OperationType, GraphQLRequest]:
-    """Return the kind of operation, and the request without variables that it does not declare.
+    """Return the type of the operation, and the request with declared variables only.
 
-    A subscription keeps its request for as long as it lasts. Raises as :func:`operation_type`.
+    A subscription keeps its request until it ends. Raises as :func:`operation_type`.
     """
     operation = _operation(read_document(schema._schema, request.query), request)
     return operation.type, replace(request, variables=operation.declared(request.variables))
@@ -125,7 +125,7 @@ async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> 
         operation = _operation(document, request)
     except InvalidDocumentError as error:
         return Result.refused(error)
-    # Only queries have the fields of introspection.
+    # Only queries have introspection fields.
     if operation.introspects and not may_introspect(context.caller.user):
         return Result.refused(ForbiddenError(_HIDDEN))
     if operation.type is OperationType.SUBSCRIPTION:
@@ -153,7 +153,7 @@ async def _execute(
             operation_name=request.operation_name,
             allowed_operation_types=_ANSWERED,
         )
-    # Strawberry's own way serves extensions, and takes a quarter of the time of a publish.
+    # Strawberry's own execution, for extensions, would take a quarter of the time of a publish.
     executor = build_executor(
         schema,
         document,

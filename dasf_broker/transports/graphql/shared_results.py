@@ -1,8 +1,8 @@
-"""Subscriptions: executed once for each event and distinct operation, not for each subscriber.
+"""Execute subscriptions once for each event and distinct operation, not for each subscriber.
 
-Subscribers of one process get the same event object. The first that needs a result for an operation
-renders its text and stores it with the event; the others send the same text. Where the operation
-selects a field that depends on the viewer, only subscriptions of one viewer share the text.
+Subscribers of one process get the same event object. The first subscriber that needs the result of
+an operation renders its text and stores it with the event; the others send the same text. If the
+operation selects a field that depends on the viewer, only subscriptions of one viewer share it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ async def stream(
     InvalidDocumentError
         The request is wrong.
     GraphQLError
-        The caller may not subscribe, or the stream broke.
+        The caller may not subscribe, or the stream failed.
     """
     operation = _operation(schema, request)
     key = operation.key_for(context)
@@ -56,7 +56,7 @@ async def stream(
             except Exception as error:  # noqa: BLE001 - it is raised as one of the root field
                 raise operation.located(error) from None
             result = _result(operation, event, context, key)
-            # Shielded: the subscriber that began may leave while others still wait.
+            # Shielded: the subscriber that renders may end while others wait for the text.
             yield event, result if isinstance(result, str) else await asyncio.shield(result)
 
 

@@ -1,1 +1,1 @@
-"""GraphQL over HTTP: a Django view, the same beside Django, server-sent events, the page."""
+"""GraphQL over HTTP: a Django view, an ASGI middleware, server-sent events and GraphiQL."""

@@ -1,8 +1,8 @@
-"""GraphQL over HTTP without Django's middleware: the same view, called by an ASGI application.
+"""GraphQL over HTTP without Django's middleware: an ASGI middleware calls the same view.
 
-The middleware costs more than a mutation itself. What it would do and the endpoint needs is done
-here: the limits of the body, the name of the host, the credential, and proof that a request with a
-cookie was not made by another site.
+Django's middleware takes longer than a mutation. This module does what the endpoint needs of it:
+it limits the body, checks the name of the host and the credential, and refuses requests with a
+cookie that another site sent.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 class BodyLimitMiddleware:
     """ASGI middleware that reads the bodies of POSTs to one path, with limits of size and time.
 
-    Django reads a request to its end, however large it is and however slowly it comes.
+    Django itself reads a whole request, whatever its size and the time that it takes.
 
     Parameters
     ----------
     path
-        The path of the endpoint, without the script's name and the first slash.
+        The path of the endpoint, without the script's name and the leading slash.
     application
-        Django's own ASGI application, which gets the requests then, and all others.
+        Django's own ASGI application, which gets these requests afterwards, and all others.
     """
 
     def __init__(self, path: str, application: Application) -> None:
@@ -80,7 +80,7 @@ class BodyLimitMiddleware:
             await _send(response, send)
         else:
             serving = self._serve(request, body, receive, send)
-            del body  # an answer that is a stream of events may last for days
+            del body  # a stream of events may last for days
             await serving
 
     async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
@@ -91,8 +91,8 @@ class BodyLimitMiddleware:
         return path.removeprefix(get_script_prefix(scope).rstrip("/")) == self._path
 
 
-class GraphQLDoor(BodyLimitMiddleware):
-    """ASGI middleware that answers POSTs to one path by itself."""
+class GraphQLMiddleware(BodyLimitMiddleware):
+    """ASGI middleware that answers POSTs to one path itself."""
 
     async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
         request.set_body(body)
@@ -107,7 +107,7 @@ class GraphQLDoor(BodyLimitMiddleware):
         await _send(response, send)
 
     async def _answer(self, request: _Request) -> HttpResponse | Call:
-        """Return the answer, or the call that is to be answered with events."""
+        """Return the answer, or the call if the client asks for events."""
         view = GraphQLView()
         view.setup(request)
         if not prefers_events(request):
@@ -118,8 +118,8 @@ class GraphQLDoor(BodyLimitMiddleware):
     async def _stream(
         self, request: _Request, call: Call, receive: Receive, send: Send
     ) -> HttpResponse | None:
-        """Answer with events; return a refusal if it cannot. It counts as a socket does."""
-        request.set_body(b"")  # the body is not needed as long as the events last
+        """Answer with events, or return a refusal. The stream counts as a socket."""
+        request.set_body(b"")  # released: the stream does not need it, and may last long
         try:
             with socket_slots(address_of_request(request)) as slots:
                 slots.assign_to(call.identity.caller)
@@ -130,13 +130,13 @@ class GraphQLDoor(BodyLimitMiddleware):
 
 
 class _Request(ASGIRequest):
-    """Django's request, which opens its session without middleware."""
+    """A Django request that loads its session without middleware."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope, BytesIO())
 
     def set_body(self, body: bytes) -> None:
-        """Set the whole body, which was read already."""
+        """Set the body, which was read already."""
         self._body = body
         self._stream = BytesIO(body)
 
@@ -150,11 +150,11 @@ class _Request(ASGIRequest):
 
 
 def _without_unused_variables(call: Call) -> Call:
-    """Return a call without the variables that no operation declares: it may last for days."""
+    """Return a call with declared variables only: it may last for days."""
     try:
         _, request = examine(served_schema(), call.request)
     except InvalidDocumentError:
-        return call  # its execution tells the client so, and ends
+        return call  # its execution returns the error to the client
     return replace(call, request=request)
 
 

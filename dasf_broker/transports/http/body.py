@@ -1,4 +1,4 @@
-"""The body of a request, which is read up to a size and for a time."""
+"""Read the body of a request within limits of size and time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class ClientDisconnectedError(Exception):
-    """The client went away before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 class RequestTimeoutError(BadInputError):
@@ -25,21 +25,21 @@ class RequestTimeoutError(BadInputError):
 
 
 def check_length(length: str | None) -> None:
-    """Check the size that a client announces.
+    """Check the value of ``Content-Length``.
 
     Raises
     ------
     PayloadTooLargeError
-        It is too much.
+        The length is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``.
     BadInputError
-        It is not a number.
+        The length is not a number.
     """
     if not length:
-        return  # sent in chunks: it is counted while it is read
+        return  # sent in chunks: the bytes are counted while they are read
     if not (length.isascii() and length.isdigit()):
         raise BadInputError("Content-Length is a number.")
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    # The length of the text first: it may have more digits than Python makes a number of.
+    # The length of the text first: it may have more digits than Python converts to a number.
     if limit is not None and (len(length) > len(str(limit)) + 20 or int(length) > limit):
         raise PayloadTooLargeError(TOO_LARGE)
 
@@ -52,18 +52,18 @@ async def read_body(length: str | None, receive: Receive) -> bytes:
     length
         The value of ``Content-Length``, if there is one.
     receive
-        As ASGI servers pass it.
+        The ``receive`` of the ASGI server.
 
     Raises
     ------
     PayloadTooLargeError
-        It is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``; the rest is not read.
+        The body is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``; the rest is not read.
     BadInputError
         The announced length is not a number.
     RequestTimeoutError
-        It did not arrive within ``DASF_BODY_TIMEOUT``.
+        The body did not arrive within ``DASF_BODY_TIMEOUT``.
     ClientDisconnectedError
-        The client went away.
+        The client disconnected.
     """
     check_length(length)
     seconds = app_settings.DASF_BODY_TIMEOUT
@@ -75,7 +75,7 @@ async def read_body(length: str | None, receive: Receive) -> bytes:
 
 
 def replay_body(body: bytes, receive: Receive) -> Receive:
-    """Return a ``receive`` that begins with a body that was read already."""
+    """Return a ``receive`` that first returns a body that was read already."""
     unread = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> MutableMapping[str, Any]:

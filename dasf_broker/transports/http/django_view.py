@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: ``POST`` with JSON, and a page for browsers.
+"""GraphQL over HTTP: ``POST`` with JSON, and GraphiQL for browsers.
 
 Specification: https://graphql.github.io/graphql-over-http/draft/
 """
@@ -51,13 +51,13 @@ JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 
 _NO_EVENTS = (
-    f"Events ({EVENT_STREAM}) are sent at the ASGI door only: hang `broker_application` of "
-    "`dasf_broker.routing` in asgi.py, without `through_middleware`. Or use a websocket."
+    f"This server cannot send events ({EVENT_STREAM}) here. Use `broker_application` of "
+    "`dasf_broker.routing` in asgi.py, without `through_middleware`; or use a websocket."
 )
 
 _NO_PAGE = (
-    "This page is for staff or for nobody, as DASF_GRAPHIQL says. Log in first, or send queries by "
-    "POST."
+    "You may not open this page: see the setting DASF_GRAPHIQL. Log in as staff, or send queries "
+    "by POST."
 )
 
 T = TypeVar("T")
@@ -66,21 +66,21 @@ T = TypeVar("T")
 def _answering_errors(
     handle: Callable[..., Awaitable[T]],
 ) -> Callable[..., Awaitable[T | HttpResponse]]:
-    """Let a method answer its exceptions itself: Django's debug page would show too much."""
+    """Answer the exceptions of a method: Django's debug page would show too much."""
 
     @wraps(handle)
     async def handle_or_refuse(self: Any, request: HttpRequest, *args: Any) -> T | HttpResponse:
         try:
             return await handle(self, request, *args)
         except SuspiciousOperation:
-            return refuse(request, BadInputError("Django does not take such a request."))
-        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+            return refuse(request, BadInputError("Django refused the request as suspicious."))
+        except Exception as error:  # noqa: BLE001 - the client gets it, and the log if needed
             return refuse(request, error)
 
     return handle_or_refuse
 
 
-# The origin is checked below, for callers with a cookie only.
+# `_identify` checks the origin, for callers with a session cookie only.
 @method_decorator([csrf_exempt, database.non_atomic_requests], name="dispatch")
 class GraphQLView(View):
     """The GraphQL endpoint as a Django view.
@@ -99,7 +99,7 @@ class GraphQLView(View):
         return call if isinstance(call, HttpResponse) else await self._execute(request, call)
 
     async def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
-        """Show the page to browsers; answer a query in the URL, where that is allowed."""
+        """Return GraphiQL to browsers; answer a query in the URL, if that is allowed."""
         if request.accepts("text/html"):
             user = await request.auser() if hasattr(request, "auser") else AnonymousUser()
             if not may_open_page(user):
@@ -113,16 +113,18 @@ class GraphQLView(View):
                 response = await self._execute(request, call)
                 add_never_cache_headers(response)
                 return response
-        response = refuse(request, BadInputError("Send that by POST."), status=405)
+        response = refuse(request, BadInputError("Send the request by POST."), status=405)
         response["Allow"] = "POST"
         return response
 
     @_answering_errors
     async def read(self, request: HttpRequest) -> Call | HttpResponse:
         """Return the GraphQL request with its caller, or the answer if it is refused."""
-        # First, so that the CSRF check reads no form.
+        # First, so that the CSRF check does not read a form.
         if request.method != "GET" and not _is_plain_json(request):
-            return refuse(request, BadInputError(f"Send {JSON} in UTF-8, as it is."), status=415)
+            return refuse(
+                request, BadInputError(f"Send {JSON} in UTF-8, not compressed."), status=415
+            )
         identity = await self._identify(request)
         if request.method == "GET":
             wanted = GraphQLRequest.read(_in_url(request))
@@ -138,20 +140,21 @@ class GraphQLView(View):
     @_answering_errors
     async def _execute(self, request: HttpRequest, call: Call) -> HttpResponse:
         result = await execute(self.schema or served_schema(), call.request, call.context)
-        return _respond(request, result, status=200 if _is_fine(request, result) else 400)
+        return _respond(request, result, status=200 if _is_ok(request, result) else 400)
 
     def _changes_nothing(self, wanted: GraphQLRequest) -> bool:
         try:
             kind = operation_type(self.schema or served_schema(), wanted)
         except InvalidDocumentError:
-            return True  # nothing is executed, and the errors say why
+            return True  # it is not executed, and the answer has the errors
         return kind is OperationType.QUERY
 
     async def _identify(self, request: HttpRequest) -> Identity:
         identity = await identify_request(request)
         if identity.by_session and request.method == "GET":
             raise ForbiddenError(
-                "Any page can hold a link: send the query by POST, or use an API token."
+                "A GET with a session cookie may come from any page: send the query by POST, or "
+                "use an API token."
             )
         if identity.by_session and (reason := _CsrfCheck.reason(request)):
             raise ForbiddenError(
@@ -168,7 +171,7 @@ class _CsrfCheck(CsrfViewMiddleware):
         """Return why the request may come from another site; ``None`` if it does not."""
         check = cls(lambda _: HttpResponse())
         check.process_request(request)
-        # The view matters only for being exempt, which `HttpResponse` is not.
+        # Django reads only `csrf_exempt` of the view, which `HttpResponse` does not have.
         return cast("str | None", check.process_view(request, HttpResponse, (), {}))
 
     def _reject(self, request: HttpRequest, reason: str) -> str:  # noqa: ARG002
@@ -193,16 +196,16 @@ def _body(request: HttpRequest) -> str:
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     try:
         if not hasattr(request, "_body") and limit is not None:
-            # Not with `request.body`, which reads chunks without a limit.
+            # Not `request.body`, which reads chunks without a limit.
             request._body = request.read(limit + 1)
             request._stream = BytesIO(request._body)
         body = request.body
     except UnreadablePostError:
-        raise BadInputError("The request broke off.") from None
+        raise BadInputError("The request ended before its body was complete.") from None
     if limit is not None and len(body) > limit:
         raise PayloadTooLargeError(TOO_LARGE)
     try:
-        return body.decode()  # strictly: JSON itself would take UTF-16 as well
+        return body.decode()  # strict: `json` would accept UTF-16 as well
     except UnicodeDecodeError:
         raise BadInputError("The request is not UTF-8.") from None
 
@@ -211,30 +214,32 @@ def _root_url(request: HttpRequest) -> str:
     try:
         return f"{request.scheme}://{request.get_host()}/"
     except DisallowedHost:
-        raise BadInputError("ALLOWED_HOSTS of this server does not have that host.") from None
+        raise BadInputError(
+            "The host of the request is not in ALLOWED_HOSTS of this server."
+        ) from None
 
 
 def prefers_events(request: HttpRequest) -> bool:
     """Tell whether a client prefers events to a single answer.
 
-    urql and other clients accept events, too, but want a single answer.
+    urql and other clients accept events, too, but prefer a single answer.
     """
     quality = _qualities(request)
     return quality.get(EVENT_STREAM, 0) > max(quality.get(JSON, 0), quality.get(GRAPHQL_JSON, 0))
 
 
 def _accepts_graphql_json(request: HttpRequest) -> bool:
-    # Only where it is named: `*/*` comes from clients that do not know the newer type.
+    # Only if it is named: `*/*` comes from clients that do not know the newer type.
     quality = _qualities(request)
     return 0 < quality.get(GRAPHQL_JSON, 0) >= quality.get(JSON, 0)
 
 
 def _qualities(request: HttpRequest) -> dict[str, float]:
-    # Not with `get_preferred_type`, which takes `;charset=utf-8` for another type.
+    # Not `get_preferred_type`, for which `;charset=utf-8` is another type.
     return {f"{each.main_type}/{each.sub_type}": each.quality for each in request.accepted_types}
 
 
-def _is_fine(request: HttpRequest, result: Result) -> bool:
+def _is_ok(request: HttpRequest, result: Result) -> bool:
     # The older media type has the status 200 for every well-formed request.
     return result.was_executed or not _accepts_graphql_json(request)
 
@@ -255,11 +260,11 @@ def refuse(request: HttpRequest, error: Exception, *, status: int | None = None)
     Parameters
     ----------
     request
-        What is answered, in the media type that it asks for.
+        The request; the answer has the media type that it accepts.
     error
-        Why.
+        The reason.
     status
-        Instead of the one that goes with the error.
+        An HTTP status instead of that of the error.
     """
     answer = answer_to(error)
     result = Result({"errors": [format_answer(answer)]})

@@ -1,6 +1,6 @@
-"""GraphQL over server-sent events: "distinct connections mode", one operation a request.
+"""GraphQL over server-sent events: "distinct connections mode", one operation per request.
 
-For clients and proxies that speak HTTP but no websockets, like ``curl -N``.
+For clients and proxies that support HTTP but not websockets, like ``curl -N``.
 Protocol: https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
 """
 
@@ -25,7 +25,7 @@ from dasf_broker.transports.graphql.execution import Call, execute, operation_ty
 from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import write_json
 
-#: They tell proxies to buffer nothing: events are to arrive at once.
+#: With these headers proxies do not buffer, so that events arrive at once.
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, no-transform"),
@@ -36,12 +36,12 @@ _HEADERS = [
 #: A line that clients ignore.
 _COMMENT = ":\n\n"
 
-#: With data, because `EventSource` drops events without.
+#: With data, because `EventSource` drops events without data.
 _COMPLETE = "event: complete\ndata: \n\n"
 
 
 async def serve_events(schema: Schema, call: Call, receive: Receive, send: Send) -> None:
-    """Execute an operation of any kind and send its results, until it ends or the client goes."""
+    """Execute an operation and send its results until it ends or the client disconnects."""
     async with send_with_timeout(send) as timed_send:
         await _Stream(schema, call, receive, timed_send).serve()
 
@@ -58,10 +58,10 @@ class _Stream:
     async def serve(self) -> None:
         await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         try:
-            await self._write(_COMMENT)  # the client learns at once that it is connected
+            await self._write(_COMMENT)  # tells the client at once that it is connected
             try:
                 async with while_valid(self._call.identity.credential):
-                    if not await self._deliver_while_there():
+                    if not await self._deliver_while_connected():
                         return
             except UnauthenticatedError as error:
                 await self._next_error(error)
@@ -70,8 +70,8 @@ class _Stream:
         except OSError:
             pass  # the client disconnected during an event
 
-    async def _deliver_while_there(self) -> bool:
-        """Deliver all results; return whether the client is still connected afterwards."""
+    async def _deliver_while_connected(self) -> bool:
+        """Deliver all results; return whether the client is still connected."""
         delivering = asyncio.create_task(self._deliver())
         listening = asyncio.create_task(self._listen())
         try:
@@ -83,7 +83,7 @@ class _Stream:
             await asyncio.gather(delivering, listening, return_exceptions=True)
 
     async def _listen(self) -> None:
-        """Wait until the client disconnects; send comments, or proxies close the connection."""
+        """Wait until the client disconnects; send comments so that proxies keep the connection."""
         while True:
             try:
                 async with asyncio.timeout(app_settings.DASF_EVENT_STREAM_KEEP_ALIVE):
@@ -103,7 +103,7 @@ class _Stream:
                 await self._next(write_json(result.body))
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+        except Exception as error:  # noqa: BLE001 - the client gets it, and the log if needed
             await self._next_error(error)
 
     async def _stream(self) -> None:

@@ -1,4 +1,4 @@
-"""The page that a browser gets at the GraphQL endpoint: GraphiQL, from our own static files."""
+"""GraphiQL, the page for browsers at the GraphQL endpoint, from our own static files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SCRIPT = "dasf_broker/graphiql/main.js"
 
 
 async def render_page(request: HttpRequest) -> HttpResponse:
-    """Return the page."""
+    """Return GraphiQL."""
     return await database.read(_render_as, get_script_prefix(), get_language(), request)
 
 
 def _render_as(prefix: str, language: str | None, request: HttpRequest) -> HttpResponse:
-    # Django keeps both in thread-locals, which the broker's threads do not have.
+    # Django keeps both in thread-locals, which are not set in the broker's threads.
     before = get_script_prefix()
     set_script_prefix(prefix)
     try:
@@ -39,7 +39,7 @@ def _render(request: HttpRequest) -> HttpResponse:
     response = render(request, TEMPLATE, context)
     response["Content-Security-Policy"] = _policy(request)
     response["X-Content-Type-Options"] = "nosniff"
-    add_never_cache_headers(response)  # it holds this visitor's CSRF token
+    add_never_cache_headers(response)  # it contains this visitor's CSRF token
     return response
 
 
@@ -56,7 +56,7 @@ def _policy(request: HttpRequest) -> str:
     # Scripts and styles are static files, which may be on another host.
     files = urlsplit(static(SCRIPT))
     static_host = f" {files.scheme + '://' if files.scheme else ''}{files.netloc}".rstrip()
-    # A worker must come from the page's own host: a blob of ours loads the other host's script.
+    # A worker must come from the page's own host: a blob of the page loads the static script.
     worker = " blob:" if static_host else ""
     # Some browsers do not count the websocket of the same host as 'self'.
     socket = f"{'wss' if request.is_secure() else 'ws'}://{request.get_host()}"

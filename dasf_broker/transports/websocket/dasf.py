@@ -1,4 +1,4 @@
-"""The DASF websocket protocol, which ``demessaging`` and its backend modules speak.
+"""The DASF websocket protocol, which ``demessaging`` and its backend modules use.
 
 Three sockets with JSON text frames: one to produce to a topic, one to consume from it, one to
 answer pings.
@@ -32,12 +32,12 @@ class ProducerSocket(DasfSocket):
     """``<route><slug>``: the client publishes, and gets an answer to each message."""
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
-        """Publish the messages, all together."""
+        """Publish the messages in one batch."""
         caller, limit = self.caller, app_settings.DASF_MAX_MESSAGE_SIZE
 
         def publication(frame: Frame) -> Publication:
             envelope = Envelope.parse(frame, max_size=limit)
-            frame["messageId"] = str(envelope.message_id)  # the answer names it
+            frame["messageId"] = str(envelope.message_id)  # it is in the answer
             return Publication(caller, self.slug, envelope)
 
         return await _each(frames, publication, current().writer.publish)
@@ -57,7 +57,7 @@ class ConsumerSocket(DasfSocket):
         self._last_ping: UUID | None = None
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
-        """Acknowledge the messages, all together."""
+        """Acknowledge the messages in one batch."""
         caller = self.caller
 
         def acknowledging(frame: Frame) -> Acknowledging:
@@ -85,17 +85,17 @@ class StatusPingSocket(DasfSocket):
     """``<route>status-ping``: modules answer pings, and describe themselves."""
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
-        """Note the answers."""
-        return [await self._note(frame) for frame in frames]
+        """Record the pongs and API descriptions."""
+        return [await self._record(frame) for frame in frames]
 
-    async def _note(self, frame: Frame) -> Outcome:
+    async def _record(self, frame: Frame) -> Outcome:
         try:
             properties = Envelope.parse(
                 {**frame, "messageId": None}, max_size=app_settings.DASF_MAX_MESSAGE_SIZE
             ).properties
             slug = properties.get("source_topic")
             if not isinstance(slug, str):
-                raise BadInputError("source_topic names the topic that answers.")
+                raise BadInputError("`source_topic` is the slug of the topic that answers.")
             if "api_info" in properties:
                 described = _json(properties["api_info"])
                 await database.write(store_api_info, self.caller, slug, described)
@@ -108,9 +108,9 @@ class StatusPingSocket(DasfSocket):
 
 def _json(text: Any) -> Any:
     if not isinstance(text, str):
-        raise BadInputError("api_info is JSON as text.")
+        raise BadInputError("`api_info` is JSON as text.")
     value = read_json(text)
-    # As a property: it is checked for what databases cannot store as JSON.
+    # As a property, which is checked for values that databases cannot store as JSON.
     Envelope.parse({"properties": {"api_info": value}}, max_size=app_settings.DASF_MAX_MESSAGE_SIZE)
     return value
 
@@ -118,7 +118,7 @@ def _json(text: Any) -> Any:
 async def _each(
     frames: Sequence[Frame], make: Callable[[Frame], Any], operation: Any
 ) -> list[Outcome]:
-    """Run a batch operation on the frames that are valid items of it."""
+    """Run a batch operation on the valid frames."""
     drafts: list[Any] = []
     for frame in frames:
         try:

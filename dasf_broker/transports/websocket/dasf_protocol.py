@@ -1,7 +1,7 @@
-"""One connection of the DASF websocket protocol: frames in, results out, for all its three kinds.
+"""One connection of the DASF websocket protocol, for all three kinds of sockets.
 
-The clients notice a refusal only in a result that contains "error", and wait for ever otherwise.
-So every refusal of a frame is such a result, and none closes the socket.
+Clients recognise a refusal only by a result that contains "error"; without it they wait for ever.
+So the refusal of a frame is always such a result, and never closes the socket.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ from dasf_broker.transports.connection.limits import SocketSlots, socket_slots
 from dasf_broker.transports.connection.send_timeout import send_with_timeout
 from dasf_broker.transports.json_codec import read_json, write_json
 
-#: Frames of one client that wait, and that are handled together, at most.
+#: Most frames of one client that wait, and most frames that are handled together.
 BATCH = 100
 
-#: Characters of frames after which no more are read until these are handled: it bounds the memory
-#: that one client takes.
+#: Characters after which no more frames are read until these are handled. This limits the memory
+#: that one client occupies.
 BATCH_CHARACTERS = 64 * 1024
 
 Frame: TypeAlias = dict[str, Any]
-#: What became of a frame: ``None`` if it was fine, or what the client is told of an error.
+#: The outcome of a frame: ``None`` on success, or the answer to the error.
 Outcome: TypeAlias = Answer | None
 
 
 class Result(TypedDict, total=False):
-    """The answer to a frame, server to client: ``result`` is "ok", or says what is wrong."""
+    """The answer to a frame, server to client: ``result`` is "ok", or the text of the error."""
 
     messageId: Any
     context: Any
@@ -59,7 +59,7 @@ class Result(TypedDict, total=False):
 class DasfSocket:
     """One client's connection; there is a subclass for each of the three kinds."""
 
-    #: Whether the client is told of a frame that was fine.
+    #: Whether the client gets a result for a successful frame.
     confirms = True
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,8 +67,8 @@ class DasfSocket:
         self._send = send
         self.slug: str = scope["url_route"]["kwargs"].get("slug", "")
         self._caller: Caller | None = None
-        #: What is wrong with the credential. Not the error itself: its traceback would keep every
-        #: frame that it was raised for.
+        #: Why the credential was refused. Not the error itself: its traceback would keep every
+        #: frame for which it was raised.
         self._refusal: str | None = None
 
     @classmethod
@@ -83,7 +83,7 @@ class DasfSocket:
 
     @property
     def caller(self) -> Caller:
-        """The user at the other end.
+        """The user of the connection.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class DasfSocket:
         return self._caller
 
     async def serve(self, handshake: Handshake) -> None:
-        """Serve the connection until the client goes."""
+        """Serve the connection until the client disconnects."""
         await self._receive()  # websocket.connect
         await self._send({"type": "websocket.accept"})
         if not origins.is_allowed(handshake):
@@ -108,27 +108,27 @@ class DasfSocket:
         try:
             with socket_slots(handshake.address) as slots:
                 credential = await self._identify(handshake, slots)
-                del handshake  # it holds the credential
+                del handshake  # it contains the credential
                 async with while_valid(credential):
                     await self._work()
-        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+        except Exception as error:  # noqa: BLE001 - the client gets it, and the log if needed
             await self._close(answer_to(error).close_code)
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
-        """Handle frames; return what became of each, in order."""
+        """Handle frames; return their outcomes, in order."""
         raise NotImplementedError
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what runs beside the reading of frames."""
+        """Return the coroutines that run while frames are read."""
         return []
 
     async def send_text(self, text: str) -> None:
-        """Send a frame, if the client is still there."""
+        """Send a frame, if the client is still connected."""
         with suppress(OSError):  # the client disconnected, which ends the reading of frames
             await self._send({"type": "websocket.send", "text": text})
 
     async def _identify(self, handshake: Handshake, slots: SocketSlots) -> Credential | None:
-        """Find the user; the answers to frames tell that a credential is wrong."""
+        """Identify the user; if the credential is wrong, the results of frames say so."""
         try:
             identity = await identify_socket(handshake)
         except UnauthenticatedError as error:
@@ -154,7 +154,7 @@ class DasfSocket:
                     size = 0
             for task in tasks:
                 task.cancel()
-            await waiting.put(None)  # what the client sent before it left still counts
+            await waiting.put(None)  # the frames that the client sent before are handled
 
     async def _answer_all(self, waiting: asyncio.Queue[str | None]) -> None:
         while True:
@@ -178,7 +178,7 @@ class DasfSocket:
         readable = [frame for frame in frames if not isinstance(frame, BrokerError)]
         try:
             outcomes = iter(await self.handle(readable))
-        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
+        except Exception as error:  # noqa: BLE001 - the client gets it, and the log if needed
             outcomes = iter([answer_to(error)] * len(readable))
         results = []
         for frame in frames:

@@ -1,6 +1,6 @@
-"""GraphQL over websockets: the ``graphql-transport-ws`` protocol, for operations of all kinds.
+"""GraphQL over websockets: the ``graphql-transport-ws`` protocol, for all types of operations.
 
-An ASGI application of its own. Protocol: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
+It is an ASGI application. Protocol: https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from dasf_broker.transports.json_codec import read_json, write_json
 
 PROTOCOL = "graphql-transport-ws"
 
-#: Characters of a frame before ``connection_init``.
+#: Most characters of a frame before ``connection_init``.
 MAX_UNAUTHENTICATED_FRAME = 64 * 1024
 
-#: Frames of one client that are handled before other tasks of the event loop run: frames that
-#: arrived together are read without waiting.
+#: Frames of one client that are handled before other tasks of the event loop run. Without it,
+#: frames that arrived together would all be handled first.
 FRAMES_PER_TURN = 16
 
-#: Characters of the id of an operation, which is kept with it and sent with each result.
+#: Most characters of the id of an operation, which is sent with each result.
 MAX_ID_LENGTH = 256
 
 
@@ -60,7 +60,7 @@ class GraphQLWebSocket:
     Parameters
     ----------
     schema
-        What to serve; without it, what ``DASF_GRAPHQL_SCHEMA`` names.
+        The schema to serve; by default the one that ``DASF_GRAPHQL_SCHEMA`` names.
     """
 
     def __init__(self, schema: Schema | None = None) -> None:
@@ -73,7 +73,7 @@ class GraphQLWebSocket:
 
 
 class _CloseError(Exception):
-    """The client broke the protocol; the socket is closed with a code and a reason."""
+    """The client violated the protocol; the socket is closed with a code and a reason."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
@@ -89,7 +89,7 @@ class _Socket:
         self._receive = receive
         self._send = send
         handshake = Handshake(scope)
-        #: Dropped once the client is identified: it holds the credential.
+        #: Removed once the client is identified, because it contains the credential.
         self._handshake: Handshake | None = handshake
         self._is_allowed = origins.is_allowed(handshake)
         self._root_url = handshake.root_url
@@ -97,8 +97,8 @@ class _Socket:
         self._frames = 0
         self._identity: Identity | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
-        #: Operations that the client completed and that have not ended yet. They count, too, or a
-        #: client that subscribes and completes in a loop would have any number of them.
+        #: Operations that the client completed and that have not ended yet. They count, too:
+        #: otherwise a client that subscribes and completes in a loop would exceed the limit.
         self._ending: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
@@ -120,25 +120,25 @@ class _Socket:
             await self._close(close.code, str(close))
         except OSError:
             pass  # the client disconnected during a frame
-        except Exception as error:  # noqa: BLE001 - the client is told, and the log where needed
-            await self._cancel_operations()  # first, so that nothing is delivered any more
+        except Exception as error:  # noqa: BLE001 - the client gets it, and the log if needed
+            await self._cancel_operations()  # first, so that no more results are sent
             answer = answer_to(error)
             await self._close(answer.close_code, answer.message)
         finally:
             await self._cancel_operations()
 
-    # --- the beginning ------------------------------------------------------------------------
+    # --- initialisation -----------------------------------------------------------------------
 
     def _check_handshake(self, is_supported: bool) -> None:
         if not is_supported:
             raise _CloseError(
-                CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {PROTOCOL} is spoken here"
+                CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Use the subprotocol {PROTOCOL}"
             )
         if not self._is_allowed:
             raise _CloseError(CloseCode.FORBIDDEN, "Origin not allowed; see DASF_ALLOWED_ORIGINS")
 
     async def _initialise(self) -> Identity | None:
-        """Wait for ``connection_init``; return nothing if the client disconnects before."""
+        """Wait for ``connection_init``; return ``None`` if the client disconnects before."""
         end = asyncio.get_running_loop().time() + app_settings.DASF_CONNECTION_INIT_TIMEOUT
         while self._identity is None:
             try:
@@ -149,7 +149,7 @@ class _Socket:
                 raise _CloseError(CloseCode.CONNECTION_INITIALISATION_TIMEOUT, text) from None
             if frame is None:
                 return None
-            await self._handle(frame)  # not within the time: the database may be slow
+            await self._handle(frame)  # without the timeout: the database may be slow
         return self._identity
 
     async def _identify(self, payload: Any) -> None:
@@ -165,10 +165,10 @@ class _Socket:
     async def _handle_all(self) -> None:
         while (frame := await self._next_frame()) is not None:
             await self._handle(frame)
-            del frame  # not kept until the next one arrives
+            del frame  # released before the next frame arrives
 
     async def _next_frame(self) -> dict[str, Any] | None:
-        """Return the next frame, or nothing when the client has disconnected."""
+        """Return the next frame, or ``None`` when the client has disconnected."""
         self._frames += 1
         if self._frames % FRAMES_PER_TURN == 0:
             await asyncio.sleep(0)
@@ -222,7 +222,7 @@ class _Socket:
         except BadInputError as error:
             raise _CloseError(CloseCode.BAD_REQUEST, f"subscribe: {error}") from None
         try:
-            # Before the task starts, so that operations that arrive together are counted in order.
+            # Before the task starts, so that operations are counted in the order of their frames.
             await self._check_operation_limit()
         except RateLimitedError as error:
             await self._error(operation_id, error)
@@ -248,8 +248,8 @@ class _Socket:
             else:
                 await self._answer(operation_id, request, context)
         except OSError:
-            pass  # the client disconnected during a frame; the reading of frames ends, too
-        except Exception as error:  # noqa: BLE001 - one bad operation never ends its siblings
+            pass  # the client disconnected during a frame, which ends the reading, too
+        except Exception as error:  # noqa: BLE001 - an error ends no other operation
             await self._error(operation_id, error)
         finally:
             if self._operations.get(operation_id) is asyncio.current_task():
@@ -257,12 +257,12 @@ class _Socket:
 
     async def _check_operation_limit(self) -> None:
         limit = app_settings.DASF_MAX_OPERATIONS_PER_SOCKET
-        # The client completed some: it is not refused, but its next frames wait.
+        # Completed operations are ending: the client is not refused, but its next frames wait.
         while self._ending and 0 < limit - len(self._operations) <= len(self._ending):
             await asyncio.wait(self._ending, return_when=asyncio.FIRST_COMPLETED)
         if len(self._operations) >= limit:
             raise RateLimitedError(
-                f"At most {limit} operations run on one socket; complete some first.", limit=limit
+                f"A socket runs at most {limit} operations; complete one first.", limit=limit
             )
 
     async def _stream(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
