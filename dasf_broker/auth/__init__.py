@@ -1,4 +1,4 @@
-"""Who is calling: a token, a Django session, or nobody."""
+"""Identify callers by a token or a Django session."""
 
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.auth.identity import (

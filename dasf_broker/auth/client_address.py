@@ -1,4 +1,4 @@
-"""The address of a client, behind proxies too."""
+"""The address of a client, also behind proxies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 
 def address_of_request(request: HttpRequest) -> str | None:
-    """Return the address behind a request, be it for an answer or for a websocket."""
+    """Return the address of the client that sent a request or opened a websocket."""
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
     return client_address(request.META.get("REMOTE_ADDR"), forwarded, app_settings.DASF_NUM_PROXIES)

@@ -1,4 +1,4 @@
-"""What can vouch for a caller."""
+"""The credentials of callers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 class CredentialKind(Enum):
     """The kinds of credentials."""
 
-    #: A token of ours, by primary key.
+    #: A token of the broker, by primary key.
     TOKEN = auto()
     #: A token of Django REST Framework, by its key.
     DRF_TOKEN = auto()
@@ -20,7 +20,7 @@ class CredentialKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What vouched for a caller, to be looked at again later."""
+    """The credential that identified a caller, kept so that it can be checked again."""
 
     kind: CredentialKind
     key: Any = field(repr=False)

@@ -1,11 +1,11 @@
-"""Addresses that tried too many wrong tokens are refused before the database is asked.
+"""Refuse addresses with too many wrong tokens, before the database is queried.
 
-The failures are counted for all processes together. Each process learns that an address is to be
-refused at the first failure that it sees there, and then remembers it. So a valid
-key costs nothing.
+The failures of all processes are counted together. A process learns that an address is refused at
+the first failure that it counts for the address, and then remembers it. So a valid key needs no
+counting.
 
-A key that was valid before goes on being looked up: behind one address there may be many people,
-and one of them with a wrong key must not lock out the others.
+A key that was valid before is still looked up: many users may share one address, and a user with a
+wrong key must not lock out the others.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import time
 from dasf_broker.exceptions import RateLimitedError, UnauthenticatedError
 from dasf_broker.operations import rate_limits
 
-#: Addresses and keys that one process remembers. Beyond, it begins anew.
-MOST = 10_000
+#: Most addresses, and most keys, that one process remembers. Beyond, it clears them.
+MAX_ENTRIES = 10_000
 
 #: Until when an address is refused, by the monotonic clock.
 _refused: dict[str, float] = {}
@@ -26,12 +26,12 @@ _valid: set[int] = set()
 
 
 def check(address: str | None, key: str) -> None:
-    """See that an address may try a key.
+    """Check that an address may use a key.
 
     Raises
     ------
     RateLimitedError
-        It was wrong too often.
+        The address sent too many wrong keys.
     """
     if not _refused or address is None:
         return
@@ -42,7 +42,7 @@ def check(address: str | None, key: str) -> None:
 
 def note_valid(key: str) -> None:
     """Remember that a key was valid."""
-    if len(_valid) >= MOST:
+    if len(_valid) >= MAX_ENTRIES:
         _valid.clear()
     _valid.add(hash(key))
 
@@ -51,7 +51,7 @@ async def note_invalid(address: str | None) -> UnauthenticatedError | RateLimite
     """Count a key that was not valid; return the error to raise."""
     seconds = await rate_limits.count_failure(address)
     if seconds and address is not None:
-        if len(_refused) >= MOST:
+        if len(_refused) >= MAX_ENTRIES:
             _refused.clear()
         _refused[address] = time.monotonic() + seconds
         return _error(seconds)
@@ -61,7 +61,7 @@ async def note_invalid(address: str | None) -> UnauthenticatedError | RateLimite
 
 
 def forget() -> None:
-    """Forget everything, as a new process does."""
+    """Forget all addresses and keys, as in a new process."""
     _refused.clear()
     _valid.clear()
 
@@ -69,6 +69,6 @@ def forget() -> None:
 def _error(seconds: float) -> RateLimitedError:
     whole = max(1, round(seconds))
     return RateLimitedError(
-        f"There were too many wrong credentials from your address; try again in {whole} s.",
+        f"Too many wrong credentials came from your address; try again in {whole} s.",
         retryAfter=whole,
     )

@@ -1,7 +1,7 @@
-"""Who is calling: a token, a Django session, or nobody.
+"""Identify callers by a token or a Django session; without either they are anonymous.
 
-A credential that is wrong is refused, never taken for "nobody": a client with a mistyped key
-must learn that, instead of wondering why it may not do anything.
+A wrong credential is refused, and its caller is never taken for anonymous: a client with a mistyped
+key gets an error that says so, instead of refusals of its operations.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller, and what vouched for them; nothing for an anonymous caller."""
+    """A caller with their credential; an anonymous caller has none."""
 
     caller: Caller
     credential: Credential | None = None
 
     @property
     def by_session(self) -> bool:
-        """Whether a browser's cookie vouched for the caller.
+        """Whether a session cookie identified the caller.
 
-        Such requests may have been made by another site's page: check where they come from.
+        A page of another site may have sent such a request: check its origin.
         """
         return self.credential is not None and self.credential.kind is CredentialKind.SESSION
 
 
 async def identify_request(request: HttpRequest) -> Identity:
-    """Return who sent a request: the owner of its token, else the user of its session.
+    """Return the identity of a caller: the owner of the token, else the user of the session.
 
     Raises
     ------
@@ -59,7 +59,7 @@ async def identify_request(request: HttpRequest) -> Identity:
 
 
 async def identify_session(session_key: str | None, *, address: str | None = None) -> Identity:
-    """Return whose session it is, for doors that Django's middleware does not reach.
+    """Return the user of a session, for transports without Django's middleware.
 
     Raises
     ------
@@ -74,23 +74,23 @@ async def identify_session(session_key: str | None, *, address: str | None = Non
 
 
 async def identify_token(authorization: str, *, address: str | None = None) -> Identity:
-    """Return whose token is in the value of an ``Authorization`` header.
+    """Return the owner of the token in an ``Authorization`` header.
 
-    It is read together with those of other callers.
+    The tokens of several callers are read together.
 
     Parameters
     ----------
     authorization
         ``Bearer KEY`` or ``Token KEY``.
     address
-        Where they call from, if that is known.
+        The address of the caller, if it is known.
 
     Raises
     ------
     UnauthenticatedError
-        It does not let anybody in.
+        The token is not valid.
     RateLimitedError
-        There were too many of those from this address.
+        There were too many wrong tokens from this address.
     UnavailableError
         The database does not answer.
     """
@@ -105,12 +105,12 @@ async def identify_token(authorization: str, *, address: str | None = None) -> I
 
 
 def authorization_in(payload: Mapping[str, Any] | None) -> str | None:
-    """Return the ``Authorization`` of a ``connection_init`` payload, whatever case its key has.
+    """Return the ``Authorization`` of a ``connection_init`` payload, in upper or lower case.
 
     Raises
     ------
     UnauthenticatedError
-        It is not a text.
+        The value is not a text.
     """
     for name, value in (payload or {}).items():
         if name.lower() == "authorization" and value is not None:

@@ -1,8 +1,8 @@
-"""End what goes on under a credential that no longer lets anybody in.
+"""End connections whose credential is no longer valid.
 
-A socket lives longer than the moment in which its credential was checked: a token may be revoked
-or expire, a session log out, an account be deactivated. However that happened, rows are looked
-at, those of all sockets of a process at once.
+A credential may become invalid while its socket is open: a token is revoked or expires, a user logs
+out, an account is deactivated. So the credentials of all sockets of a process are read again at an
+interval, in one query for each kind.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from dasf_broker.models import ApiToken
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: Seconds between two looks. A socket ends within 5 s after its credential.
+#: Seconds between two checks. A socket ends at most 5 s after its credential.
 INTERVAL = 2.0
 
 
 @asynccontextmanager
 async def while_valid(credential: Credential | None) -> AsyncIterator[None]:
-    """Run a block as long as a credential is valid; an anonymous caller has none.
+    """Run a block as long as a credential is valid; ``None`` is for anonymous callers.
 
     Raises
     ------
     UnauthenticatedError
-        It is not valid any more: the block was cancelled.
+        The credential is no longer valid, and the block was cancelled.
     """
     if credential is None:
         yield
@@ -55,16 +55,16 @@ async def while_valid(credential: Credential | None) -> AsyncIterator[None]:
         raise UnauthenticatedError("Your credential was revoked or has expired.") from None
 
 
-async def _look(watched: Collection[tuple[Credential, asyncio.Timeout]]) -> None:
-    valid = await database.read(_valid, {credential for credential, _ in watched})
+async def _check(checked: Collection[tuple[Credential, asyncio.Timeout]]) -> None:
+    valid = await database.read(_valid, {credential for credential, _ in checked})
     now = asyncio.get_running_loop().time()
-    for credential, deadline in watched:
+    for credential, deadline in checked:
         if credential not in valid and not deadline.expired():
             deadline.reschedule(now)
 
 
-#: The credentials behind all sockets.
-CREDENTIALS: Sweep[tuple[Credential, asyncio.Timeout]] = Sweep("dasf-credentials", _look, INTERVAL)
+#: The credentials of all sockets.
+CREDENTIALS: Sweep[tuple[Credential, asyncio.Timeout]] = Sweep("dasf-credentials", _check, INTERVAL)
 
 
 def _valid(credentials: Collection[Credential]) -> set[Credential]:
@@ -98,17 +98,19 @@ def _valid_drf_tokens(keys: Collection[Any]) -> set[Any]:
 def _valid_sessions(keys: Collection[str]) -> set[str]:
     sessions = _sessions(keys)
     names = {session.get(SESSION_KEY) for session in sessions.values()}
-    people = get_user_model()._default_manager.in_bulk({*filter(None, map(_user_key, names))})
+    users = get_user_model()._default_manager.in_bulk({*filter(None, map(_user_key, names))})
     return {
         key
         for key, session in sessions.items()
-        if _vouches_for(session, people.get(_user_key(session.get(SESSION_KEY))))
+        if _is_valid(session, users.get(_user_key(session.get(SESSION_KEY))))
     }
 
 
 def _sessions(keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
     store = import_module(settings.SESSION_ENGINE).SessionStore
-    if not hasattr(store, "get_model_class"):  # not in the database: no queries to save
+    if not hasattr(
+        store, "get_model_class"
+    ):  # not in the database, so that one query cannot read all
         return {key: store(key).load() for key in keys}
     rows = store.get_model_class()._default_manager.filter(
         session_key__in=keys, expire_date__gt=timezone.now()
@@ -123,8 +125,8 @@ def _user_key(name: Any) -> Any:
         return None
 
 
-def _vouches_for(session: Mapping[str, Any], user: User | None) -> bool:
-    # Django's own rule: a changed password logs out.
+def _is_valid(session: Mapping[str, Any], user: User | None) -> bool:
+    # Django's own rule: a changed password ends the session.
     if user is None or not user.is_active:
         return False
     given = session.get(HASH_SESSION_KEY, "")

@@ -1,4 +1,4 @@
-"""Django sessions, for doors that Django's middleware does not reach."""
+"""Django sessions, for transports without Django's middleware."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def session_store(session_key: str) -> SessionBase:
-    """Return a session, which is not read before it is asked for something."""
+    """Return a session, which is read when it is first used."""
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
-    # Others are none, and databases choke on some: a cookie can have any character in quotes.
+    # A cookie may contain any character in quotes, and databases refuse some of them.
     is_key = session_key.isascii() and session_key.isprintable()
     return store(session_key if is_key else None)
 
@@ -31,6 +31,6 @@ def session_user(session_key: str | None) -> User | AnonymousUser | None:
 
 @dataclass(frozen=True, slots=True)
 class _SessionHolder:
-    """What ``django.contrib.auth.get_user`` wants to see of a request."""
+    """The part of a request that ``django.contrib.auth.get_user`` uses."""
 
     session: Any

@@ -1,4 +1,4 @@
-"""Tokens: ours, of which only a digest is kept, and those of Django REST Framework."""
+"""The tokens of the broker, stored as digests, and those of Django REST Framework."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from dasf_broker.sql.compiled import Selection
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: Every key begins like this, so that a leaked one can be recognised for what it is.
+#: How every key begins, so that a leaked key can be recognised.
 KEY_MARK = "dasf"
 
-#: The user of a key, and the credential that it is.
+#: The user of a key, and its credential.
 Owner: TypeAlias = "tuple[User, Credential]"
 
 
 def create_token(
     user: User, *, label: str = "", expires: datetime | None = None
 ) -> tuple[ApiToken, str]:
-    """Make a token; return it with its key, which is kept nowhere and cannot be shown again."""
+    """Create a token; return it with its key, which is not stored and cannot be shown again."""
     prefix = secrets.token_hex(4)
     key = f"{KEY_MARK}_{prefix}_{secrets.token_urlsafe(32)}"
     token = ApiToken.objects.create(
@@ -46,7 +46,7 @@ def key_in(authorization: str) -> str:
     Raises
     ------
     UnauthenticatedError
-        It is not of the form ``Bearer KEY`` or ``Token KEY``.
+        The value is not of the form ``Bearer KEY`` or ``Token KEY``.
     """
     scheme, _, key = authorization.strip().partition(" ")
     if scheme.lower() not in ("bearer", "token") or not key.strip():
@@ -55,8 +55,8 @@ def key_in(authorization: str) -> str:
 
 
 def token_owners(keys: Collection[str]) -> dict[str, Owner]:
-    """Return the owner of each valid key; other keys are missing. One query a kind of key."""
-    # Others are none, and the database may choke on them.
+    """Return the owner of each valid key, without invalid keys; one query for each kind."""
+    # Other characters are in no key, and the database may refuse them.
     readable = {key for key in keys if key.isascii() and key.isprintable()}
     ours = {key for key in readable if key.startswith(f"{KEY_MARK}_")}
     found = dict(_owners_of_ours(ours)) if ours else {}
@@ -71,7 +71,7 @@ def _owners_of_ours(keys: Collection[str]) -> Iterator[tuple[str, Owner]]:
     by_prefix = {token.prefix: token for token in _tokens({*prefixes.values()})}
     for key, prefix in prefixes.items():
         token = by_prefix.get(prefix)
-        # Compared even where there is none, so that time does not tell which prefixes exist.
+        # Compared even without a token, so that the time does not reveal which prefixes exist.
         matches = hmac.compare_digest(_digest(key), token.digest if token else _digest(""))
         if token is not None and matches and token.is_usable(now):
             _note_use(token, now)
