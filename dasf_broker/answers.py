@@ -1,8 +1,8 @@
-"""Turn any exception into what the client is told: the one place, for all transports.
+"""Turn any exception into the answer to the client, for all transports.
 
 The broker's own errors keep their text and code. A database that does not answer becomes
-``UNAVAILABLE``. Anything else becomes ``INTERNAL``: the client gets a log id and nothing more, and
-the log has the cause under that id.
+``UNAVAILABLE``. Anything else becomes ``INTERNAL``: the client gets a log id only, and the log
+has the cause with that id.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Codes(NamedTuple):
-    """What goes with an error in each protocol."""
+    """The codes of an error in each protocol."""
 
     status: HTTPStatus
     close_code: int
@@ -52,7 +52,7 @@ _FAILED = _Codes(HTTPStatus.INTERNAL_SERVER_ERROR, 1011)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client is told of an error, in whichever protocol."""
+    """The answer to an error, for all protocols."""
 
     #: The text for people.
     message: str
@@ -65,27 +65,27 @@ class Answer:
 
     @property
     def retry_after(self) -> int | None:
-        """Seconds after which another attempt may succeed, where that is known."""
+        """Seconds after which another attempt may succeed, if they are known."""
         return self.extensions.get("retryAfter")
 
 
 def answer_to(error: BaseException) -> Answer:
-    """Return what a client is told of an exception; log it, if nobody expected it."""
+    """Return the answer to an exception; log unexpected exceptions."""
     match _cause(error):
         case BrokerError() as cause:
             return Answer(str(cause), cause.extensions, *_codes(cause))
         case OperationalError() | InterfaceError() as cause:
             extensions = {"code": UnavailableError.code, "logId": _log(cause)}
-            text = "The broker's database does not answer now; try again."
+            text = "The broker's database does not answer; try again."
             return Answer(text, extensions, *_CODES[UnavailableError])
         case cause:
             log_id = _log(cause)
-            text = f"Something went wrong here; the server's log has it as {log_id}."
+            text = f"An unexpected error occurred; its cause is in the server's log as {log_id}."
             return Answer(text, {"code": INTERNAL, "logId": log_id}, *_FAILED)
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what a task of a group raised, where it is the only one that failed."""
+    """Return the exception of a group's task, if it is the only one."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         [error] = error.exceptions
     return error

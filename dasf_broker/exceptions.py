@@ -1,4 +1,4 @@
-"""What can go wrong, and the stable code that callers may rely on.
+"""The errors of the broker, each with a stable code for programs.
 
 ::
 
@@ -6,24 +6,24 @@
     ├── BadInputError          BAD_INPUT           a value is wrong; ``field`` names it
     ├── UnauthenticatedError   UNAUTHENTICATED     the credential is missing, wrong or expired
     ├── NotFoundError          NOT_FOUND           it does not exist, or the caller may not see it
-    ├── ForbiddenError         FORBIDDEN           the caller may see it, but not do this
-    ├── ConflictError          CONFLICT            the name or message id is taken by something else
-    ├── TopicFullError         TOPIC_FULL          the topic holds as many messages as it may
-    ├── PayloadTooLargeError   PAYLOAD_TOO_LARGE   the message, or what it came in, is too large
-    ├── RateLimitedError       RATE_LIMITED        too much at once; ``retryAfter`` in seconds
-    ├── QueryTooComplexError   QUERY_TOO_COMPLEX   the document asks for more than allowed
-    ├── CursorExpiredError     CURSOR_EXPIRED      what is behind the cursor is incomplete
-    ├── SlowConsumerError      SLOW_CONSUMER       the subscriber did not keep up
-    └── UnavailableError       UNAVAILABLE         the broker cannot do it now; try again
+    ├── ForbiddenError         FORBIDDEN           the caller may see the topic, but not do this
+    ├── ConflictError          CONFLICT            the name or message id is in use
+    ├── TopicFullError         TOPIC_FULL          the topic stores the most messages that it may
+    ├── PayloadTooLargeError   PAYLOAD_TOO_LARGE   the message, request or frame is too large
+    ├── RateLimitedError       RATE_LIMITED        too many requests; ``retryAfter`` in seconds
+    ├── QueryTooComplexError   QUERY_TOO_COMPLEX   the GraphQL document exceeds a limit
+    ├── CursorExpiredError     CURSOR_EXPIRED      messages after the cursor may be missing
+    ├── SlowConsumerError      SLOW_CONSUMER       the subscriber read too slowly
+    └── UnavailableError       UNAVAILABLE         the broker cannot do this now; try again
 
-The text of an error is for the person who gets it: what is wrong, with which value, what to do.
+The text of an error tells its reader what is wrong, with which value, and what to do.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-#: The code of everything that is not a :class:`BrokerError`: nothing but a log id is told.
+#: The code of all errors that are not a :class:`BrokerError`; clients get only a log id.
 INTERNAL = "INTERNAL"
 
 
@@ -33,9 +33,9 @@ class BrokerError(Exception):
     Parameters
     ----------
     message
-        A sentence for the person who gets it.
+        A sentence for the reader of the error.
     **details
-        JSON values that go beside ``code`` into the ``extensions`` of a GraphQL error.
+        JSON values for the ``extensions`` of a GraphQL error, besides ``code``.
     """
 
     code: ClassVar[str] = INTERNAL
@@ -46,7 +46,7 @@ class BrokerError(Exception):
 
     @property
     def extensions(self) -> dict[str, Any]:
-        """The machine-readable side: ``code`` and the details."""
+        """The values for programs: ``code`` and the details."""
         return {"code": self.code, **self.details}
 
 
@@ -56,7 +56,7 @@ class BadInputError(BrokerError):
     Parameters
     ----------
     message
-        What is wrong with which value.
+        The value, and what is wrong with it.
     field
         The name of the argument or input field, as the caller wrote it.
     """
@@ -68,19 +68,19 @@ class BadInputError(BrokerError):
 
 
 class UnauthenticatedError(BrokerError):
-    """The credential is missing where one is needed, wrong, expired or revoked."""
+    """The credential is missing, wrong, expired or revoked."""
 
     code = "UNAUTHENTICATED"
 
 
 class NotFoundError(BrokerError):
-    """It does not exist, or the caller may not see it: both are answered alike."""
+    """The object does not exist, or the caller may not see it: both have the same answer."""
 
     code = "NOT_FOUND"
 
     @classmethod
     def topic(cls, slug: str) -> NotFoundError:
-        """For a topic that is missing or hidden."""
+        """Return the error for a topic that is missing or hidden."""
         return cls(f"There is no topic {slug!r} that you may see.")
 
 
@@ -97,13 +97,13 @@ class ConflictError(BrokerError):
 
 
 class TopicFullError(BrokerError):
-    """The topic holds as many messages as it may; acknowledge or remove some first."""
+    """The topic stores the most messages that it may; acknowledge or remove some first."""
 
     code = "TOPIC_FULL"
 
 
 class PayloadTooLargeError(BrokerError):
-    """The message, or the request or frame that it came in, is larger than a limit.
+    """The message, request or frame is larger than a limit.
 
     The text names the limit.
     """
@@ -112,45 +112,45 @@ class PayloadTooLargeError(BrokerError):
 
 
 class RateLimitedError(BrokerError):
-    """Too many requests, or too many things open at once.
+    """There are too many requests, sockets or operations.
 
     Parameters
     ----------
     message
-        What there is too much of.
+        What there are too many of.
     retryAfter
         Whole seconds after which another attempt may succeed.
     **details
-        What else goes into the ``extensions``.
+        Further values for the ``extensions``.
     """
 
     code = "RATE_LIMITED"
 
     def __init__(self, message: str, *, retryAfter: int = 1, **details: Any) -> None:  # noqa: N803 - the contract's name
         super().__init__(message, retryAfter=retryAfter, **details)
-        #: The same, for doors that say it in words of their own.
+        #: The same value, for other transports than GraphQL.
         self.retry_after = retryAfter
 
 
 class QueryTooComplexError(BrokerError):
-    """The GraphQL document asks for more than the server allows."""
+    """The GraphQL document exceeds a limit of the server."""
 
     code = "QUERY_TOO_COMPLEX"
 
 
 class CursorExpiredError(BrokerError):
-    """What comes behind the cursor is no longer complete: start anew, without ``after``."""
+    """Messages after the cursor may be missing: subscribe again without ``after``."""
 
     code = "CURSOR_EXPIRED"
 
 
 class SlowConsumerError(BrokerError):
-    """The subscriber did not keep up and was cut off."""
+    """The subscriber read too slowly, and its subscription was ended."""
 
     code = "SLOW_CONSUMER"
 
 
 class UnavailableError(BrokerError):
-    """The broker cannot do it now (database down, locked, or queue full): try again."""
+    """The broker cannot do this now (database down or locked, queue full): try again."""
 
     code = "UNAVAILABLE"

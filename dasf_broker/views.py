@@ -1,6 +1,6 @@
-"""Pages about one topic: is it online, and ping it. For monitoring, and for links in other pages.
+"""Views of one topic: its status, and a ping. For monitoring, and for links in other pages.
 
-A caller who may not see a topic is answered as if there were none.
+A topic that the caller may not see is answered like a topic that does not exist.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dasf_broker.operations.writer import ping
 
 
 class HttpResponseServiceUnavailable(HttpResponse):
-    """The topic is offline, or it is not known whether it is online."""
+    """The answer for a topic that is offline or of unknown availability."""
 
     status_code = 503
 
@@ -53,27 +53,27 @@ class _TopicView(View):
 
 
 class BrokerTopicStatusView(_TopicView):
-    """Tell by the HTTP status whether a topic is online.
+    """Answer with an HTTP status that tells whether a topic is online.
 
-    200 online · 503 offline or not known · 400 the topic does not support pings · 404 there is no
-    such topic that the caller may see.
+    200 online · 503 offline or unknown · 400 the topic does not support pings · 404 the topic does
+    not exist, or the caller may not see it.
     """
 
     async def get(self, request: HttpRequest, slug: str) -> HttpResponse:
-        """Return the status, with the facts behind it."""
+        """Return the status, with the times of the last ping and pong."""
         identity = await identify_request(request)
         topic = (await database.read(access, identity.caller, slug)).topic
         if not topic.supports_dasf:
-            return JsonResponse(_facts(topic), status=HTTPStatus.BAD_REQUEST)
-        facts = json.dumps(_facts(topic), cls=DjangoJSONEncoder)
+            return JsonResponse(_status(topic), status=HTTPStatus.BAD_REQUEST)
+        body = json.dumps(_status(topic), cls=DjangoJSONEncoder)
         kind = HttpResponse if topic.availability else HttpResponseServiceUnavailable
-        return kind(facts, content_type="application/json")
+        return kind(body, content_type="application/json")
 
 
-# A link can ping as well, so that a check of forms would keep out nobody but scripts with a token.
+# A link can ping as well, so a CSRF check would only refuse scripts with a token.
 @method_decorator(csrf_exempt, name="dispatch")
 class BrokerTopicPingView(_TopicView):
-    """Ping a topic and go on to its status. For callers who may publish to it."""
+    """Ping a topic and redirect to its status. For callers who may publish to it."""
 
     async def get(self, request: HttpRequest, slug: str) -> HttpResponse:
         """Ping the topic."""
@@ -88,7 +88,7 @@ class BrokerTopicPingView(_TopicView):
 
 def _refusal(error: BrokerError) -> HttpResponse:
     answer = answer_to(error)
-    # What cannot be a slug cannot be a topic.
+    # No topic has an invalid slug.
     status = HTTPStatus.NOT_FOUND if isinstance(error, BadInputError) else answer.status
     response = JsonResponse({**answer.extensions, "message": answer.message}, status=status)
     if answer.retry_after is not None:
@@ -96,7 +96,7 @@ def _refusal(error: BrokerError) -> HttpResponse:
     return response
 
 
-def _facts(topic: BrokerTopic) -> dict[str, Any]:
+def _status(topic: BrokerTopic) -> dict[str, Any]:
     words = {True: "online", False: "offline", None: "unknown"}
     return {
         "topic": topic.slug,

@@ -1,1 +1,1 @@
-"""Template tags for hosts' pages."""
+"""Template tags for the pages of hosts."""

@@ -1,4 +1,4 @@
-"""Template tags for pages of hosts: ``{% load dasf_broker %}``."""
+"""Template tags for the pages of hosts: ``{% load dasf_broker %}``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dasf_broker.models import BrokerMessage, BrokerTopic, websocket_url
 
 register = template.Library()
 
-#: Characters of a payload that are shown.
+#: Most characters of a payload that are shown.
 LENGTH = 2000
 
 
@@ -36,7 +36,7 @@ def dasf_ws_url(context: Context, topic: BrokerTopic | str) -> str:
     Raises
     ------
     ImproperlyConfigured
-        Neither the template's context nor ``ROOT_URL`` tells where the server is.
+        The template's context has no ``request``, and ``ROOT_URL`` is not set.
     """
     slug = topic.slug if isinstance(topic, BrokerTopic) else str(topic)
     if (request := context.get("request")) is not None:
@@ -50,19 +50,19 @@ def dasf_ws_url(context: Context, topic: BrokerTopic | str) -> str:
 
 @register.filter
 def payload(message: BrokerMessage | Any, length: int = LENGTH) -> str:
-    """Return what a message says: JSON in lines, or text; cut after so many characters.
+    """Return the body of a message as indented JSON or as text, cut after ``length`` characters.
 
-    The template escapes it as any other text. What is neither is only described.
+    The template escapes it as any other text. Other bodies are only described.
     """
     encoded = message.content.get("payload") or ""
     data, text = decode_data(encoded), decode_text(encoded)
     if data is not None:
-        with suppress(RecursionError):  # nested too deeply for more than its text
+        with suppress(RecursionError):  # nested too deeply: shown as text
             text = json.dumps(data, ensure_ascii=False, indent=2)
     if text is None:
         size = len(encoded) * 3 // 4 - encoded.count("=")
-        return gettext("(%(size)s bytes that are no text)") % {"size": size}
-    # JSON may spell half a surrogate pair, which no page can hold: shown as it was spelled.
+        return gettext("(%(size)s bytes, not text)") % {"size": size}
+    # JSON may contain a lone surrogate, which a page cannot: shown as its escape sequence.
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return Truncator(text).chars(int(length))
 

@@ -90,7 +90,7 @@ def test_websocket_url_without_a_request(settings: Settings) -> None:
         (b"plain text", "plain text"),
         (b"", ""),
         (b"null", "null"),
-        (b"\xff\x00\x01", "(3 bytes that are no text)"),
+        (b"\xff\x00\x01", "(3 bytes, not text)"),
         (b'"\\ud800"', '"\\ud800"'),
         (b"[" * 5000 + b"]" * 5000, "[" * 1999 + "…"),
     ],
