@@ -97,7 +97,10 @@ async def _received(
 ) -> AsyncGenerator[ReceivedMessage, None]:
     types = None if message_types is None else [check_message_type(each) for each in message_types]
     caller, services = await acaller_of(user), runtime.current()
-    stream = messages(services, caller, topic, start=start, after=after, types=types)
+    # What the host's own code does counts for no rate.
+    stream = messages(
+        services, caller, topic, start=start, after=after, types=types, is_limited=False
+    )
     async with aclosing(cast("AsyncGenerator[Delivery, None]", stream)) as deliveries:
         async for delivery in deliveries:
             yield ReceivedMessage._of(delivery, caller)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from dasf_broker import (
     AcknowledgeStatus,
@@ -215,3 +216,14 @@ def test_short_loops(topic: BrokerTopic, consumer: User, caplog: pytest.LogCaptu
         asyncio.run(apublish("topic", data=number))
         assert asyncio.run(listen()) == number
     assert not caplog.records
+
+
+async def test_what_the_host_does_counts_for_no_rate(
+    topic: BrokerTopic, consumer: User, producer: User, settings: Settings
+) -> None:
+    """However often its own code subscribes, and whatever the limits of its users."""
+    settings.DASF_USER_RATES = {"subscribe": "1/h"}
+    await apublish("topic", text="hello", user=producer)
+    for _ in range(3):
+        async with subscribe("topic", user=consumer) as stream:
+            assert (await anext(stream)).text == "hello"

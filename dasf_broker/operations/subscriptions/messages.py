@@ -54,7 +54,7 @@ async def messages(
     start: StartPosition = StartPosition.OUTSTANDING,
     after: str | None = None,
     types: Collection[MessageType] | None = None,
-    continues: bool = False,
+    is_limited: bool = True,
 ) -> AsyncIterator[Delivery]:
     """Yield the messages of a topic, for ever.
 
@@ -72,8 +72,8 @@ async def messages(
         The cursor of the last message that was received: continue behind it.
     types
         Only these; without it all but pings and requests for the API description.
-    continues
-        Whether this continues a subscription that was counted for the rates when it began.
+    is_limited
+        Whether it counts for the caller's rates.
 
     Raises
     ------
@@ -86,7 +86,7 @@ async def messages(
     ForbiddenError, NotFoundError
         Later, too: the right was taken away, or the topic deleted.
     """
-    find = shared_access if continues else admit_subscriber
+    find = admit_subscriber if is_limited else shared_access
     found = (await find(services, caller, slug)).to_consume()
     backlog = _Backlog(
         topic_id=found.topic.pk,

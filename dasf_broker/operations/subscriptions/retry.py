@@ -38,7 +38,9 @@ async def messages_with_retry(
     while True:
         try:
             await wait_until_consumable(services, caller, slug)
-            stream = messages(services, caller, slug, types=frozenset(MessageType), continues=True)
+            stream = messages(
+                services, caller, slug, types=frozenset(MessageType), is_limited=False
+            )
             async with aclosing(stream) as deliveries:  # type: ignore[type-var]
                 async for each in deliveries:
                     yield each
