@@ -128,7 +128,7 @@ async def test_other_processes_know_at_their_first_failure() -> None:
 @pytest.mark.parametrize("name", ["_refused", "_valid"])
 async def test_memory_is_bounded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has many addresses fills nothing."""
-    monkeypatch.setattr(failures, "MOST", 3)
+    monkeypatch.setattr(failures, "MAX_ENTRIES", 3)
     for number in range(10):
         failures.note_valid(str(number))
         for _ in range(3):
