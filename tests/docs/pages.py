@@ -79,6 +79,7 @@ def read(name: str) -> Page:
 def documents() -> list[str]:
     """Return the GraphQL documents of the README, the tutorial and the guides."""
     names = [README, TUTORIAL, *HOW_TO]
+    names.remove("howto/extend.md")  # whose schema is a host's own
     return [block.text for name in names for block in read(name).blocks if block.kind == "graphql"]
 
 
