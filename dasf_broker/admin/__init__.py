@@ -1,7 +1,7 @@
-"""The broker in Django's admin: look at everything, and do by hand what operations can do.
+"""The broker in Django's admin: look at all rows, and run operations by hand.
 
-Whoever holds a right of Django's for all topics (``change_brokertopic`` and the like) and is staff
-may use it. No rule stands here: what changes something calls an operation.
+Staff users that hold one of Django's rights for all topics (``change_brokertopic`` and the like)
+may use it. There are no rules here: each change calls an operation.
 """
 
 from dasf_broker.admin.messages import BrokerMessageAdmin

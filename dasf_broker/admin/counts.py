@@ -15,7 +15,7 @@ from dasf_broker.permissions import consumers_by_topic, producers_by_topic
 
 
 def with_counts(topics: QuerySet[Any]) -> QuerySet[Any]:
-    """Count beside each topic its messages, those nobody acknowledged, and its response topics."""
+    """Count each topic's messages, those without an acknowledgement, and its response topics."""
     messages = BrokerMessage.objects.filter(topic=OuterRef("pk"))
     answers = ResponseTopic.objects.filter(is_response_for=OuterRef("pk"))
     counted: QuerySet[Any] = topics.annotate(
@@ -27,23 +27,23 @@ def with_counts(topics: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def with_acknowledgements(messages: QuerySet[Any]) -> QuerySet[Any]:
-    """Count beside each message who acknowledged it."""
+    """Count for each message the consumers that acknowledged it."""
     rows = Acknowledgement.objects.filter(message=OuterRef("pk"))
     counted: QuerySet[Any] = messages.annotate(acknowledgement_count=_count(rows, "message"))
     return counted
 
 
 class TopicChangeList(ChangeList):
-    """A list of topics that counts the people of the page's topics."""
+    """A list of topics that counts the consumers and producers of the topics on the page."""
 
     def get_results(self, request: HttpRequest) -> None:
         """Load the page, with consumers and producers counted."""
         super().get_results(request)
-        count_people(self.result_list)  # iterating keeps the rows in the queryset
+        count_holders(self.result_list)  # iterating keeps the rows in the queryset
 
 
-def count_people(topics: Collection[Any]) -> None:
-    """Note on each topic how many may consume and how many may produce."""
+def count_holders(topics: Collection[Any]) -> None:
+    """Set on each topic how many users may consume and how many may produce."""
     consumers, producers = consumers_by_topic(topics), producers_by_topic(topics)
     for topic in topics:
         topic.consumer_count = len(consumers[topic.pk])

@@ -1,4 +1,4 @@
-"""What the lists of the admin can be narrowed down by."""
+"""The filters of the admin's lists."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from dasf_broker.models import Acknowledgement
 class _ChoiceFilter(admin.SimpleListFilter):
     """A filter whose choices each name a restriction."""
 
-    #: By value of the query string: what is shown, and what it does.
+    #: By value of the query string: the label, and the restriction.
     choices_: ClassVar[Mapping[str, tuple[Any, Callable[[Any], Any]]]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
-        """Return what can be chosen."""
+        """Return the choices."""
         return [(value, shown) for value, (shown, _restrict) in self.choices_.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Restrict the rows; a value that nobody offered restricts nothing."""
+        """Restrict the rows; an unknown value restricts nothing."""
         value = self.value()
         if value is None or value not in self.choices_:
             return queryset
@@ -36,7 +36,7 @@ class _ChoiceFilter(admin.SimpleListFilter):
 
 
 class AvailabilityFilter(_ChoiceFilter):
-    """Topics by whether somebody answers."""
+    """Topics by whether a consumer answers."""
 
     title = _("availability")
     parameter_name = "availability"

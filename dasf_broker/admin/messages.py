@@ -1,4 +1,4 @@
-"""Stored messages in the admin: to look at. They are made by publishing, and by nothing else."""
+"""Stored messages in the admin: read only. Only publishing creates them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-#: Messages delivered again at once, so that many large ones do not fill the memory.
+#: Messages loaded at a time to be delivered again, so that many large ones do not fill the memory.
 STEP = 100
 
 #: Names of consumers shown for one message.
@@ -37,7 +37,7 @@ NAMES = 100
 
 @admin.register(BrokerMessage)
 class BrokerMessageAdmin(ModelAdmin):
-    """Messages, which nobody writes by hand; ``change_brokermessage`` lets people send them."""
+    """Messages; nobody edits them. With ``change_brokermessage`` users may send them again."""
 
     list_display = (
         "message_id",
@@ -74,20 +74,20 @@ class BrokerMessageAdmin(ModelAdmin):
         return with_acknowledgements(rows).defer("content")
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002
-        """Return what is searched, whatever the user model calls its name."""
+        """Return the searched fields; the user model decides how the name of a user is called."""
         return ("message_id", "topic__slug", f"user__{get_user_model().USERNAME_FIELD}")
 
     # --- columns ------------------------------------------------------------------------------
 
     @admin.display(description=_("topic"))
     def topic_link(self, message: BrokerMessage) -> str:
-        """Show the topic, and lead to it."""
+        """Show the topic with a link to it."""
         url = reverse("admin:dasf_broker_brokertopic_change", args=[message.topic_id])
         return format_html('<a href="{}">{}</a>', url, message.topic.slug)
 
     @admin.display(description=_("acknowledged by"))
     def acknowledged(self, message: Any) -> int:
-        """Show how many consumers acknowledged."""
+        """Show how many consumers acknowledged the message."""
         return int(message.acknowledgement_count)
 
     @admin.display(description=_("response"), boolean=True)
@@ -97,7 +97,7 @@ class BrokerMessageAdmin(ModelAdmin):
 
     @admin.display(description=_("acknowledged by"))
     def consumers(self, message: Any) -> str:
-        """Show who acknowledged, as far as there is room."""
+        """Show the consumers that acknowledged, the first ones by name."""
         rows = message.acknowledgements.select_related("user").order_by("pk")[:NAMES]
         names = ", ".join(row.user.get_username() for row in rows)
         more = message.acknowledgement_count - NAMES
@@ -112,7 +112,7 @@ class BrokerMessageAdmin(ModelAdmin):
 
     @admin.display(description=_("payload"))
     def payload(self, message: BrokerMessage) -> str:
-        """Show the payload decoded, and offer the whole of it."""
+        """Show the decoded payload, with a link to download all of it."""
         text, is_cut = payloads.shown(message.content.get("payload", ""))
         url = reverse("admin:dasf_broker_brokermessage_payload", args=[message.pk])
         note = _("Only the beginning is shown.") if is_cut else ""
@@ -129,7 +129,7 @@ class BrokerMessageAdmin(ModelAdmin):
         return [path("<int:pk>/payload/", view, name=name), *super().get_urls()]
 
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Return the whole payload as a file, which no browser opens as a page of this site."""
+        """Return the whole payload as a file that no browser opens as a page of this site."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         message = get_object_or_404(BrokerMessage, pk=pk)
@@ -147,7 +147,7 @@ class BrokerMessageAdmin(ModelAdmin):
 
     @admin.action(description=_("Deliver again"), permissions=["send"])
     def deliver(self, request: HttpRequest, queryset: QuerySet[BrokerMessage]) -> None:
-        """Send the messages once more to who is listening now, oldest first."""
+        """Send the messages again to current subscribers, oldest first."""
         keys = list(queryset.order_by("pk").values_list("pk", flat=True))
         rows = BrokerMessage.objects.with_topic().order_by("pk")
         for start in range(0, len(keys), STEP):
@@ -165,7 +165,7 @@ class BrokerMessageAdmin(ModelAdmin):
         text = ngettext("%d topic was pinged.", "%d topics were pinged.", len(keys))
         self.message_user(request, text % len(keys), messages.SUCCESS)
 
-    # --- who may ------------------------------------------------------------------------------
+    # --- permissions --------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Refuse: messages are published."""
@@ -176,7 +176,7 @@ class BrokerMessageAdmin(ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Refuse: messages go by the storage rule, or by purging their topic."""
+        """Refuse: messages are removed by the storage rule, or by purging their topic."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002

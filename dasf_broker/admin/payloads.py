@@ -1,4 +1,4 @@
-"""How a message's payload is shown to people: decoded, and never more than a screenful or two."""
+"""How the admin shows the payload of a message: decoded, and only its beginning if it is long."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shown(payload: str) -> tuple[str, bool]:
 
 
 def pretty(data: Any) -> str | None:
-    """Return JSON with line breaks, or nothing where it is nested too deeply for that."""
+    """Return JSON with line breaks, or nothing if it is nested too deeply for that."""
     try:
         return json.dumps(data, indent=2, ensure_ascii=False)
     except RecursionError:
@@ -29,14 +29,14 @@ def pretty(data: Any) -> str | None:
 
 
 def cut(text: str) -> tuple[str, bool]:
-    """Return as much of the text as is shown, and whether something was cut off."""
+    """Return the shown part of the text, and whether something was cut off."""
     # JSON may spell half a surrogate pair, which no page can hold: shown as it was spelled.
     body = text.encode("utf-8", "backslashreplace")
     return body[:SHOWN].decode("utf-8", "ignore"), len(body) > SHOWN
 
 
 def download(payload: str) -> tuple[bytes, str]:
-    """Return the whole payload, and how a file of its kind is called."""
+    """Return the whole payload as bytes, and the file name extension that fits it."""
     try:
         body = base64.b64decode(payload, validate=True)
     except ValueError:  # a fragment: cut anywhere, it can only be decoded with the others

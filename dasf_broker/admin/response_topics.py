@@ -19,16 +19,16 @@ from dasf_broker.permissions import Right
 
 @admin.register(ResponseTopic)
 class ResponseTopicAdmin(TopicAdmin):
-    """The topics that carry answers; requests make them, nobody else.
+    """The topics that carry answers; only requests create them.
 
-    Their rights are those of topics (``change_brokertopic``, ...), so guardian's pages are
-    offered where they find them: at the topic with the same key.
+    Their rights are those of topics (``change_brokertopic``, ...), so the link to guardian's pages
+    leads to the topic with the same key.
     """
 
     list_display = (
         "slug",
         "is_response_for",
-        "light",
+        "status",
         "consumers",
         "producers",
         "pending",
@@ -41,12 +41,12 @@ class ResponseTopicAdmin(TopicAdmin):
     readonly_fields = ("slug", "is_response_for", *TopicAdmin.facts, "rights")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the topics, with those whose requests they answer."""
+        """Return the response topics, each with the topic whose requests it answers."""
         return super().get_queryset(request).select_related("is_response_for")
 
     @admin.display(description=_("object permissions"))
     def rights(self, topic: ResponseTopic) -> str:
-        """Lead to the page where rights are given and taken."""
+        """Link to the page where users give and take rights."""
         url = reverse("admin:dasf_broker_brokertopic_permissions", args=[topic.pk])
         return format_html('<a href="{}">{}</a>', url, _("Object permissions"))
 

@@ -1,7 +1,7 @@
-"""The forms of guardian's pages for object permissions, through our operations.
+"""The forms of guardian's pages for object permissions, which call our operations.
 
-An operation does what belongs to giving and taking: it wakes who waits for a topic, and removes
-messages that nobody owes an acknowledgement any more. guardian's own forms write rows only.
+An operation does more than guardian's own forms, which only write rows: it wakes subscribers that
+wait for a topic, and removes messages that no consumer still has to acknowledge.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ else:
 
 
 class _RightsForm(BaseObjectPermissionsForm):
-    """What the two forms share."""
+    """The base class of the two forms."""
 
-    #: Who gives and takes.
+    #: The user who gives and takes the rights.
     caller: ClassVar[Caller]
 
     def get_obj_perms_field_choices(self) -> list[Any]:
@@ -33,7 +33,7 @@ class _RightsForm(BaseObjectPermissionsForm):
         return [each for each in super().get_obj_perms_field_choices() if each[0] in GRANTABLE]
 
     def save_obj_perms(self) -> None:
-        """Give what was chosen, and take what no longer is."""
+        """Give the rights that were selected, and take those that no longer are."""
         chosen = set(self.cleaned_data[self.get_obj_perms_field_name()])
         held = GRANTABLE.intersection(self.get_obj_perms_field_initial())
         slug, holder = self.obj.slug, self.holder()  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ class _RightsForm(BaseObjectPermissionsForm):
                 revoke_permission(self.caller, slug, right, **holder)
 
     def holder(self) -> dict[str, str | None]:
-        """Return whose rights these are, as the operations are told."""
+        """Return the holder of the rights as an argument of the operations."""
         raise NotImplementedError
 
 
@@ -65,7 +65,7 @@ class GroupRightsForm(_RightsForm, AdminGroupObjectPermissionsForm):
 
 
 def form_of(caller: Caller, kind: type[_RightsForm]) -> type[Any]:
-    """Return the form as this caller uses it: guardian asks for a class, not for a form."""
+    """Return a form class bound to this caller: guardian asks for a class, not for a form."""
     return type(kind.__name__, (kind,), {"caller": caller})
 
 

@@ -1,4 +1,4 @@
-"""Tokens in the admin: made here, shown once, and revoked."""
+"""Tokens in the admin: create one, see its key once, revoke it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ else:
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ModelAdmin):
-    """Tokens. Only a superuser makes them for other people: a token is as good as a login."""
+    """Tokens. Only a superuser creates them for other users: a token is as good as a login."""
 
     list_display = ("prefix", "label", "user", "is_usable", "date_created", "expires", "last_used")
     list_select_related = ("user",)
@@ -37,7 +37,7 @@ class ApiTokenAdmin(ModelAdmin):
     actions = ("revoke",)
 
     def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:  # noqa: ARG002
-        """Return what is shown: of a new token what can be chosen."""
+        """Return the shown fields: for a new token those that can be chosen."""
         chosen = ("user", "label", "expires")
         return chosen if obj is None else ("prefix", *chosen, *self._facts)
 
@@ -46,19 +46,19 @@ class ApiTokenAdmin(ModelAdmin):
         request: HttpRequest,  # noqa: ARG002
         obj: ApiToken | None = None,
     ) -> tuple[str, ...]:
-        """Return what cannot be changed: whose token it is, for one."""
+        """Return the fields that cannot be changed, such as the owner of the token."""
         return () if obj is None else ("prefix", "user", *self._facts)
 
     _facts = ("date_created", "last_used", "revoked")
 
     @admin.display(description=_("usable"), boolean=True)
     def is_usable(self, token: ApiToken) -> bool:
-        """Show whether the token still lets somebody in."""
+        """Show whether the token is still valid."""
         return token.is_usable(timezone.now())
 
     @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        """End the tokens for good; those that ended before keep their time."""
+        """Revoke the tokens for good; those that ended before keep their time."""
         count = queryset.filter(revoked__isnull=True).update(revoked=timezone.now())
         text = ngettext("%d token was revoked.", "%d tokens were revoked.", count)
         self.message_user(request, text % count, messages.SUCCESS)
@@ -72,14 +72,14 @@ class ApiTokenAdmin(ModelAdmin):
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField[Any] | None:
-        """Let nobody but a superuser make a token by which to act as somebody else."""
+        """Let only superusers create tokens for other users."""
         people: QuerySet[Any] = get_user_model()._default_manager.all()
         if not request.user.is_superuser:
             people = people.filter(pk=Caller.of(request.user).user.pk)
         return super().formfield_for_foreignkey(db_field, request, queryset=people, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Make the token, or save its label and end."""
+        """Create the token, or save its label and its end."""
         if change:
             super().save_model(request, obj, form, change)
             return
@@ -94,7 +94,7 @@ class ApiTokenAdmin(ModelAdmin):
     ) -> HttpResponse:
         """Show the key, now and never again.
 
-        In the answer itself: after a redirect it would have been in a cookie or in the session.
+        It is in the response itself: a redirect would have put it into a cookie or the session.
         """
         context = self.admin_site.each_context(request) | {
             "title": _("The new key"),

@@ -35,7 +35,7 @@ else:
     ModelAdmin = admin.ModelAdmin
 
 #: Icon of Django's admin, and word, by availability.
-_LIGHTS = {True: ("yes", _("online")), False: ("no", _("offline")), None: ("unknown", _("unknown"))}
+_STATUS = {True: ("yes", _("online")), False: ("no", _("offline")), None: ("unknown", _("unknown"))}
 
 
 #: Topics that are named before they are purged.
@@ -43,16 +43,16 @@ SHOWN = 100
 
 
 class TopicAdmin(ModelAdmin):
-    """What the lists and pages of all kinds of topics share."""
+    """The base class of the lists and pages of all kinds of topics."""
 
     search_fields = ("slug",)
     ordering = ("slug",)
     show_full_result_count = False
     actions = ("ping", "collect", "purge")
-    #: What people may choose; the rest is the broker's business.
+    #: The fields that users may set; the broker sets the others.
     options = ("is_public", "supports_dasf", "store_messages", "retention_age", "retention_count")
     facts = (
-        "light",
+        "status",
         "last_ping",
         "last_pong",
         "round_trip_time",
@@ -66,41 +66,41 @@ class TopicAdmin(ModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the topics with what is shown of each."""
+        """Return the topics with the numbers that the list shows of each."""
         return with_counts(super().get_queryset(request))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TopicChangeList]:  # noqa: ARG002
-        """Return the list that counts people."""
+        """Return the list that counts consumers and producers."""
         return TopicChangeList
 
     # --- columns ------------------------------------------------------------------------------
 
     @admin.display(description=_("availability"))
-    def light(self, topic: BrokerTopic) -> str:
-        """Show whether somebody answers."""
-        icon, word = _LIGHTS[topic.availability]
+    def status(self, topic: BrokerTopic) -> str:
+        """Show whether a consumer answers."""
+        icon, word = _STATUS[topic.availability]
         return format_html(
             '<img src="{}" alt="">&nbsp;{}', static(f"admin/img/icon-{icon}.svg"), word
         )
 
     @admin.display(description=_("consumers"))
     def consumers(self, topic: Any) -> int:
-        """Show how many may consume."""
+        """Show how many users may consume."""
         return int(topic.consumer_count)
 
     @admin.display(description=_("producers"))
     def producers(self, topic: Any) -> int:
-        """Show how many may publish."""
+        """Show how many users may publish."""
         return int(topic.producer_count)
 
     @admin.display(description=_("pending"))
     def pending(self, topic: Any) -> int:
-        """Show how many messages nobody acknowledged."""
+        """Show how many messages no consumer acknowledged."""
         return int(topic.pending_count)
 
     @admin.display(description=_("stored"))
     def stored(self, topic: Any) -> str:
-        """Show how many messages are kept, and lead to them."""
+        """Show how many messages are kept, with a link to them."""
         messages_of = reverse("admin:dasf_broker_brokermessage_changelist")
         return format_html(
             '<a href="{}?topic__id__exact={}">{}</a>', messages_of, topic.pk, topic.stored_count
@@ -121,7 +121,7 @@ class TopicAdmin(ModelAdmin):
 
     @admin.action(description=_("Collect garbage"), permissions=["delete"])
     def collect(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Remove those response topics that nobody needs any more."""
+        """Remove the response topics that are no longer needed."""
         selected = [topic.pk for topic in queryset]
         topics = BrokerTopic.objects.filter(pk__in=selected)
         count = sum(response_topics.remove_due(timezone.now(), topics))
@@ -131,7 +131,7 @@ class TopicAdmin(ModelAdmin):
 
     @admin.action(description=_("Purge stored messages"), permissions=["delete"])
     def purge(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Remove all messages of the topics, after asking once more."""
+        """Remove all messages of the topics, after the user has confirmed."""
         if "confirmed" not in request.POST:
             return self._ask_before_purge(request, queryset)
         count = purge_messages(queryset)
@@ -142,7 +142,7 @@ class TopicAdmin(ModelAdmin):
 
     def _ask_before_purge(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         topics = list(queryset)
-        # All that the list shows: named one by one, they may be more than Django reads.
+        # All topics of the list: named one by one they may be more fields than Django reads.
         select_across = request.POST.get("select_across") == "1"
         context = self.admin_site.each_context(request) | {
             "title": _("Are you sure?"),
@@ -164,7 +164,7 @@ class TopicAdmin(ModelAdmin):
     # --- changes ------------------------------------------------------------------------------
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show or save a topic; say what an operation refused."""
+        """Show or save a topic; show the error if an operation refuses."""
         try:
             return super().changeform_view(request, *args, **kwargs)
         except BrokerError as error:
@@ -197,7 +197,7 @@ class TopicAdmin(ModelAdmin):
         objs: Any,
         request: HttpRequest,  # noqa: ARG002
     ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
-        """Return what a deletion takes with it: counted, because messages may be many."""
+        """Return what is deleted with the topics: as counts, because messages may be many."""
         selected = [topic.pk for topic in objs]
         answers = BrokerTopic.objects.filter(responsetopic__is_response_for__in=selected)
         gone = {*selected, *answers.values_list("pk", flat=True)}
@@ -217,7 +217,7 @@ class BrokerTopicAdmin(TopicAdmin, GuardedModelAdmin):  # type: ignore[misc]
 
     list_display = (
         "slug",
-        "light",
+        "status",
         "is_public",
         "consumers",
         "producers",
@@ -229,20 +229,20 @@ class BrokerTopicAdmin(TopicAdmin, GuardedModelAdmin):  # type: ignore[misc]
     list_filter = (ResponseTopicFilter, AvailabilityFilter, "is_public", AgeFilter)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the topics, knowing which are response topics."""
+        """Return the topics, loaded with whether they are response topics."""
         return super().get_queryset(request).select_related("responsetopic")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002
-        """Return what is shown: of a new topic only what can be chosen."""
+        """Return the shown fields: for a new topic only those that can be chosen."""
         return ("slug", *self.options, *((*self.facts, "answers") if obj else ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002
-        """Return what cannot be changed; the name of a topic is for ever."""
+        """Return the fields that cannot be changed: a topic keeps its name for ever."""
         return ("slug", *self.facts, "answers") if obj else ()
 
     @admin.display(description=_("response topics"))
     def answers(self, topic: Any) -> int:
-        """Show how many topics there are for its answers."""
+        """Show how many response topics the topic has."""
         return int(topic.answer_count)
 
     def get_obj_perms_manage_user_form(self, request: HttpRequest) -> type[Any]:

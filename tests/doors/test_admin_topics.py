@@ -86,8 +86,8 @@ def test_filters(query: dict[str, str], slugs: set[str], admin_client: Client) -
     assert {topic.slug for topic in _rows(admin_client, TOPICS, query)} == slugs
 
 
-def test_light_has_a_word(admin_client: Client) -> None:
-    """Colour alone would tell nothing to who cannot see it."""
+def test_status_has_an_icon_and_a_word(admin_client: Client) -> None:
+    """Colour alone would tell nothing to a user who cannot see it."""
     _topic("online", timezone.now(), last_ping=timezone.now(), last_pong=timezone.now())
     page = admin_client.get(reverse(TOPICS)).content.decode()
     assert '/icon-yes.svg" alt="">&nbsp;online' in page
