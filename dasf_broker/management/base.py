@@ -1,4 +1,4 @@
-"""What the commands share: help with examples, errors as sentences, and who is acting."""
+"""The base of the commands: help with examples, errors as sentences, and the acting user."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from dasf_broker.operations.caller import Caller
 
 
 class _HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
-    """Django's, with examples that keep their lines."""
+    """Django's formatter, but the lines of examples stay as they are."""
 
 
 class BrokerCommand(BaseCommand):
-    """A command that calls operations. It exits with 1 if they refuse, and says why."""
+    """A command that calls operations. If one refuses, it prints the reason and exits with 1."""
 
     #: Shown below the options: examples and exit codes.
     epilog = ""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return the parser, with the epilog as it is written."""
+        """Return the parser; the lines of its epilog stay as they are."""
         kwargs |= {"epilog": self.epilog, "formatter_class": _HelpFormatter}
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def handle(self, *args: Any, **options: Any) -> str | None:  # noqa: ARG002
-        """Do it, and tell the broker's errors as the command's."""
+        """Run the command, and turn errors of the broker into errors of the command."""
         try:
             self.act(**options)
         except BrokerError as error:
@@ -49,12 +49,12 @@ class BrokerCommand(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("Interrupted.", returncode=130) from None
         except BrokenPipeError:
-            # Whoever read has seen enough (`| head`). Nothing may be flushed there at the end.
+            # The reader has closed the pipe (`| head`). Nothing may be flushed there at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return None
 
     def act(self, *args: Any, **options: Any) -> None:
-        """Do what the command is for."""
+        """Do the work of the command."""
         raise NotImplementedError
 
     def write_json(self, value: Any) -> None:
@@ -62,8 +62,8 @@ class BrokerCommand(BaseCommand):
         self.stdout.write(json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False))
 
 
-def person(name: str | None) -> Caller:
-    """Return the user of this name, or the first active superuser where no name is given.
+def caller_named(name: str | None) -> Caller:
+    """Return the user of this name as a caller; without a name the first active superuser.
 
     Raises
     ------
@@ -82,13 +82,13 @@ def person(name: str | None) -> Caller:
         if user is None:
             raise CommandError(
                 "There is no active superuser to act as. Name a user with `--user NAME`, or "
-                "make a superuser with `manage.py createsuperuser`."
+                "create a superuser with `manage.py createsuperuser`."
             )
     return Caller.of(user)
 
 
 def add_user_option(parser: CommandParser, default: str) -> None:
-    """Add the option that says as whom a command acts."""
+    """Add the option that names the user for whom a command acts."""
     parser.add_argument(
         "--user", metavar="NAME", help=f"Act as this user, with their rights. Default: {default}."
     )

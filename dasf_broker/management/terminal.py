@@ -1,4 +1,4 @@
-"""What the commands share about terminals: tables, progress, and ending when asked to."""
+"""Help for commands in a terminal: tables, progress, and ending on a signal."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
 
 
 class Progress:
-    """A bar that shows how far a long work is; silent where nobody watches.
+    """A progress bar; nothing is drawn if the stream is not a terminal.
 
     Parameters
     ----------
     stream
-        Where it is drawn, if this is a terminal.
+        Where the bar is drawn, if this is a terminal.
     label
-        What is being done.
+        A name for the work.
     total
-        How many steps there are; unknown: they are only counted.
+        The number of steps; if it is unknown, steps are only counted.
     """
 
     def __init__(self, stream: OutputWrapper, label: str, total: int | None = None) -> None:
@@ -47,12 +47,12 @@ class Progress:
         self._done = 0
 
     def advance(self, steps: int = 1) -> None:
-        """Note that so many steps more are done."""
+        """Add steps that are done."""
         self._done += steps
         self._draw(f"\r{self._label} {self._state()}")
 
     def finish(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._draw("\r\x1b[K")
 
     def _state(self) -> str:
@@ -70,7 +70,7 @@ class Progress:
 def run_until_ended(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a coroutine in an event loop of its own until it is done, Ctrl-C or SIGTERM.
 
-    The signals cancel it, and are no error: this is how it is meant to end.
+    The signals cancel it; this is the normal way to end it, and no error.
     """
     try:
         asyncio.run(_until_ended(work))
@@ -90,7 +90,7 @@ async def _until_ended(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 @contextmanager
 def _signals_cancel(task: asyncio.Task[None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals belong to the main thread, and so does whoever wants to end us
+        yield  # only the main thread may handle signals
         return
     loop = asyncio.get_running_loop()
 

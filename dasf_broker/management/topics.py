@@ -1,4 +1,4 @@
-"""What the commands show of a topic, and who may use it."""
+"""How the commands show a topic and the rights on it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RIGHTS = {
     "view_status": Right.VIEW_STATUS,
 }
 
-#: What it means that a value is not there.
+#: The words for a value that is not set.
 NOTHING = {
     "storeMessages": "as the server's settings say",
     "retentionAge": "no limit",
@@ -29,7 +29,7 @@ NOTHING = {
 
 
 class Holder(NamedTuple):
-    """Who holds a right, as the operations take it: one of the two is there."""
+    """The holder of a right, as an argument of the operations: either a user or a group."""
 
     username: str | None
     group: str | None
@@ -39,7 +39,7 @@ class Holder(NamedTuple):
 
 
 def held(topic: BrokerTopic) -> set[tuple[Right, Holder]]:
-    """Return who holds the rights that the options name on this very topic."""
+    """Return the holders of rights on this topic, of those rights that the options name."""
     rights = {"permission__codename__in": RIGHTS.values()}
     name = f"user__{get_user_model().USERNAME_FIELD}"
     own = topic.brokertopicuserpermission_set.filter(**rights)
@@ -55,7 +55,7 @@ def held(topic: BrokerTopic) -> set[tuple[Right, Holder]]:
 
 
 def facts(topic: BrokerTopic) -> dict[str, Any]:
-    """Return what there is to know about a topic, as JSON."""
+    """Return the properties of a topic as JSON values."""
     holders = sorted(held(topic), key=str)
     return {
         "slug": topic.slug,
@@ -76,7 +76,7 @@ def facts(topic: BrokerTopic) -> dict[str, Any]:
 
 
 def lines(facts: dict[str, Any]) -> Iterator[str]:
-    """Yield the same as a table for people."""
+    """Yield the same properties as the lines of a table."""
 
     def shown(name: str, value: Any) -> str:
         match value:

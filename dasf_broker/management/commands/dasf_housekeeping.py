@@ -1,4 +1,4 @@
-"""``manage.py dasf_housekeeping``: ping topics, and remove what nobody needs."""
+"""``manage.py dasf_housekeeping``: ping topics, and remove rows that are no longer needed."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ BUSY = "Another process is at work; nothing to do here."
 
 
 class Command(BrokerCommand):
-    """Do the housekeeping once, or each minute."""
+    """Do the housekeeping once, or every minute."""
 
     help = (
-        "Ping the topics that are due; remove response topics that nobody needs, old tokens, "
-        "messages that nobody still has to acknowledge, and those that are too old or too many "
-        "for the retention of their topic; forget the ids of messages that were removed long "
-        "ago. Safe to run twice at once."
+        "Ping the topics that are due. Remove response topics that are no longer needed, old "
+        "tokens, messages that no consumer still has to acknowledge, and messages that are too "
+        "old or too many for the retention of their topic. Forget the ids of messages that were "
+        "removed long ago. Several processes may run this at once."
     )
     epilog = """\
 examples:
   manage.py dasf_housekeeping          once, for instance from cron
-  manage.py dasf_housekeeping --loop   each minute until Ctrl-C or SIGTERM
+  manage.py dasf_housekeeping --loop   every minute until Ctrl-C or SIGTERM
 
-Server processes do this by themselves, unless DASF_HOUSEKEEPING = False.
+Server processes do the housekeeping by themselves, unless DASF_HOUSEKEEPING = False.
 
 exit code:
   0  done, or another process is at work
@@ -43,8 +43,8 @@ exit code:
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--loop", action="store_true", help="Go on each minute.")
-        parser.add_argument("--json", action="store_true", help="Print counts as JSON.")
+        parser.add_argument("--loop", action="store_true", help="Repeat it every minute.")
+        parser.add_argument("--json", action="store_true", help="Print the counts as JSON.")
 
     def act(self, *args: Any, loop: bool, json: bool, **options: Any) -> None:
         def tell(report: Report | None) -> None:
@@ -60,7 +60,7 @@ exit code:
         work = begin(new_holder())
         if work is None:
             return None
-        # Counted only for somebody who watches.
+        # Counted only for a terminal, which shows the progress.
         work_ahead = due(timezone.now()) if self.stderr.isatty() else None
         bar = Progress(self.stderr, "housekeeping", work_ahead)
         total = Report()

@@ -1,4 +1,4 @@
-"""``manage.py dasf_listen``: show the messages of a topic as they come."""
+"""``manage.py dasf_listen``: show the messages of a topic as they arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.timezone import localtime
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
-from dasf_broker.management.base import BrokerCommand, add_user_option, person
+from dasf_broker.management.base import BrokerCommand, add_user_option, caller_named
 from dasf_broker.management.terminal import run_until_ended
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.caller import Caller
@@ -26,16 +26,16 @@ class Command(BrokerCommand):
 
     help = (
         "Show the messages of a topic: first those that wait for an acknowledgement, then new "
-        "ones as they come, until Ctrl-C or SIGTERM."
+        "ones as they arrive, until Ctrl-C or SIGTERM."
     )
     epilog = """\
 examples:
-  manage.py dasf_listen weather                 look, and leave everything as it is
-  manage.py dasf_listen weather --ack           take the messages away
-  manage.py dasf_listen weather --json | jq .   one line of JSON a message
+  manage.py dasf_listen weather                 show messages, change nothing
+  manage.py dasf_listen weather --ack           acknowledge the messages, too
+  manage.py dasf_listen weather --json | jq .   one line of JSON for each message
 
-Without Redis, messages of other processes are found by looking into the database, and those of
-topics that store nothing are not heard.
+Without Redis, messages of other processes are found by reading the database, and those of topics
+that store nothing do not arrive.
 
 exit code:
   0  ended by Ctrl-C, SIGTERM or --count
@@ -44,29 +44,33 @@ exit code:
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="The topic.")
-        parser.add_argument("--ack", action="store_true", help="Acknowledge what was shown.")
-        parser.add_argument("--json", action="store_true", help="One line of JSON a message.")
+        parser.add_argument(
+            "--ack", action="store_true", help="Acknowledge each message that was shown."
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="Print each message as one line of JSON."
+        )
         parser.add_argument(
             "--start",
             choices=[each.value.lower() for each in StartPosition],
             default=StartPosition.OUTSTANDING.value.lower(),
-            help="What to show first: what was not acknowledged yet (outstanding, the default), "
-            "all that is stored (earliest), or nothing (new).",
+            help="Which messages to show first: those not acknowledged yet (outstanding, the "
+            "default), all stored ones (earliest), or none (new).",
         )
         parser.add_argument(
             "--type",
             action="append",
             dest="types",
             choices=[each.value for each in MessageType],
-            help="Only messages of this type; may be repeated.",
+            help="Show only messages of this type; may be repeated.",
         )
-        parser.add_argument("--count", type=int, metavar="N", help="End after so many messages.")
+        parser.add_argument("--count", type=int, metavar="N", help="End after N messages.")
         add_user_option(parser, "the first active superuser")
 
     def act(self, *args: Any, user: str | None, count: int | None, **options: Any) -> None:
         if count is not None and count < 1:
             raise CommandError(f"--count is at least 1, not {count}.")
-        caller = person(user)
+        caller = caller_named(user)
         run_until_ended(lambda: self._listen(caller, count, options))
 
     async def _listen(self, caller: Caller, count: int | None, options: dict[str, Any]) -> None:
@@ -83,7 +87,7 @@ exit code:
             async for received in stream:
                 self._show(received, as_json=options["json"])
                 if options["ack"]:
-                    # What was shown counts, also when it ends in this moment.
+                    # A message that was shown counts, also if the command ends at this moment.
                     await finish(self._acknowledge(caller, slug, received.message))
                 shown += 1
                 if shown == count:
@@ -95,7 +99,7 @@ exit code:
         try:
             await current().writer.acknowledge_one(Acknowledging(caller, slug, message.message_id))
         except BrokerError as error:
-            # It comes again with the next subscription: no reason to stop listening now.
+            # The message comes again with the next subscription; go on listening.
             self.stderr.write(f"{message.message_id} is not acknowledged: {error}")
 
     def _show(self, received: Delivery, *, as_json: bool) -> None:
@@ -111,7 +115,7 @@ exit code:
 
 
 async def finish(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for a piece of work, and see it through even if the waiting is cancelled."""
+    """Wait for a piece of work, and complete it even if the waiting is cancelled."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)
@@ -123,7 +127,7 @@ def _line(message: MessagePublished) -> str:
     text = message.text
     if text is None:
         text = f"({len(message.payload)} characters of base64)"
-    # What others published must not move the cursor, or set colours.
+    # A published text must not move the cursor of the terminal, or set colours.
     shown = "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
     when = f"{localtime(message.publish_time):%H:%M:%S}"
     return f"{when} {message.message_type.value:<8} {message.message_id} {shown}"

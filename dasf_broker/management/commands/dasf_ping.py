@@ -1,4 +1,4 @@
-"""``manage.py dasf_ping``: ask the consumers of topics whether they are there."""
+"""``manage.py dasf_ping``: ask the consumers of topics to answer."""
 
 from __future__ import annotations
 
@@ -10,50 +10,54 @@ from typing import Any
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.core.management.base import CommandError, CommandParser
 
-from dasf_broker.management.base import BrokerCommand, add_user_option, person
+from dasf_broker.management.base import BrokerCommand, add_user_option, caller_named
 from dasf_broker.management.terminal import Progress, table
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping
 
-#: Exit code where somebody did not answer.
+#: Exit code if the consumers of a topic did not answer.
 SILENT = 3
 
-#: Seconds between looks for answers: soon at first, as most come at once.
-FIRST_LOOK, NEXT_LOOKS = 0.05, 0.5
+#: Seconds between two reads of the answers: short at first, because most answers come at once.
+FIRST_PAUSE, NEXT_PAUSES = 0.05, 0.5
 
 
 class Command(BrokerCommand):
     """Ping topics, wait for their answers, and show them."""
 
-    help = "Ping topics, wait for answers, and show who answered and how fast."
+    help = "Ping topics, wait for answers, and show which topics answered and how fast."
     epilog = """\
 examples:
   manage.py dasf_ping weather tides
   manage.py dasf_ping --all --wait 10
-  manage.py dasf_ping weather --wait 0   only ping
+  manage.py dasf_ping weather --wait 0   ping, and do not wait
 
 exit code:
-  0  all answered (or none was waited for)
+  0  all topics answered, or the command did not wait
   1  refused
-  3  at least one did not answer
+  3  at least one topic did not answer
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slugs", nargs="*", metavar="SLUG", help="The topics.")
+        parser.add_argument("slugs", nargs="*", metavar="SLUG", help="The topics to ping.")
         parser.add_argument(
-            "--all", action="store_true", help="All topics that support pings, but no answers'."
+            "--all",
+            action="store_true",
+            help="Ping all topics that support it, except response topics.",
         )
         parser.add_argument(
             "--wait",
             type=float,
             default=5.0,
             metavar="SECONDS",
-            help="How long to wait for answers (5).",
+            help="How long to wait for answers (default: 5).",
         )
-        parser.add_argument("--json", action="store_true", help="Print a list of objects.")
-        add_user_option(parser, "nobody in person, who may ping every topic")
+        parser.add_argument(
+            "--json", action="store_true", help="Print a JSON list with an object for each topic."
+        )
+        add_user_option(parser, "the server itself, which may ping every topic")
 
     def act(self, *args: Any, user: str | None, wait: float, json: bool, **options: Any) -> None:
         if not 0 <= wait < float("inf"):
@@ -62,7 +66,7 @@ exit code:
         if isinstance(get_channel_layer(), InMemoryChannelLayer):
             self.stderr.write(
                 "The channel layer is in memory: consumers that are connected to another process "
-                "do not hear this ping. Use Redis to reach them.",
+                "do not get this ping. Use Redis to reach them.",
                 style_func=self.style.WARNING,
             )
         pinged = self._ping(slugs, user)
@@ -84,9 +88,9 @@ exit code:
         return list(topics.values_list("slug", flat=True))
 
     def _ping(self, slugs: Sequence[str], user: str | None) -> dict[int, datetime]:
-        """Ping the topics; return when, by their keys."""
-        caller = Caller.system() if user is None else person(user)
-        # All or none: a topic that was misspelt is told before anybody is bothered.
+        """Ping the topics; return the times of the pings, by the keys of the topics."""
+        caller = Caller.system() if user is None else caller_named(user)
+        # All or none: a misspelt topic is reported before any topic is pinged.
         found = [access(caller, slug) for slug in slugs]
         for each in found:
             each.require(each.rights.may_ping, to="ping")
@@ -101,10 +105,10 @@ exit code:
     def _wait(self, pinged: Mapping[int, datetime], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         bar = Progress(self.stderr, "answered", len(pinged))
-        waiting, pause = set(pinged), FIRST_LOOK
+        waiting, pause = set(pinged), FIRST_PAUSE
         while waiting and (left := deadline - time.monotonic()) > 0:
             time.sleep(min(pause, left))
-            pause = NEXT_LOOKS
+            pause = NEXT_PAUSES
             pongs = BrokerTopic.objects.filter(pk__in=waiting).values_list("pk", "last_pong")
             answered = {pk for pk, pong in pongs if pong is not None and pong >= pinged[pk]}
             waiting -= answered

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from dasf_broker import app_settings
 from dasf_broker.domain.envelope import Envelope, MessageType, check_uuid
 from dasf_broker.domain.publishing import Published
-from dasf_broker.management.base import BrokerCommand, add_user_option, person
+from dasf_broker.management.base import BrokerCommand, add_user_option, caller_named
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.publish import publish
 
@@ -21,7 +21,7 @@ from dasf_broker.operations.publish import publish
 class Command(BrokerCommand):
     """Publish one message."""
 
-    help = "Publish a message to a topic, and say what became of it."
+    help = "Publish a message to a topic, and print its status and id."
     epilog = """\
 examples:
   manage.py dasf_publish weather --data '{"celsius": 6.2}'
@@ -38,22 +38,32 @@ exit code:
         body = parser.add_mutually_exclusive_group()
         body.add_argument("--data", metavar="JSON", help="The body as JSON.")
         body.add_argument("--text", help="The body as text.")
-        body.add_argument("--file", metavar="PATH", help="The body from a file; - is the input.")
+        body.add_argument(
+            "--file", metavar="PATH", help="The body from a file; - reads standard input."
+        )
         parser.add_argument(
             "--type",
             choices=[each.value for each in MessageType],
             default=MessageType.REQUEST.value,
-            help="What the message is (request).",
+            help="The type of the message (default: request).",
         )
-        parser.add_argument("--properties", metavar="JSON", help="Further properties, an object.")
-        parser.add_argument("--message-id", metavar="UUID", help="Publish it once under this id.")
-        parser.add_argument("--response-topic", metavar="SLUG", help="Where answers should go.")
-        parser.add_argument("--context", type=int, help="A number that answers carry too.")
-        parser.add_argument("--json", action="store_true", help="Print the outcome as JSON.")
+        parser.add_argument(
+            "--properties", metavar="JSON", help="Further properties, a JSON object."
+        )
+        parser.add_argument(
+            "--message-id",
+            metavar="UUID",
+            help="The id; a message with the same id is published once.",
+        )
+        parser.add_argument(
+            "--response-topic", metavar="SLUG", help="The topic that answers go to."
+        )
+        parser.add_argument("--context", type=int, help="A number that answers repeat.")
+        parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
         add_user_option(parser, "the first active superuser")
 
     def act(self, *args: Any, slug: str, user: str | None, json: bool, **options: Any) -> None:
-        caller = person(user)
+        caller = caller_named(user)
         done = publish(Publication(caller, slug, _envelope(options)))
         if json:
             self.write_json(_facts(done))

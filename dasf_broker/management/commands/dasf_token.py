@@ -1,4 +1,4 @@
-"""``manage.py dasf_token``: an API token for a user."""
+"""``manage.py dasf_token``: create an API token for a user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dasf_broker.models import ApiToken
 
 
 class Command(BrokerCommand):
-    """Make a token and show its key, once."""
+    """Create a token and show its key, once."""
 
     help = (
         "Create an API token for a user and print its key as the last line. "
@@ -33,10 +33,10 @@ exit code:
 """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("username", help="Who calls with the token.")
-        parser.add_argument("--label", default="", help="What the token is for.")
+        parser.add_argument("username", help="The user that the token is for.")
+        parser.add_argument("--label", default="", help="A note on what the token is used for.")
         parser.add_argument(
-            "--days", type=int, metavar="N", help="Let it expire after so many days."
+            "--days", type=int, metavar="N", help="Let the token expire after DAYS days."
         )
 
     def act(self, *args: Any, username: str, label: str, days: int | None, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""``manage.py dasf_topic``: create, change and show a topic, and who may use it."""
+"""``manage.py dasf_topic``: create, change and show a topic and the rights on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import NotFoundError
-from dasf_broker.management.base import BrokerCommand, add_user_option, person
+from dasf_broker.management.base import BrokerCommand, add_user_option, caller_named
 from dasf_broker.management.topics import RIGHTS, Holder, facts, held, lines
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
@@ -29,18 +29,18 @@ from dasf_broker.operations.topics import (
 )
 from dasf_broker.permissions import Right, user_or_anonymous
 
-#: What stands for the server's own storage rule.
+#: The value that stands for the server's default storage rule.
 DEFAULT = "default"
-#: What stands for no limit.
+#: The value that stands for no limit.
 NONE = "none"
 
 
 class Command(BrokerCommand):
-    """Make a topic what the options say, then show it."""
+    """Change a topic as the options say, then show it."""
 
     help = (
-        "Create a topic, change it, hand out rights on it, and show it. Whatever is not named "
-        "stays as it is. With a slug alone the topic is only shown."
+        "Create a topic, change it, give rights on it, and show it. Options that you leave out "
+        "change nothing. With a slug alone the topic is only shown."
     )
     epilog = """\
 examples:
@@ -50,7 +50,7 @@ examples:
   manage.py dasf_topic weather --consumer ada --producer group:stations
   manage.py dasf_topic weather --consumer module --create-users --remove-permissions
 
-NAME is a user, or a group if no user is called so; `group:NAME` is always a group.
+NAME is a user, or a group if there is no user of that name; `group:NAME` is always a group.
 
 exit code:
   0  the topic is as the options say
@@ -60,17 +60,17 @@ exit code:
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="The topic.")
         parser.add_argument(
-            "--create", action="store_true", help="Create it; other options do so too."
+            "--create", action="store_true", help="Create the topic; other options do so too."
         )
         parser.add_argument(
             "--public",
             action=BooleanOptionalAction,
-            help="Everybody may see it, publish to it and ping it.",
+            help="All callers may see the topic, publish to it and ping it.",
         )
         parser.add_argument(
             "--dasf",
             action=BooleanOptionalAction,
-            help="Its consumers answer pings, as those of a new topic are taken to do.",
+            help="The consumers of the topic answer pings (default for a new topic: they do).",
         )
         parser.add_argument(
             "--store-messages",
@@ -79,13 +79,13 @@ exit code:
         )
         for name, metavar, meaning in (
             ("--retention-age", "SECONDS", "Remove messages that are older"),
-            ("--retention-count", "N", "Remove all messages but the newest so many"),
+            ("--retention-count", "N", "Remove all messages but the newest N"),
         ):
             parser.add_argument(
                 name,
                 type=_limit,
                 metavar=metavar,
-                help=f"{meaning}, also those that nobody acknowledged; `{NONE}`: no limit.",
+                help=f"{meaning}, whether or not they are acknowledged; `{NONE}`: no limit.",
             )
         for name, meaning in (
             ("--consumer", "read and acknowledge messages"),
@@ -97,28 +97,28 @@ exit code:
                 action="append",
                 default=[],
                 metavar="NAME",
-                help=f"Who may {meaning}; may be repeated.",
+                help=f"A user or a group that may {meaning}; may be repeated.",
             )
         parser.add_argument(
             "--anonymous",
             action="store_true",
-            help="Callers without an account may consume and produce, too.",
+            help="Anonymous callers may consume and produce, too.",
         )
         parser.add_argument(
             "--create-users",
             action="store_true",
-            help="Make users that are missing. They have no password: see `dasf_token`.",
+            help="Create users that do not exist. They have no password: see `dasf_token`.",
         )
         parser.add_argument(
             "--remove-permissions",
             action="store_true",
-            help="Take these rights from everybody who is not named here.",
+            help="Take these rights from all users and groups that are not named here.",
         )
         parser.add_argument("--json", action="store_true", help="Show the topic as JSON.")
-        add_user_option(parser, "nobody in person, who may do everything")
+        add_user_option(parser, "the server itself, which has all rights")
 
     def act(self, *args: Any, slug: str, user: str | None, json: bool, **options: Any) -> None:
-        caller = Caller.system() if user is None else person(user)
+        caller = Caller.system() if user is None else caller_named(user)
         with transaction.atomic():
             is_new = self._write(caller, slug, options) if _is_change(options) else False
         try:
@@ -134,7 +134,7 @@ exit code:
             self.stdout.write(line)
 
     def _write(self, caller: Caller, slug: str, options: dict[str, Any]) -> bool:
-        """Do what the options say; return whether the topic is new."""
+        """Apply the options; return whether the topic is new."""
         chosen = TopicOptions(
             is_public=options["public"],
             supports_dasf=options["dasf"],
@@ -156,7 +156,7 @@ exit code:
         return is_new
 
     def _wanted(self, options: dict[str, Any]) -> Iterator[tuple[Right, Holder]]:
-        """Yield each right with who should hold it; make users where that is wanted."""
+        """Yield each right with its wanted holder; create users if the options say so."""
         if options["anonymous"]:
             nobody = Holder(user_or_anonymous(None).get_username(), None)
             yield Right.CONSUME, nobody

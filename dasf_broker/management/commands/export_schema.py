@@ -1,4 +1,4 @@
-"""``manage.py export_schema``: the GraphQL schema as a file."""
+"""``manage.py export_schema``: write the GraphQL schema to a file."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from dasf_broker.schema import served_schema
 
 
 class Command(BaseCommand):
-    """Write the schema, or check that a file still says the same."""
+    """Write the schema, or check that a file is up to date."""
 
     help = "Write the GraphQL schema to a file, or to the terminal."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", nargs="?", type=Path, help="Where to write; left out: print.")
         parser.add_argument(
-            "--check", action="store_true", help="Write nothing; fail if the file says otherwise."
+            "path",
+            nargs="?",
+            type=Path,
+            help="The file to write; without it the schema is printed.",
+        )
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="Write nothing; fail if the file is not up to date.",
         )
 
     def handle(self, *args: Any, path: Path | None, check: bool, **options: Any) -> None:

@@ -14,24 +14,32 @@ from dasf_broker.management.demo.terminal import guide
 
 
 class Command(BaseCommand):
-    """Prepare the database, show the way around, and serve."""
+    """Prepare the database, show commands to try, and serve."""
 
     help = (
-        "Start a broker with live data, for a first look: makes topics, accounts and a token, "
+        "Start a broker with live data, for a first look: creates topics, accounts and a token, "
         "shows commands to try, and serves on this machine until Ctrl-C."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="Where to serve (8000).")
-        parser.add_argument("--no-serve", action="store_true", help="Only prepare and show.")
         parser.add_argument(
-            "--reset", action="store_true", help="Remove what an earlier run made, and begin anew."
+            "--port", type=int, default=8000, help="The port to serve on (default: 8000)."
+        )
+        parser.add_argument(
+            "--no-serve",
+            action="store_true",
+            help="Prepare the database and show the commands, but do not serve.",
+        )
+        parser.add_argument(
+            "--reset",
+            action="store_true",
+            help="Remove everything that an earlier run created, and begin again.",
         )
 
     def handle(self, *args: Any, port: int, no_serve: bool, reset: bool, **options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError(
-                "quickstart makes accounts and shows their passwords: it runs with DEBUG only."
+                "quickstart creates accounts and shows their passwords: it runs with DEBUG only."
             )
         try:
             if no_serve:

@@ -1,6 +1,6 @@
 """A GraphQL client over a websocket, in the protocol ``graphql-transport-ws``.
 
-It knows nothing of the broker's insides: clients in other programs look just like this.
+It imports nothing of the broker: a client in another program looks the same.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ PROTOCOL = Subprotocol("graphql-transport-ws")
 
 
 class RefusedError(Exception):
-    """The server answered with errors, or ended what should go on."""
+    """The server answered with errors, or ended a subscription."""
 
 
 class Result(NamedTuple):
-    """What one operation on the socket came to, or one step of a subscription."""
+    """The result of an operation on the socket, or one result of a subscription."""
 
     operation: str
     data: dict[str, Any]
 
 
 class Client:
-    """An open socket on which operations run side by side, told apart by their names."""
+    """An open socket on which operations run side by side; each has a name."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._subscriptions: set[str] = set()
 
     async def subscribe(self, operation: str, query: str) -> None:
-        """Start a subscription, which is expected never to end."""
+        """Start a subscription; its end is an error."""
         self._subscriptions.add(operation)
         await self.start(operation, query)
 
     async def start(self, operation: str, query: str, **variables: Any) -> None:
-        """Start an operation; :meth:`results` has what comes of it."""
+        """Start an operation; :meth:`results` yields its results."""
         payload = {"query": query, "variables": variables}
         await self.send({"id": operation, "type": "subscribe", "payload": payload})
 
     async def results(self) -> AsyncIterator[Result]:
-        """Yield what the operations come to, as it arrives.
+        """Yield the results of the operations as they arrive.
 
         Raises
         ------
@@ -77,14 +77,14 @@ class Client:
 
 @asynccontextmanager
 async def connected(url: str, key: str) -> AsyncIterator[Client]:
-    """Open a socket and introduce ourselves with an API token.
+    """Open a socket and authenticate with an API token.
 
     Raises
     ------
     OSError, websockets.exceptions.WebSocketException
         There is no such server, it refuses the token, or the connection breaks.
     """
-    # No proxy: the server is on this machine, whatever the environment says of the world.
+    # No proxy: the server is on this machine, whatever the environment variables say.
     async with connect(url, subprotocols=[PROTOCOL], compression=None, proxy=None) as socket:
         client = Client(socket)
         await client.send(

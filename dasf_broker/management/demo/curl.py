@@ -16,7 +16,7 @@ ASK = '{ topic(slug: "echo") { availability { status roundTripTime } } }'
 
 
 def commands(url: str, token: str | None) -> dict[str, str]:
-    """Return shell commands to paste, by what they do.
+    """Return shell commands to paste, by their purpose.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The two programs that bring the demo to life. They speak GraphQL, as any client does."""
+"""The two client programs of the demo. They speak GraphQL, as any client does."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 #: A program that talks to the broker until the connection breaks.
 Feed = Callable[[Client], Awaitable[None]]
 
-#: Seconds between two readings of this machine, and before a broken connection is tried again.
+#: Seconds between two readings of this machine, and before a client connects again.
 INTERVAL = 1.0
-#: Should the demo be killed, its keys end by themselves.
+#: If the demo is killed, its keys expire by themselves.
 KEY_LIFETIME = timedelta(hours=1)
 
 PUBLISH = """mutation Publish($data: JSON!) {
@@ -82,7 +82,7 @@ async def keep_running(service: str, feed: Feed, url: str) -> None:
 
 @asynccontextmanager
 async def _key_of(service: str) -> AsyncIterator[str]:
-    """Make an API token that lives in memory, and no longer than the connection."""
+    """Create an API token that is kept in memory, and revoked with the connection."""
     token, key = await database.write(_make_token, service)
     try:
         yield key

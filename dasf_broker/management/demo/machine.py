@@ -1,4 +1,4 @@
-"""What the topic ``machine`` tells: how busy this machine is. Standard library only."""
+"""The readings of the topic ``machine``: load and memory. Uses the standard library only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load() -> list[float] | None:
 
 
 def memory(meminfo: Path = MEMINFO) -> dict[str, int]:
-    """Return bytes: ``total`` and ``available`` on Linux, elsewhere what can be learned."""
+    """Return bytes: ``total`` and ``available`` on Linux, elsewhere those that can be read."""
     try:
         lines = meminfo.read_text().splitlines()
     except OSError:

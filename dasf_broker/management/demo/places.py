@@ -1,4 +1,4 @@
-"""Where the demo is found."""
+"""The URLs of the demo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.urls import NoReverseMatch, reverse
 
-#: Nobody from outside: the demo runs in debug mode.
+#: Only clients on this machine: the demo runs in debug mode.
 HOST = "127.0.0.1"
 
 
@@ -18,17 +18,17 @@ class Places:
 
     @property
     def graphql(self) -> str:
-        """Where GraphQL is spoken over HTTP."""
+        """The URL of GraphQL over HTTP."""
         return f"http://{HOST}:{self.port}{reverse('dasf_broker:graphql')}"
 
     @property
     def websocket(self) -> str:
-        """Where it is spoken over websockets."""
+        """The URL of GraphQL over websockets."""
         return "ws" + self.graphql.removeprefix("http")
 
     @property
     def admin(self) -> str | None:
-        """Where the admin is, if the project has it."""
+        """The URL of the admin, if the project has it."""
         try:
             return f"http://{HOST}:{self.port}{reverse('admin:index')}"
         except NoReverseMatch:

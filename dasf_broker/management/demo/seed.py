@@ -1,6 +1,6 @@
-"""What the demo needs in the database: topics, people, rights and a token. Safe to repeat.
+"""Create the topics, users, rights and the token of the demo. Safe to repeat.
 
-Everything belongs to one group, which is how ``--reset`` tells the demo's own from the rest.
+All of them belong to one group, by which ``--reset`` finds them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dasf_broker.permissions import Right, grant, user_or_anonymous
 GROUP = "quickstart"
 
 TOPICS: dict[str, dict[str, Any]] = {
-    # A reading is of use for a second, and nobody has to acknowledge it: stored, these messages
+    # A reading is useful for a second, and no consumer acknowledges it. Stored, these messages
     # would fill the database for as long as the demo runs.
     "machine": {"store_messages": StoragePolicy.DISABLED.value, "supports_dasf": False},
     # Kept until the echo client acknowledges, also while that is away.
@@ -30,7 +30,7 @@ TOPICS: dict[str, dict[str, Any]] = {
         "store_messages": StoragePolicy.CACHE.value,
         "is_public": True,  # so that a first look, and a first ping, need no token
     },
-    # For people to try the whole way by hand: publish, read, acknowledge.
+    # For trying it by hand: publish, read, acknowledge.
     "inbox": {"store_messages": StoragePolicy.CACHE.value, "supports_dasf": False},
 }
 
@@ -53,7 +53,7 @@ RIGHTS = (
 
 @dataclass
 class Secrets:
-    """What can be shown once: of accounts that were made just now."""
+    """The secrets of accounts that were created just now; they can be shown only once."""
 
     passwords: dict[str, str] = field(default_factory=dict)
     token: str | None = None
@@ -61,12 +61,12 @@ class Secrets:
 
 @transaction.atomic
 def seed(*, reset: bool = False) -> Secrets:
-    """Make what is missing; with ``reset``, remove first what an earlier run made.
+    """Create whatever is missing; with ``reset``, first remove what an earlier run created.
 
     Raises
     ------
     CommandError
-        A name is taken by something that the demo did not make.
+        A name is taken by a row that the demo did not create.
     """
     if reset:
         remove()
@@ -83,7 +83,7 @@ def seed(*, reset: bool = False) -> Secrets:
 
 
 def remove() -> None:
-    """Remove what the demo made, with all that hangs on it; nothing else."""
+    """Remove the rows that the demo created, and the rows that refer to them; nothing else."""
     for group in Group.objects.filter(name=GROUP):
         BrokerTopic.objects.filter(pk__in=_topics_of(group)).delete()
         _people().filter(groups=group).delete()
@@ -100,7 +100,7 @@ def _user(name: str, group: Group, made: Secrets) -> Any:
         if password is not None:
             made.passwords[name] = password
     elif name != "admin" and not user.groups.filter(pk=group.pk).exists():
-        # An `admin` of the host's own is welcome, and left as it is.
+        # An `admin` that the host has already is used, and left unchanged.
         raise _taken("user", name)
     return user
 
@@ -127,6 +127,6 @@ def _people() -> Any:
 
 def _taken(kind: str, name: str) -> CommandError:
     return CommandError(
-        f"There is a {kind} {name!r} that this demo did not make. Use an empty database: "
+        f"There is a {kind} {name!r} that this demo did not create. Use an empty database: "
         "set DATABASE_URL, or DASF_VAR to an empty folder."
     )

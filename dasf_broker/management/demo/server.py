@@ -19,12 +19,12 @@ from dasf_broker.runtime import tune_process
 
 
 def listen(port: int) -> socket.socket:
-    """Take the port, before anything else is done.
+    """Bind the port before anything else is done.
 
     Raises
     ------
     CommandError
-        The port cannot be had.
+        The port is not available.
     """
     taken = socket.socket()
     # A demo that ended a moment ago must not keep the next one from starting.
@@ -49,9 +49,9 @@ def run(listening: socket.socket, url: str, on_ready: Callable[[], None]) -> Non
     listening
         From :func:`listen`.
     url
-        Where the demo's clients find the websocket.
+        The URL of the websocket for the demo's clients.
     on_ready
-        Called as soon as requests are answered.
+        Called as soon as the server answers requests.
     """
     asyncio.run(_serve(listening, url, on_ready))
 
@@ -69,14 +69,14 @@ async def _serve(listening: socket.socket, url: str, on_ready: Callable[[], None
         ]
         stopping = asyncio.create_task(ended.wait())
         await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-        # The clients leave first: to them, a server that goes would be a connection to mend.
+        # The clients end first: they would try to connect again to a server that ends.
         await _cancel(stopping, *clients)
         server.should_exit = True
         await serving
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, leaving the signals to us: it would raise them again after its own end."""
+    """Uvicorn without its signal handlers: it would raise the signals again after its own end."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -100,7 +100,7 @@ def _ended_by_signals(server: uvicorn.Server) -> Iterator[asyncio.Event]:
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def end(*_: object) -> None:
-        server.force_exit = ended.is_set()  # whoever asks twice is in a hurry
+        server.force_exit = ended.is_set()  # the second signal ends it at once
         loop.call_soon_threadsafe(ended.set)
 
     # Not `add_signal_handler`, which Windows does not have.

@@ -1,4 +1,4 @@
-"""What the demo says on the terminal: where everything is, and what to try."""
+"""The text that the demo prints: URLs, accounts and commands to try."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dasf_broker.management.demo.seed import Secrets
 TOPICS = {
     "machine": "the load and memory of this machine, every second; subscribe to it",
     "echo": "acknowledges what is published to it, and answers pings",
-    "inbox": "yours alone: publish, read, acknowledge",
+    "inbox": "only for you: publish, read, acknowledge",
 }
 LIVE = 'subscription { messages(topic: "machine") { publishTime data } }'
 
 
 def guide(places: Places, made: Secrets, style: Style) -> Iterator[str]:
-    """Yield what a newcomer needs, line by line."""
+    """Yield the lines of the text."""
     yield ""
     yield from _section(style, "Where", _places(places))
     yield from _section(style, "Who", _accounts(made))
@@ -50,7 +50,7 @@ def _accounts(made: Secrets) -> dict[str, str]:
     if made.token is not None:
         accounts["API token"] = f"{made.token}  (of demo)"
     if accounts:
-        return accounts | {"": "Keep them: they are shown this once. --reset makes new ones."}
+        return accounts | {"": "Keep them: they are shown only once. --reset creates new ones."}
     return {
         "": "admin and demo; their passwords and the token were shown by the first run.",
         "new ones": f"{_manage()} changepassword demo",
@@ -59,7 +59,7 @@ def _accounts(made: Secrets) -> dict[str, str]:
 
 
 def _manage() -> str:
-    """Return how to run another command with this very Python."""
+    """Return the command line that runs ``manage.py`` with this Python."""
     python, here = Path(sys.executable), Path.cwd()
     shown = python.relative_to(here) if python.is_relative_to(here) else python
     return shlex.join([str(shown), "manage.py"])
