@@ -1,14 +1,14 @@
-"""System checks: settings that would lose messages or rights are told before the server runs.
+"""System checks: report settings that would lose messages or rights before the server runs.
 
 ``dasf_broker.E001`` a setting has a value that cannot be used · ``E002`` guardian's backend or
 anonymous user is missing · ``E003`` no channel layer · ``E004`` Redis connections that end after
 five idle seconds · ``E005`` a database that answers before a commit is on disk · ``W001`` an
 in-memory channel layer outside of DEBUG · ``W002`` SQLite without write-ahead log or immediate
-transactions · ``W003`` a database whose last commits do not outlive a power cut · ``E006`` rates
-without the cache that is to count · ``W004`` a cache that cannot count for several processes.
+transactions · ``W003`` a database that loses its last commits in a power cut · ``E006`` rate
+limits without the cache that counts · ``W004`` a cache that cannot count for several processes.
 
-Durability is read from the settings, and asked from the database itself where a command checks
-databases (``check --database default``, ``migrate``).
+Durability is read from the settings, and from the database itself if a command checks databases
+(``check --database default``, ``migrate``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_sqlite(databases: Any = None, **_: Any) -> list[CheckMessage]:
-    """Check that concurrent writers get along on SQLite."""
+    """Check that SQLite makes concurrent writers wait instead of failing."""
     return [
         Warning(
             f"SQLite database {alias!r} will answer concurrent writers with 'locked'.",
@@ -49,14 +49,14 @@ def check_sqlite(databases: Any = None, **_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_durability(databases: Any = None, **_: Any) -> list[CheckMessage]:
-    """Ask the databases whether what they say is written is on disk."""
+    """Ask the databases whether a commit is on disk before they answer."""
     found: list[CheckMessage] = []
     for alias in databases or ():
         if not _is_lossy_by_options(settings.DATABASES[alias]):  # that was told already
             try:
                 found += _durability(alias)
             except DatabaseError:
-                continue  # whoever needs it will say that it does not answer
+                continue  # the code that needs the database reports that it does not answer
     return found
 
 
@@ -127,7 +127,7 @@ def _rates() -> Iterator[CheckMessage]:
         )
 
 
-#: They know one process only, nothing at all, or need two steps to count.
+#: They count for one process only, not at all, or in two steps.
 _LONELY_CACHES = tuple(
     f"django.core.cache.backends.{name}" for name in ("loc", "dum", "db", "file")
 )

@@ -1,12 +1,13 @@
 """Django signals for hosts: sent after commit, on the thread that did the work.
 
-A receiver that fails is logged and disturbs nobody. Keep receivers short: they run in the
-broker's writing thread. All are sent with ``sender=BrokerTopic`` and ``topic``.
+A receiver that fails is logged; the other receivers and the caller are not affected. Keep
+receivers short: they run in the broker's writing thread. All signals are sent with
+``sender=BrokerTopic`` and ``topic``.
 
 - ``message_published``: ``message``, with ``data``, ``text``, ``payload``, ``properties``,
   ``message_id``, ``message_type``, ``context``, ``cursor``, ``user_id`` and ``publish_time``
 - ``message_acknowledged``: ``message_id``, ``user``, ``removed``
-- ``topic_pinged``: ``user`` (``None`` where the server itself asked), ``pinged_at``
+- ``topic_pinged``: ``user`` (``None`` if the server itself pinged), ``pinged_at``
 - ``topic_ponged``: ``user``, ``ponged_at``, ``round_trip_time`` (seconds, or ``None``)
 """
 
@@ -46,12 +47,12 @@ class Sending:
         return not self._is_sent and self not in waiting
 
 
-#: Told of each signal that is to be sent, before it is known whether it will be: for tests.
+#: Called with each signal when it is registered, before the commit decides about it: for tests.
 observers: list[Callable[[Sending], None]] = []
 
 
 def send_on_commit(signal: Signal, **values: Any) -> None:
-    """Send a signal once the transaction is committed; nothing is done where nobody listens."""
+    """Send a signal once the transaction is committed; do nothing if it has no receivers."""
     if signal.receivers or observers:
         sending = Sending(signal, values)
         for observe in observers:

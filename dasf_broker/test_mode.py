@@ -1,14 +1,14 @@
-"""What is different while the tests of a host project run.
+"""How database work runs while the tests of a host project run.
 
-The threads of :mod:`dasf_broker.database` have connections of their own. They would not see what
-a ``TestCase`` did in its transaction, and would keep Django from removing the test database at
-the end. So, under Django's test runner or pytest-django:
+The threads of :mod:`dasf_broker.database` have connections of their own. They would not see the
+rows that a ``TestCase`` wrote in its transaction, and would keep Django from removing the test
+database at the end. So, under Django's test runner or pytest-django:
 
-- What a thread would do is done on the connection of the test, as long as its transaction is open.
-- Otherwise a thread does it, and closes its connection afterwards.
-- There is no housekeeping, which nobody asked for.
+- As long as the transaction of a test is open, the work of a thread runs on the test's connection.
+- Otherwise a thread does the work, and closes its connection afterwards.
+- There is no housekeeping, because the tests of a host do not expect it.
 
-In production this is one look at whether tests run.
+In production this costs one check whether tests run.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from collections.abc import Callable
 from asgiref.sync import sync_to_async
 from django.db import connections
 
-#: Work on its way to the thread of a test.
+#: Work that waits for the thread of a test.
 _tasks: set[asyncio.Task[None]] = set()
 
 
 def are_running() -> bool:
-    """Tell whether Django's test environment is set up, by whatever runner."""
+    """Tell whether a test runner has set up Django's test environment."""
     utils = sys.modules.get("django.test.utils")
     return hasattr(getattr(utils, "_TestState", None), "saved_data")
 
 
 def run(work: Callable[[], None], otherwise: Callable[[], None]) -> None:
-    """Do work in the open transaction of a test, or otherwise where there is none.
+    """Do work in the open transaction of a test; call ``otherwise`` if there is none.
 
     A test is a caller of the running event loop, which may be in its thread or in another one.
     """
@@ -44,7 +44,7 @@ def run(work: Callable[[], None], otherwise: Callable[[], None]) -> None:
 
 
 def close_connections() -> None:
-    """Close the connections of this thread, unless they are a test's."""
+    """Close the connections of this thread, unless they belong to a test."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
@@ -66,7 +66,7 @@ def _is_in_transaction() -> bool:
 
 
 def _without_loop(function: Callable[[], object]) -> object:
-    """Call a function as if no event loop ran in this thread: Django would refuse it otherwise."""
+    """Call a function as if no event loop ran in this thread; otherwise Django would refuse it."""
     loop = asyncio.get_running_loop()
     asyncio._set_running_loop(None)
     try:

@@ -1,13 +1,13 @@
-"""The Python door: what the code of a host project calls. It is imported from ``dasf_broker``.
+"""The Python door: the functions that a host project calls. Import them from ``dasf_broker``.
 
-``user`` says whose rights are asked: a user of Django's, or ``AnonymousUser`` for what everybody
-may do. Without one the server itself acts: it has all rights, and what it publishes has no
-producer. What the broker refuses is raised as a :class:`~dasf_broker.exceptions.BrokerError`.
+``user`` is the user whose rights count: a user of Django's, or ``AnonymousUser``. Without one the
+server itself acts: it has all rights, and its messages have no producer. A refusal is raised as a
+:class:`~dasf_broker.exceptions.BrokerError`.
 
-Rates are for callers from outside; they do not count what a host does by itself.
+Rate limits are for callers from outside; calls of the host itself are not counted.
 
-The functions with an ``a`` before their name are for asynchronous code. They have transactions of
-their own, which concurrent callers share; the others join the transaction of their caller.
+The functions with an ``a`` before their name are for asynchronous code. They write in transactions
+of their own, which concurrent callers share; the others join the transaction of their caller.
 """
 
 from dasf_broker.api.publishing import (

@@ -21,7 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def caller_of(user: AnyUser | None) -> Caller:
-    """Return the caller for a user, or the server itself where none is named."""
+    """Return the caller for a user, or the server itself for ``None``."""
     return Caller.system() if user is None else Caller.of(cast("User", user))
 
 
@@ -29,9 +29,9 @@ async def acaller_of(user: AnyUser | None) -> Caller:
     """Do as :func:`caller_of` from asynchronous code."""
     if user is None or user.is_authenticated:
         return caller_of(user)
-    return await database.read(caller_of, user)  # anonymous callers have a row
+    return await database.read(caller_of, user)  # reads the row of an anonymous caller
 
 
 def synchronous(instead: str) -> Callable[[Function], Function]:
-    """Keep a function from blocking an event loop, as Django does, and say what to call."""
+    """Refuse calls that would block an event loop, as Django does, and say what to call instead."""
     return async_unsafe(f"You cannot call this from an async context: use `await {instead}(...)`.")

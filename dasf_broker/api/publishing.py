@@ -25,17 +25,17 @@ class MessageParts(TypedDict, total=False):
     data: Any
     #: The body as text.
     text: str | None
-    #: The body in base64, as it travels.
+    #: The body in base64, as it is sent.
     payload: str | None
-    #: What else to say about the message: a JSON object.
+    #: Further properties of the message: a JSON object.
     properties: dict[str, Any] | None
-    #: What the message is; a request where it is not named.
+    #: The type of the message; without it a request.
     message_type: MessageType | str
-    #: The topic that answers go to. It is created if there is none.
+    #: The topic that answers go to. The broker creates it if it does not exist.
     response_topic: str | None
-    #: A number by which you tell answers apart.
+    #: A number that answers repeat, so that you know which request they answer.
     context: int | None
-    #: The message's own id. What is published again with the same id and body is stored once.
+    #: The id of the message. Publish it again with the same id and body, and it is stored once.
     message_id: UUID | str | None
 
 
@@ -50,7 +50,7 @@ class NewMessage(MessageParts):
 def publish(
     topic: str, *, user: AnyUser | None = None, **message: Unpack[MessageParts]
 ) -> Published:
-    """Publish a message. It is announced when the caller's transaction is committed.
+    """Publish a message. Subscribers receive it when the caller's transaction is committed.
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ def publish(
     Raises
     ------
     BadInputError, PayloadTooLargeError
-        A part is not what it should be; the whole is too large.
+        A part is not valid; the message is too large.
     NotFoundError, ForbiddenError
-        There is no such topic that the user may see; the user may not publish to it.
+        The topic does not exist or the user may not see it; the user may not publish to it.
     ConflictError
         The message id belongs to another message, or the response topic's name is taken.
     TopicFullError
@@ -92,7 +92,8 @@ def publish_many(
     Returns
     -------
     list
-        What became of each message. One that is refused has its error here, and fails no other.
+        The outcome of each message, in order. A refused one has its error here; the others are
+        published all the same.
     """
     drafts = _drafts(caller_of(user), messages)
     return _outcomes(drafts, operations.publish_batch(_accepted(drafts)))
@@ -103,8 +104,8 @@ async def apublish(
 ) -> Published:
     """Do as :func:`publish` from asynchronous code, in a transaction of its own.
 
-    It is committed and announced when this returns. Raises as :func:`publish`, and
-    ``UnavailableError`` where the database does not answer.
+    The message is committed and announced when this returns. Raises as :func:`publish`, and
+    ``UnavailableError`` if the database does not answer.
     """
     publication = _publication(await acaller_of(user), topic, **message)
     [outcome] = await writing.publish([publication])

@@ -1,7 +1,7 @@
-"""What comes to a subscriber, from a task of its own.
+"""A subscriber's messages as an asynchronous iterator, fed by a task of its own.
 
-An asynchronous generator alone would end for good when one waiting is cancelled
-(``asyncio.wait_for``), and could not let go of what it holds when a loop is left with ``break``.
+An asynchronous generator alone would end for good when a caller cancels one ``anext``
+(``asyncio.wait_for``), and could not free its resources when a caller leaves a loop with ``break``.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ T = TypeVar("T")
 
 
 class Stream(AsyncIterator[T], Generic[T]):
-    """An asynchronous iterator that may be closed: with :meth:`aclose`, or at an end of a context.
+    """An asynchronous iterator that you can close: with :meth:`aclose`, or as a context manager.
 
-    It begins with the first ``anext``. A subscription that is not closed ends when nobody refers to
-    it any more.
+    It begins with the first ``anext``. A subscription that is not closed ends when no code refers
+    to it any more.
 
     Parameters
     ----------
     source
-        Yields what comes.
+        Yields the items.
     """
 
     def __init__(self, source: AsyncGenerator[T, None]) -> None:
         self._source = source
-        #: At most one waits here: the rest waits where it is bounded.
+        #: At most one item waits here: the others wait in the mailbox, which is bounded.
         self._queue: asyncio.Queue[T | _End] = asyncio.Queue(maxsize=1)
         self._task: asyncio.Task[None] | None = None
 
@@ -53,7 +53,7 @@ class Stream(AsyncIterator[T], Generic[T]):
         self._queue.put_nowait(_End(StopAsyncIteration()))
 
     async def __aenter__(self) -> Self:
-        """Close the stream at the end of the context."""
+        """Return the stream, which is closed at the end of the context."""
         return self
 
     async def __aexit__(
@@ -72,14 +72,14 @@ class Stream(AsyncIterator[T], Generic[T]):
 
 
 class _End:
-    """Nothing comes any more."""
+    """The source has ended."""
 
     def __init__(self, reason: Exception) -> None:
         self.reason = reason
 
 
 async def _pass_on(source: AsyncGenerator[T, None], queue: asyncio.Queue[T | _End]) -> None:
-    # Not a method: it would refer to the stream, which could never be let go then.
+    # Not a method: a method refers to the stream, which would then never be freed.
     try:
         async with aclosing(source):
             async for item in source:

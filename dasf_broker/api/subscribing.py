@@ -26,7 +26,7 @@ class ReceivedMessage(MessagePublished):
     """A message as :func:`subscribe` yields it."""
 
     #: How many messages right before this one were lost, because the subscriber was too slow.
-    #: Never more than 0 where messages are stored.
+    #: Always 0 for topics that store messages.
     missed: int
     _caller: Caller = field(repr=False, compare=False)
 
@@ -37,7 +37,7 @@ class ReceivedMessage(MessagePublished):
         return cls(**parts, missed=delivery.missed, _caller=caller)
 
     async def acknowledge(self) -> Acknowledged:
-        """Acknowledge the message: you have dealt with it and do not want it again.
+        """Acknowledge the message: you have processed it and do not want it again.
 
         Raises
         ------
@@ -57,9 +57,10 @@ def subscribe(
     after: str | None = None,
     message_types: Collection[MessageType | str] | None = None,
 ) -> Stream[ReceivedMessage]:
-    """Return the messages of a topic: what is outstanding, then what comes, for ever.
+    """Return the messages of a topic: first outstanding ones, then new ones, without end.
 
-    What is not acknowledged comes again with the next subscription. Begin to iterate to subscribe.
+    Messages that you do not acknowledge come again with the next subscription. The subscription
+    begins when you begin to iterate.
 
     Parameters
     ----------
@@ -69,19 +70,20 @@ def subscribe(
         The subscriber, who needs the right to consume. Without one it is the server itself, which
         gets all messages and cannot acknowledge them.
     start
-        Where to begin, unless ``after`` says.
+        Where to begin if ``after`` is not given.
     after
-        The ``cursor`` of the last message that was received: continue behind it.
+        The ``cursor`` of the last message that you received: continue behind it.
     message_types
-        Only these; without it all but pings and requests for the API description.
+        Receive only these types; without it all but pings and requests for the API description.
 
     Raises
     ------
     BadInputError, NotFoundError, ForbiddenError
-        While iterating: not a slug, a cursor or a type; no such topic that the user may see; not
-        allowed. The last two also later, when the topic is deleted or the right is taken away.
+        While iterating: an argument is not a slug, a cursor or a type; the topic does not exist or
+        the user may not see it; the user may not consume from it. The last two also later, when
+        the topic is deleted or the right is taken away.
     CursorExpiredError
-        What comes behind the cursor is no longer complete.
+        Messages behind the cursor were removed.
     UnavailableError
         The database does not answer, or the server is going down: subscribe again.
     """
@@ -108,16 +110,16 @@ async def _received(
 
 @synchronous(instead="aacknowledge")
 def acknowledge(topic: str, message_id: UUID | str, *, user: AnyUser) -> Acknowledged:
-    """Acknowledge a message: the user has dealt with it and does not want it again.
+    """Acknowledge a message: the user has processed it and does not want it again.
 
-    That a message is unknown or was acknowledged before is an answer, and no error.
+    An unknown message, or one that was acknowledged before, is an answer and not an error.
 
     Raises
     ------
     BadInputError
         The topic is not a slug, or the id is not a UUID.
     NotFoundError, ForbiddenError
-        There is no such topic that the user may see; the user may not consume from it.
+        The topic does not exist or the user may not see it; the user may not consume from it.
     """
     return operations.acknowledge(Acknowledging(caller_of(user), topic, check_uuid(message_id)))
 

@@ -15,14 +15,14 @@ from dasf_broker.operations.topics import TopicOptions
 
 @synchronous(instead="aping")
 def ping(topic: str, *, user: AnyUser | None = None) -> Pinged:
-    """Ask the consumers of a topic to answer, when the caller's transaction is committed.
+    """Ask the consumers of a topic to answer. They get the ping when the transaction is committed.
 
     Raises
     ------
     BadInputError
         The topic is not a slug.
     NotFoundError, ForbiddenError
-        There is no such topic that the user may see; the user may not ping it.
+        The topic does not exist or the user may not see it; the user may not ping it.
     """
     return heartbeat.ping(caller_of(user), topic)
 
@@ -42,7 +42,7 @@ def create_topic(
     retention_count: int | None = None,
     exist_ok: bool = False,
 ) -> BrokerTopic:
-    """Create a topic. What is not named is as the model says.
+    """Create a topic. Options that you do not give have the defaults of the model.
 
     Parameters
     ----------
@@ -52,26 +52,26 @@ def create_topic(
         The creator, who may then publish to the topic, see its status, change and delete it.
         Without one the server itself creates it, and nobody gets a right.
     is_public
-        Everybody may see the topic, publish to it and ping it.
+        All callers may see the topic, publish to it and ping it.
     supports_dasf
         The consumers of the topic answer pings.
     store_messages
         How long messages are kept: ``disabled``, ``cache``, ``cacheall`` or ``store``.
     retention_age, retention_count
-        Seconds after which messages are removed; the most messages that are kept.
+        Seconds after which messages are removed; the number of messages that are kept at most.
     exist_ok
-        Return the topic that is there, as it is, in place of raising ``ConflictError``.
+        Return the existing topic, unchanged, instead of raising ``ConflictError``.
 
     Raises
     ------
     BadInputError
-        This is not a slug, or an option is not what it should be.
+        This is not a slug, or an option is not valid.
     ForbiddenError
         The user may not add topics.
     ConflictError
         The slug is taken.
     NotFoundError
-        With ``exist_ok``: it is taken by a topic that the user may not see.
+        With ``exist_ok``: the slug is taken by a topic that the user may not see.
     """
     caller = caller_of(user)
     options = TopicOptions(

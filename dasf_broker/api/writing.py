@@ -1,7 +1,7 @@
-"""How asynchronous code writes: by the writer of its event loop, and announced at the end.
+"""How asynchronous code writes: by the writer of its event loop, and announced before it returns.
 
-An event loop may end as soon as a function returns, and would take with it what is still to be
-announced. So each function waits for that.
+An event loop may end as soon as a function returns, and with it the announcements that still wait.
+So each function waits until its own are sent.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 async def publish(publications: Sequence[Publication]) -> Sequence[Published | BrokerError]:
-    """Publish messages of the host itself, for which there are no rates."""
+    """Publish messages of the host itself, for which there are no rate limits."""
     if not publications:
         return []
     outcomes = await runtime.current().writer.publish(publications, is_limited=False)
@@ -54,6 +54,6 @@ def asynchronous(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]
 
 
 async def _announced() -> None:
-    with suppress(TimeoutError):  # a channel layer that hangs fails nobody
+    with suppress(TimeoutError):  # a channel layer that hangs fails no caller
         async with asyncio.timeout(SEND_TIMEOUT):
             await flush()

@@ -1,7 +1,7 @@
-"""What the tests of a host project use. See the guide "Test your code".
+"""Tools for the tests of a host project. See the guide "Test your code".
 
-It is loaded when it is used first, so that a test module or a ``conftest.py`` may import it
-before Django is ready.
+They are loaded when they are used first, so that a test module or a ``conftest.py`` may import
+them before Django is ready.
 """
 
 from importlib import import_module

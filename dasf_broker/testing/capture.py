@@ -1,4 +1,4 @@
-"""What the code under test told the broker, without a server and without Redis."""
+"""Capture the calls of the broker by the code under test, without a server and without Redis."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CapturedAcknowledgement:
     message_id: UUID
     #: The consumer who acknowledged it.
     user: User
-    #: Whether nobody needs the message any more and it was removed.
+    #: Whether the message was removed, because no consumer still needs it.
     removed: bool
 
 
@@ -64,14 +64,14 @@ class CapturedPong:
     user: User
     #: When.
     ponged_at: datetime
-    #: Seconds since the last ping; ``None`` where there was none.
+    #: Seconds since the last ping; ``None`` if there was none.
     round_trip_time: float | None
 
 
 class Captured:
-    """What happened as long as :func:`captured` lasted, in order.
+    """What was published, acknowledged and pinged while :func:`captured` lasted, in order.
 
-    What was rolled back is absent, also where only a savepoint was.
+    Calls that were rolled back are absent, also if only a savepoint was rolled back.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Captured:
     def published(self) -> list[MessagePublished]:
         """The messages: ``topic``, ``data``, ``text``, ``payload``, ``properties`` and so on.
 
-        What is published again with the same id is no message of its own.
+        A message that is published again with the same id appears once.
         """
         return [values["message"] for values in self._values(message_published)]
 
@@ -102,7 +102,7 @@ class Captured:
         return [CapturedPong(**values) for values in self._values(topic_ponged)]
 
     def note(self, sending: Sending) -> None:
-        """Keep what is to be told when a transaction is committed."""
+        """Keep a signal that is sent when the transaction is committed."""
         self._sendings.append(sending)
 
     def _values(self, signal: Signal) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ class Captured:
 def captured() -> Iterator[Captured]:
     """Capture what is published, acknowledged and pinged as long as the context lasts.
 
-    It needs no commit, so that it suits a ``TestCase``. Nothing goes to other processes.
+    It needs no commit, so you can use it in a ``TestCase``. Nothing is sent to other processes.
     """
     found = Captured()
     with override_settings(CHANNEL_LAYERS=_NOBODY_LISTENS):

@@ -28,7 +28,7 @@ class OperationError(Exception):
     errors
         The errors as clients get them.
     data
-        What the operation came to all the same.
+        The data that came with the errors.
     """
 
     def __init__(self, errors: list[dict[str, Any]], data: dict[str, Any] | None = None) -> None:
@@ -50,7 +50,7 @@ class GraphQLClient:
     user
         The caller; without one an anonymous caller.
     schema
-        Another schema than ``DASF_GRAPHQL_SCHEMA``.
+        The schema to use instead of ``DASF_GRAPHQL_SCHEMA``.
     """
 
     def __init__(

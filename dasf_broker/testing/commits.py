@@ -1,4 +1,4 @@
-"""What a commit would do, for a test that never commits."""
+"""Announce messages for a test that never commits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _announced: WeakSet[partial[Any]] = WeakSet()
 
 
 async def announce_pending() -> None:
-    """Announce what waits for the commit of the test's transaction, which never comes."""
+    """Announce the events that wait for the commit of the test's transaction, which never comes."""
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def captured() -> Iterator[Captured]:
-    """Return what the test tells the broker: see :func:`dasf_broker.testing.captured`."""
+    """Capture the calls of the broker in the test: see :func:`dasf_broker.testing.captured`."""
     from dasf_broker import testing  # when Django is ready
 
     with testing.captured() as found:

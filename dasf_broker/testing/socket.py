@@ -23,10 +23,10 @@ from dasf_broker.transports.websocket.graphql import PROTOCOL
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: Seconds after which something that should come is not going to.
+#: Seconds to wait for an answer.
 TIMEOUT = 10.0
 
-#: Seconds between looks for what a test published in its transaction.
+#: Seconds between two searches for messages that the test published in its transaction.
 STEP = 0.02
 
 
@@ -113,8 +113,8 @@ class GraphQLSocket:
     async def subscribe(self, query: str, variables: Mapping[str, Any] | None = None) -> Results:
         """Begin a subscription, and return its results.
 
-        It has begun when its first result is there: what is published before may come, or may not
-        where the topic stores nothing.
+        It has begun when its first result is there. A message that is published before that may
+        not come if the topic stores nothing.
         """
         operation_id = next(self._ids)
         results = self._results[operation_id] = Results(self._timeout)
@@ -151,7 +151,7 @@ class GraphQLSocket:
 
 
 class Results:
-    """The results of an operation, in order: take them with :meth:`next`, or iterate."""
+    """The results of an operation, in order: call :meth:`next`, or iterate."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -189,7 +189,7 @@ class Results:
                 return data_of(frame["payload"])
 
     def put(self, frame: dict[str, Any] | Exception) -> None:
-        """Add what came for the operation."""
+        """Add a frame of the operation."""
         self._frames.put_nowait(frame)
 
     async def _frame(self) -> dict[str, Any] | Exception:
