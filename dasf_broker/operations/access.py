@@ -1,4 +1,4 @@
-"""From the slug that a caller names to the topic and what the caller may do with it."""
+"""Find the topic of a slug, and what the caller may do with it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Access:
     rights: TopicRights
 
     def require(self, allowed: bool, *, to: str) -> Access:
-        """Return itself if the caller may do it.
+        """Return itself if the caller has the right.
 
         Raises
         ------
         ForbiddenError
-            They may not; ``to`` says what in the text.
+            They have not; the text names the activity with ``to``.
         """
         if not allowed:
             name = "An anonymous caller" if self.caller.is_anonymous else str(self.caller.user)
@@ -57,13 +57,13 @@ class Access:
         ForbiddenError
             They may not, or the caller is the server itself: an acknowledgement is a consumer's.
         """
-        if self.caller.person is None:
+        if self.caller.user_or_none is None:
             raise ForbiddenError("Only a user can acknowledge a message; say which one.")
         return self.to_consume()
 
 
 class AccessTable:
-    """What a batch of callers may do with the topics they name. Two queries for all.
+    """The rights of a batch of callers on the topics that they name. Two queries for all.
 
     Parameters
     ----------
@@ -93,23 +93,23 @@ class AccessTable:
         return Access(caller, topic, rights)
 
     def exists(self, slug: str) -> bool:
-        """Tell whether there is such a topic, seen or hidden."""
+        """Tell whether the topic exists, visible or hidden."""
         return slug in self._topics
 
     def reload(self, slug: str) -> None:
-        """Take in a topic that was created or removed meanwhile."""
+        """Read a topic again that was created or removed meanwhile."""
         self._topics.pop(slug, None)
         self._load({slug})
 
     def _load(self, slugs: Collection[str]) -> None:
-        # What is no slug is no topic, and the database may choke on it.
+        # A text that is no slug names no topic, and the database may refuse it.
         names = [slug for slug in slugs if is_slug(slug)]
         topics = _topics(names)
         self._topics.update((topic.slug, topic) for topic in topics)
-        # Of the pairs that were named: all users with all topics would be too many.
+        # Only for the named pairs: all users with all topics would be too many.
         pairs = [(user, topic) for topic in topics for user in self._users[topic.slug].values()]
         self._rights.update(rights_of(pairs))
-        if names and not pairs:  # nor does the time tell whether a topic is missing or hidden
+        if names and not pairs:  # the time must not tell a missing topic from a hidden one
             people = {key: user for slug in names for key, user in self._users[slug].items()}
             equalize_timing(people.values())
 
@@ -139,7 +139,7 @@ def access(caller: Caller, slug: str, *, field: str = "topic") -> Access:
 
 
 def consumable(caller: Caller, slug: str) -> Access:
-    """Return one topic for a caller who wants to read its messages.
+    """Return one topic for a caller that wants to read its messages.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def consumable(caller: Caller, slug: str) -> Access:
 
 
 def access_by_id(caller: Caller, topic_id: int) -> Access:
-    """Return one topic by primary key, under the same rule."""
+    """Do as :func:`access` for a topic by primary key."""
     topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
     if topic is None:
         equalize_timing([caller.user])

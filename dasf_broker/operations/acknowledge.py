@@ -1,4 +1,4 @@
-"""Acknowledge messages: the consumer has dealt with them and does not want them again."""
+"""Acknowledge messages: the consumer has processed them and does not want them again."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from dasf_broker.signals import message_acknowledged, send_on_commit
 from dasf_broker.sql.bulk_insert import BulkInsert
 from dasf_broker.sql.compiled import Selection
 
-#: Messages acknowledged in one transaction where a cursor says up to which.
+#: Messages acknowledged in one transaction when a caller acknowledges up to a cursor.
 STEP = 500
 
 
 class AcknowledgeStatus(StrEnum):
-    """What an acknowledgement did."""
+    """The result of an acknowledgement."""
 
-    #: It counts.
+    #: The message is acknowledged.
     ACKNOWLEDGED = "ACKNOWLEDGED"
     #: The caller had acknowledged the message before.
     ALREADY_ACKNOWLEDGED = "ALREADY_ACKNOWLEDGED"
-    #: There is no such message (any more).
+    #: The message does not exist (any more).
     UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledging:
-    """A message that somebody wants to acknowledge."""
+    """A message that a caller wants to acknowledge."""
 
     caller: Caller
     slug: str
@@ -55,22 +55,22 @@ class Acknowledging:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What became of an acknowledgement."""
+    """The outcome of an acknowledgement."""
 
     #: The id of the message.
     message_id: UUID
-    #: What it did.
+    #: The result.
     status: AcknowledgeStatus
-    #: Whether nobody needs the message any more and it was removed.
+    #: Whether the message was removed, because no consumer still needs it.
     removed: bool = False
 
 
 def acknowledge_batch(items: Sequence[Acknowledging]) -> list[Acknowledged | BrokerError]:
     """Acknowledge messages in one transaction.
 
-    An acknowledgement that is refused fails no other. Acknowledging twice, or something that is
-    gone, is an answer and not an error. The number of queries grows with the number of topics,
-    not of messages.
+    A refused acknowledgement does not affect the others. To acknowledge a message twice, or one
+    that is gone, is an answer and not an error. The number of queries grows with the number of
+    topics, not of messages.
     """
     outcomes: list[Acknowledged | BrokerError | None] = [None] * len(items)
     by_topic: dict[int, list[tuple[int, Access, UUID]]] = defaultdict(list)
@@ -109,7 +109,7 @@ def acknowledge(item: Acknowledging) -> Acknowledged:
 def outstanding_up_to(
     caller: Caller, slug: str, cursor: str, position: int
 ) -> list[tuple[int, Acknowledging]]:
-    """Return what is to be acknowledged up to a cursor, each item with its sequence.
+    """Return the messages to acknowledge up to a cursor, each with its sequence.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def outstanding_up_to(
 
 
 def count_fresh(outcomes: Iterable[Acknowledged | BrokerError]) -> int:
-    """Return how many messages were acknowledged that were not before."""
+    """Return how many messages were acknowledged for the first time."""
     return sum(
         isinstance(each, Acknowledged) and each.status is AcknowledgeStatus.ACKNOWLEDGED
         for each in outcomes
@@ -163,7 +163,7 @@ def _acknowledge_in_topic(
         statuses.append((index, found, message_id, status))
     removed = _remove(topic, [*rows.values()], delivered) if fresh else set()
     now = timezone.now()
-    # What is removed takes its acknowledgements with it.
+    # A removed message loses its acknowledgements, too.
     _insert([(*each, now) for each in sorted(fresh) if each[0] not in removed])
     outcomes = []
     for index, found, message_id, status in statuses:

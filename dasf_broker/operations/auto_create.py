@@ -1,6 +1,6 @@
-"""Topics that come to be because a message names them: its own, and the one for its answers.
+"""Topics that are created because a message names them: its own, and the one for its answers.
 
-Nothing is left of them where the message is refused.
+If the message is refused, neither is created.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import CREATOR_RIGHTS, Right, grant, holds_globally
 from dasf_broker.realtime.announcer import announce_on_commit
 
-#: How long a response topic waits for a consumer, from the last request that named it.
+#: How long a response topic is kept without a consumer, from the last request that named it.
 ANSWERS_KEPT = timedelta(hours=24)
 
-#: Requests do not put the removal of their response topic off more often than this.
+#: How often, at most, requests put the removal of their response topic off.
 ANSWERS_STEP = timedelta(hours=1)
 
 
@@ -35,21 +35,21 @@ def find_or_create(
     Parameters
     ----------
     answers
-        The response topic that the message names. Where the topic is created, so is this one:
-        both or none.
+        The response topic that the message names. If the topic is created, so is this one: both
+        or none.
 
     Raises
     ------
     NotFoundError
-        Topics are not created on messages here, the caller may not add topics, or the topic
-        exists and is hidden: all answered alike.
+        This server does not create topics on messages, the caller may not add topics, or the topic
+        exists and is hidden: all three get the same answer.
     ConflictError
         The response topic's name is taken.
     """
     with suppress(NotFoundError):
         return table.get(caller, slug), False
     allowed = app_settings.DASF_CREATE_TOPIC_ON_MESSAGE and holds_globally(caller.user, Right.ADD)
-    if not allowed or table.exists(slug):  # in this order: hidden and missing cost the same
+    if not allowed or table.exists(slug):  # hidden takes as long as missing
         raise NotFoundError.topic(slug)
     try:
         with transaction.atomic():
@@ -59,7 +59,7 @@ def find_or_create(
             if answers is not None:
                 ensure_response_topic(table, caller, answers, found.topic)
     except ConflictError:
-        table.reload(slug)  # it is gone again
+        table.reload(slug)  # the rollback removed it
         raise
     return found, created
 
@@ -75,8 +75,8 @@ def insert_topic(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
     try:
         with transaction.atomic():
             topic.save(force_insert=True)
-            if caller.person is not None:
-                grant(caller.person, topic, *CREATOR_RIGHTS)
+            if caller.user_or_none is not None:
+                grant(caller.user_or_none, topic, *CREATOR_RIGHTS)
             announce_on_commit([TopicAppeared(topic_slug=topic.slug)])
     except IntegrityError:
         raise ConflictError(
@@ -88,13 +88,13 @@ def insert_topic(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
 def check_response_topic(
     table: AccessTable, requester: Caller, slug: str, source: BrokerTopic
 ) -> BrokerTopic | None:
-    """Return the topic that answers to a request go to, if it exists.
+    """Return the topic for the answers to a request, if it exists.
 
     Raises
     ------
     ConflictError
-        The slug is taken by a topic that cannot carry these answers. One that exists can, if
-        the requester may consume it already: naming a slug never captures it.
+        The slug is taken by a topic that cannot carry these answers. An existing topic can if the
+        requester may consume it already: nobody gets a right on a topic by naming its slug.
     """
     if not table.exists(slug):
         return None
@@ -108,10 +108,10 @@ def check_response_topic(
 def ensure_response_topic(
     table: AccessTable, requester: Caller, slug: str, source: BrokerTopic
 ) -> BrokerTopic:
-    """Return the topic that answers to a request go to; create it where there is none.
+    """Return the topic for the answers to a request; create it if it does not exist.
 
     The requester may consume a response topic that was created for them. It is removed after
-    ``ANSWERS_KEPT`` if nobody ever consumes it; the first consumer takes the mark off.
+    ``ANSWERS_KEPT`` if it never has a consumer; the first consumer clears the mark for removal.
 
     Raises
     ------
@@ -120,15 +120,15 @@ def ensure_response_topic(
     """
     due = timezone.now() + ANSWERS_KEPT
     if not table.exists(slug):
-        with suppress(IntegrityError), transaction.atomic():  # somebody else may be quicker
+        with suppress(IntegrityError), transaction.atomic():  # another caller may be quicker
             created = ResponseTopic(slug=slug, is_response_for=source, garbage_collect_on=due)
             created.save()
-            if requester.person is not None:
-                grant(requester.person, created, Right.CONSUME)
+            if requester.user_or_none is not None:
+                grant(requester.user_or_none, created, Right.CONSUME)
             announce_on_commit([TopicAppeared(topic_slug=slug)])
         table.reload(slug)
     topic = check_response_topic(table, requester, slug, source)
-    if topic is None:  # and somebody else was quicker to remove theirs
+    if topic is None:  # another caller created it and it was removed meanwhile
         raise ConflictError(f"The response topic {slug!r} is being removed; try again.")
     if topic.garbage_collect_on is not None and topic.garbage_collect_on < due - ANSWERS_STEP:
         BrokerTopic.objects.filter(pk=topic.pk).update(garbage_collect_on=due)

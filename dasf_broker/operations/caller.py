@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Caller:
-    """Somebody who asks the broker for something, whichever door they came through."""
+    """The caller of an operation, from whichever door."""
 
-    #: A row of the user model; guardian's anonymous user for anonymous callers. For the server
-    #: itself a superuser that is in no table.
+    #: A row of the user model; for anonymous callers guardian's anonymous user. For the server
+    #: itself a superuser without a row.
     user: User
     is_anonymous: bool = False
-    #: Where they call from, as far as it is known; only for counting.
+    #: The address of the client, if it is known; used only to count for rate limits.
     address: str | None = None
 
     @classmethod
     def of(cls, user: User | AnonymousUser | None, *, address: str | None = None) -> Caller:
-        """Return the caller for a user of Django's; one query for an anonymous one."""
+        """Return the caller for a user of Django's. One query for an anonymous one."""
         is_anonymous = user is None or not user.is_authenticated
         return cls(user_or_anonymous(user), is_anonymous=is_anonymous, address=address)
 
@@ -38,8 +38,8 @@ class Caller:
         return cls(get_user_model()(pk=None, is_superuser=True, is_active=True))
 
     @property
-    def person(self) -> User | None:
-        """The user; ``None`` where the server itself is calling."""
+    def user_or_none(self) -> User | None:
+        """The user; ``None`` if the server itself is the caller."""
         return None if self.user.pk is None else self.user
 
     def __eq__(self, other: object) -> bool:

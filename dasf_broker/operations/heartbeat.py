@@ -1,4 +1,4 @@
-"""Ping and pong: ask the consumers of a topic to answer, and note that one did."""
+"""Ping and pong: ask the consumers of a topic to answer, and record the answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dasf_broker.signals import send_on_commit, topic_pinged, topic_ponged
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: What a ping to a backend module says besides its id (SEED_API, the DASF protocol).
+#: The content of a ping to a backend module besides its id (SEED_API, the DASF protocol).
 PING_PROPERTIES: dict[str, Any] = {
     "messageType": "ping",
     "requestContext": 1,
@@ -35,10 +35,10 @@ PING_PROPERTIES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Pinged:
-    """A ping that went out."""
+    """A ping that was sent."""
 
     access: Access
-    #: When.
+    #: The time of the ping.
     pinged_at: datetime
 
     @property
@@ -49,11 +49,11 @@ class Pinged:
 
 @dataclass(frozen=True, slots=True)
 class Ponged:
-    """An answer that was noted."""
+    """An answer that was recorded."""
 
     access: Access
     ponged_at: datetime
-    #: Seconds since the last ping; ``None`` where there was none.
+    #: Seconds since the last ping; ``None`` if there was none.
     round_trip_time: float | None
 
 
@@ -69,23 +69,23 @@ def ping(caller: Caller, slug: str) -> Pinged:
     """
     found = access(caller, slug)
     found.require(found.rights.may_ping, to="ping")
-    return Pinged(found, ping_topic(found.topic, caller.person))
+    return Pinged(found, ping_topic(found.topic, caller.user_or_none))
 
 
 def ping_topic(topic: BrokerTopic, user: User | None = None) -> datetime:
-    """Ping a topic without asking for rights; return when."""
+    """Ping a topic without checking rights; return the time."""
     return ping_topics([topic], user)
 
 
 def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> datetime:
-    """Ping topics in one transaction without asking for rights; return when.
+    """Ping topics in one transaction without checking rights; return the time.
 
     Parameters
     ----------
     topics
         Loaded with their response info.
     user
-        The user who asked; ``None`` for the server itself.
+        The user who pings; ``None`` for the server itself.
     """
     now = timezone.now()
     locked = locked_in_order([topic.pk for topic in topics])
@@ -101,7 +101,7 @@ def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> date
 
 
 def _ping_events(topic: BrokerTopic, user: User | None, now: datetime) -> Iterator[Event]:
-    """Yield what the subscribers of pings are told, and what backend modules are."""
+    """Yield the events for the subscribers of pings, and those for backend modules."""
     yield TopicPinged(
         topic_id=topic.pk,
         topic_slug=topic.slug,
@@ -113,7 +113,7 @@ def _ping_events(topic: BrokerTopic, user: User | None, now: datetime) -> Iterat
 
 
 def pong(caller: Caller, slug: str) -> Ponged:
-    """Note that a consumer of a topic answered.
+    """Record that a consumer of a topic answered.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def pong(caller: Caller, slug: str) -> Ponged:
     now = timezone.now()
     with transaction.atomic():
         topic = BrokerTopic.objects.select_for_update().filter(pk=found.topic.pk).first()
-        if topic is None:  # deleted since its rights were looked up
+        if topic is None:  # deleted after its rights were read
             raise NotFoundError.topic(slug)
         round_trip = (now - topic.last_ping).total_seconds() if topic.last_ping else None
         is_first = topic.last_pong is None or (

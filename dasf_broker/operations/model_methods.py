@@ -1,4 +1,4 @@
-"""What methods of models do: see :mod:`dasf_broker.domain.ports`."""
+"""The operations behind the methods of models: see :mod:`dasf_broker.domain.ports`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dasf_broker.operations.publish import deliver_again, publish_content
 
 
 class ModelMethods:
-    """Answers models by calling operations."""
+    """Calls operations for models."""
 
     publish_content = staticmethod(publish_content)
     deliver_again = staticmethod(deliver_again)

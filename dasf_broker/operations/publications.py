@@ -1,4 +1,4 @@
-"""What is to be published. What became of it says :mod:`dasf_broker.domain.publishing`."""
+"""Messages to publish. Their outcomes are in :mod:`dasf_broker.domain.publishing`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dasf_broker.operations.caller import Caller
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A message that somebody wants to publish to a topic."""
+    """A message that a caller wants to publish to a topic."""
 
     caller: Caller
     slug: str

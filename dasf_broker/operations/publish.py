@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where a caller's messages go: found once for all of them in a batch."""
+    """The topic of a caller's messages: found once for all of them in a batch."""
 
     topic: BrokerTopic
     is_stored: bool
-    #: As far as it exists.
+    #: ``None`` if it does not exist yet, or none is named.
     response_topic: BrokerTopic | None
     topic_created: bool
 
@@ -65,7 +65,7 @@ class _Draft:
     publication: Publication
     target: _Target
     response_topic: BrokerTopic | None
-    #: What is to be written.
+    #: The row to write.
     row: KnownMessage | None = None
     outcome: Published | BrokerError | None = None
 
@@ -86,7 +86,7 @@ class _Draft:
             self.response_topic = ensure_response_topic(table, self.caller, name, self.topic)
 
     def finish(self, status: PublishStatus, sequence: int | None, published: datetime) -> None:
-        user, envelope = self.caller.person, self.publication.envelope
+        user, envelope = self.caller.user_or_none, self.publication.envelope
         message = new_event(user, self.topic, envelope, sequence, published)
         answers = self.response_topic.slug if self.response_topic else None
         self.outcome = Published(message, status, self.target.topic_created, answers)
@@ -94,7 +94,7 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What the publications of a transaction share."""
+    """The publications of a transaction and what they have in common."""
 
     table: AccessTable
     capacity: Capacity
@@ -105,9 +105,9 @@ class _Batch:
 def publish_batch(publications: Sequence[Publication]) -> list[Published | BrokerError]:
     """Publish messages in one transaction, in the given order.
 
-    A message that cannot be published is answered with its error and fails no other. The number
-    of queries does not grow with the batch, apart from topics that are created. What is returned
-    says of each publication, in order, what became of it.
+    A message that cannot be published gets its error; the others are published all the same. The
+    number of queries does not grow with the batch, apart from topics that are created. Returns the
+    outcome of each publication, in order.
     """
     with transaction.atomic():
         table = AccessTable([*_named(publications)])
@@ -149,7 +149,7 @@ def publish_content(user: User, slug: str, content: Any) -> Published:
 
 
 def deliver_again(messages: Iterable[BrokerMessage]) -> None:
-    """Send stored messages once more to current subscribers."""
+    """Send stored messages again to current subscribers."""
     announce_on_commit([message_event(message, again=True) for message in messages])
 
 
@@ -178,14 +178,14 @@ def _find_target(table: AccessTable, publication: Publication, answers: str | No
     caller, slug = publication.caller, check_slug(publication.slug)
     found, created = find_or_create(table, caller, slug, answers=answers)
     found.require(found.rights.may_produce, to="publish to")
-    # It is created when nothing can be refused any more.
+    # It is created later, when the message can no longer be refused.
     existing = check_response_topic(table, caller, answers, found.topic) if answers else None
     return _Target(found.topic, is_stored(found.topic.storage_policy), existing, created)
 
 
 def _lock(drafts: Sequence[_Draft]) -> Capacity:
     stored = [draft.topic.pk for draft in drafts if draft.target.is_stored]
-    # A response topic that is created refers to its source; one that is marked is written.
+    # A new response topic refers to its source; one that is marked for removal is updated.
     sources = {
         draft.topic.pk
         for draft in drafts
@@ -217,9 +217,9 @@ def _decide_one(draft: _Draft, batch: _Batch) -> None:
         _check_same(draft, first)
     elif is_stored:
         batch.capacity.check_not_full(draft.topic)
-    draft.ensure_response_topic(batch.table)  # the last that may refuse
+    draft.ensure_response_topic(batch.table)  # the last step that may refuse
     if first is not None:
-        # What is said now is what was said then: its content is not needed, and may be gone.
+        # It says the same as the first one, whose content is not needed and may be gone.
         draft.finish(PublishStatus.DUPLICATE, first.sequence, first.published)
     elif is_stored:
         draft.row = row = _row(draft, batch.capacity.next_sequence(draft.topic), batch.now)

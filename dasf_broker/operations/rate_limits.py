@@ -1,15 +1,15 @@
-"""How often somebody may do something: counted in Django's cache, for all processes together.
+"""How often a caller may do something: counted in Django's cache, for all processes together.
 
-Asked where things are done, and not by the doors, so that none of them can forget it: by the writer
-for what is published and pinged, by each subscription when it begins.
+The operations check it, and not the doors, so that no door can forget it: the writer for publishes
+and pings, each subscription when it begins.
 
-One counter for each activity, each user or address, and each window of time. The number of the
-window is part of its key: nothing is ever reset, and what is over expires by itself. Around the
-border of two windows up to twice a rate may pass; that is the price for one atomic ``incr`` in
-place of a list of times. What is refused counts as well.
+There is one counter for each activity, each user or address, and each window of time. The number
+of the window is part of its key: no counter is ever reset, and old ones expire by themselves.
+Around the border of two windows up to twice a rate may pass; that is the price for one atomic
+``incr`` instead of a list of times. Refused attempts count as well.
 
-A cache that fails stops nobody: there are no limits then, and the log says so. It is asked in a
-thread beside the event loop, and not by Django's ``aincr``, which reads and writes in two steps.
+A cache that fails refuses no caller: there are no limits then, and the log says so. A thread beside
+the event loop calls the cache, and not Django's ``aincr``, which reads and writes in two steps.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from dasf_broker.operations.publications import Publication
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which the cache is taken for dead, and for which it is left alone then.
+#: Seconds to wait for the cache; if it does not answer, it is not called for as many seconds.
 TIMEOUT = 1.0
 PAUSE = 5.0
 
@@ -62,7 +62,7 @@ async def refused_publications(
     counts = iter(await _counted([*claims, *of_bytes]))
     refused: dict[int, RateLimitedError] = {}
     for weights, each in [([1] * len(sizes), claims), (sizes, of_bytes)]:
-        for claim, count in zip(each, counts, strict=False):  # the rest is for the others
+        for claim, count in zip(each, counts, strict=False):  # the rest is for the next claims
             for index in _beyond(weights, claim.room(count)):
                 refused.setdefault(index, claim.error())
     return refused
@@ -85,7 +85,7 @@ async def count_failure(address: str | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What is added to one counter."""
+    """An amount to add to one counter."""
 
     whose: str
     activity: Activity
@@ -95,15 +95,15 @@ class _Claim:
 
     @property
     def key(self) -> str:
-        """The counter's name, which all caches can do with."""
+        """The key of the counter, which is valid in all caches."""
         return f"dasf:{self.activity}:{self.whose}:{self.rate.seconds}:{self.rate.window(self.now)}"
 
     def room(self, count: int) -> int:
-        """Return how much of the amount is allowed, now that the counter is at ``count``."""
+        """Return how much of the amount is allowed if the counter is at ``count`` now."""
         return self.amount - max(0, count - self.rate.limit)
 
     def error(self) -> RateLimitedError:
-        """Return the error for what is not allowed."""
+        """Return the error for an amount that is not allowed."""
         seconds = self.rate.retry_after(self.now)
         who = "your address" if self.whose.startswith("address") else "you"
         return RateLimitedError(
@@ -113,7 +113,7 @@ class _Claim:
 
 
 def _now() -> float:
-    """Return the time by which all processes tell windows apart."""
+    """Return the time by which all processes compute windows."""
     return time.time()
 
 
@@ -125,7 +125,7 @@ def _is_limited(*activities: Activity) -> bool:
 def _claims(caller: Caller, activity: Activity, amount: int = 1) -> list[_Claim]:
     claims = _claims_of_address(caller.address, activity, amount)
     if rate := app_settings.DASF_USER_RATES.get(activity):
-        # All anonymous callers are one user: one of them must not use up what others may.
+        # All anonymous callers are one user: one of them must not use up the rate of the others.
         by_address = caller.is_anonymous and caller.address
         whose = f"nobody:{caller.address}" if by_address else f"user:{caller.user.pk}"
         claims.append(_Claim(whose, activity, Rate.parse(rate), amount, _now()))
@@ -140,7 +140,7 @@ def _claims_of_address(address: str | None, activity: Activity, amount: int = 1)
 
 
 def _beyond(weights: Sequence[int], room: int) -> Iterator[int]:
-    """Yield the indices of what does not fit; after the first nothing does, to keep the order."""
+    """Yield the indices of refused items: the first that does not fit, and all behind it."""
     total = 0
     for index, weight in enumerate(weights):
         total += weight
@@ -176,11 +176,11 @@ class _Health:
         self.again = 0.0
 
     def is_bad(self) -> bool:
-        """Tell whether it failed a moment ago, so that no caller waits for it again and again."""
+        """Tell whether it failed a moment ago: then callers do not wait for it again."""
         return time.monotonic() < self.again
 
     def failed(self) -> None:
-        """Note a failure; to be called where the exception is handled."""
+        """Record a failure; call it in the handler of the exception."""
         self.outage.failed()
         self.again = time.monotonic() + PAUSE
 
@@ -189,7 +189,7 @@ _health = _Health()
 
 
 async def _counted(claims: Sequence[_Claim]) -> list[int]:
-    """Return what the counters are at, or noughts where the cache does not say."""
+    """Return the values of the counters, or zeros if the cache does not answer."""
     if not claims or _health.is_bad():
         return [0] * len(claims)
     try:
@@ -209,9 +209,9 @@ def _increment(claims: Sequence[_Claim]) -> list[int]:
 def _incremented(cache: Any, claim: _Claim) -> int:
     try:
         return int(cache.incr(claim.key, claim.amount))
-    except ValueError:  # the first of its window, or of two that are both the first
+    except ValueError:  # the first one of its window; another process may do the same now
         cache.add(claim.key, 0, timeout=2 * claim.rate.seconds)
     try:
         return int(cache.incr(claim.key, claim.amount))
-    except ValueError:  # it keeps nothing
+    except ValueError:  # a cache that stores nothing
         return 0

@@ -1,4 +1,4 @@
-"""Create, change and delete topics, and hand out rights on them."""
+"""Create, change and delete topics, and give rights on them."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from dasf_broker.realtime.announcer import announce_on_commit
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: The rights that a topic's manager may hand out.
+#: The rights that a topic's manager may give.
 GRANTABLE = frozenset(Right) - {Right.ADD}
 
 
-#: What callers call the limits.
+#: The names of the limits in the API.
 _FIELDS = {"retention_age": "retentionAge", "retention_count": "retentionCount"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicOptions:
-    """What can be chosen about a topic; ``None`` leaves it as it is."""
+    """The options of a topic; ``None`` leaves an option unchanged."""
 
     is_public: bool | None = None
     supports_dasf: bool | None = None
@@ -61,7 +61,7 @@ class TopicOptions:
         Raises
         ------
         BadInputError
-            A limit or a policy is none.
+            A limit or a policy is not valid.
         """
         chosen: dict[str, Any] = {}
         if self.is_public is not None:
@@ -83,7 +83,7 @@ def create_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     Raises
     ------
     BadInputError
-        This is not a slug, or a limit is none.
+        This is not a slug, or a limit is not valid.
     ForbiddenError
         The caller may not add topics.
     ConflictError
@@ -103,7 +103,7 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     Raises
     ------
     BadInputError
-        A limit is none.
+        A limit is not valid.
     NotFoundError, ForbiddenError
         The caller may not see it, or not change it.
     """
@@ -117,8 +117,8 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
             setattr(topic, name, value)
         topic.save(update_fields=list(values))
         if not was_stored and is_stored(topic.storage_policy):
-            # What was published in between was never stored: old cursors have a hole.
-            # One sequence is left out in their place, so that the newest cursor expires too.
+            # Messages that were published in between were never stored, so they are missing behind
+            # old cursors. One sequence is skipped for them, so that the newest cursor expires too.
             hole = F("last_sequence") + 1
             topics = BrokerTopic.objects.filter(pk=topic.pk)
             topics.update(last_sequence=hole, expired_sequence=hole)
@@ -158,22 +158,22 @@ def grant_permission(
     NotFoundError, ForbiddenError
         The caller may not see the topic, or not change it.
     BadInputError
-        Not one of ``username`` and ``group``, or there is no such user or group.
+        Neither or both of ``username`` and ``group`` are given, or there is no such user or group.
     """
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
     with transaction.atomic():
         lock_topic(found.topic)
         grant(_holder(username, group), found.topic, right)
-        # The users who got the right may have held it before, and acknowledged messages that
-        # waited since then because nobody held it.
+        # The new holders may have held the right before, and acknowledged messages that waited
+        # since then because no user held it.
         remove_settled([found.topic])
         announce_on_commit([TopicAppeared(topic_slug=slug)])
     return found
 
 
 def store_api_info(caller: Caller, slug: str, api_info: Any) -> None:
-    """Keep how the backend module behind a topic describes itself.
+    """Store the API description that the backend module of a topic gives.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def revoke_permission(
     with transaction.atomic():
         lock_topic(found.topic)
         revoke(_holder(username, group), found.topic, right)
-        # The users who lost the right may have been the last ones that messages waited for.
+        # Messages may have waited only for the users who lost the right.
         remove_settled([found.topic])
     return found
 

@@ -1,7 +1,7 @@
-"""The asynchronous edge of writing: what concurrent callers hand in becomes one transaction.
+"""Write for asynchronous callers: the items of concurrent callers share one transaction.
 
-While one batch is being committed the next one gathers (group commit). A caller who goes away
-takes nothing back: what the broker was given, it writes.
+While one batch is committed, the next one collects items (group commit). Items of a caller that is
+cancelled are written all the same.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.rate_limits import admit, refused_publications
 
-#: Bytes that a small item is taken for: an acknowledgement, or a message without its content.
+#: Bytes that are counted for a small item: an acknowledgement, or a message without its content.
 ITEM_BYTES = 500
 
 Item = TypeVar("Item")
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 
 class Writer:
-    """What one event loop writes."""
+    """The writer of one event loop."""
 
     def __init__(self) -> None:
         self._publishing: GroupCommit[Publication, Published] = GroupCommit(
@@ -51,20 +51,20 @@ class Writer:
     async def publish(
         self, items: Sequence[Publication], *, is_limited: bool = True
     ) -> Sequence[Published | BrokerError]:
-        """Publish messages of one caller, in order; what is refused has its error.
+        """Publish messages of one caller, in order; a refused message gets its error.
 
         Parameters
         ----------
         items
             The messages.
         is_limited
-            Whether they count for the caller's rates.
+            Whether they count for the caller's rate limits.
 
         Raises
         ------
         UnavailableError
             Too much is waiting to be written already, or the database does not answer within
-            ``DASF_DATABASE_TIMEOUT``. The text says whether it may have been written.
+            ``DASF_DATABASE_TIMEOUT``. The text says whether the messages may have been written.
         """
         refused = await refused_publications(items) if is_limited else {}
         if not refused:
@@ -93,12 +93,12 @@ class Writer:
     async def acknowledge_up_to(self, caller: Caller, slug: str, cursor: str) -> int:
         """Acknowledge everything up to and including the message with the cursor.
 
-        Works in steps of one transaction each; what was done stays done if it is interrupted.
+        Works in steps of one transaction each; finished steps stay done if it is interrupted.
 
         Returns
         -------
         int
-            How many messages were acknowledged that were not before.
+            How many messages were acknowledged for the first time.
 
         Raises
         ------
@@ -121,10 +121,10 @@ class Writer:
 
 
 async def ping(caller: Caller, slug: str) -> Pinged:
-    """Ping a topic, as often as the rates allow.
+    """Ping a topic, within the rate limits.
 
-    By itself and not with others: where the loop is short-lived (an asynchronous view under WSGI),
-    the thread that writes announces it, and nothing is lost with the loop.
+    It is not batched: if the loop is short-lived (an asynchronous view under WSGI), the thread that
+    writes announces the ping, and the ping is not lost with the loop.
 
     Raises
     ------
@@ -147,7 +147,7 @@ class GroupCommit(Batcher[Item, Result | BrokerError]):
     operation
         Takes items and returns, for each in order, its result or its error.
     weigh
-        Says how many bytes an item takes, about.
+        Returns about how many bytes an item takes.
     """
 
     def __init__(
@@ -159,16 +159,17 @@ class GroupCommit(Batcher[Item, Result | BrokerError]):
         self._is_closed = False
 
     def check_room(self, items: int, weight: int) -> None:
-        """See whether more may wait to be written.
+        """Check that more items may wait to be written.
 
         Raises
         ------
         UnavailableError
-            The server ends, or ``DASF_WRITER_QUEUE`` or ``DASF_WRITER_BYTES`` wait already.
+            The server is going down, or ``DASF_WRITER_QUEUE`` items or ``DASF_WRITER_BYTES`` bytes
+            wait already.
         """
         if self._is_closed:
             raise UnavailableError("The server is going down; try again in a moment.")
-        # A request that is larger by itself than all that may wait is let in when nothing does.
+        # A request that is larger than the limit by itself is accepted when nothing waits.
         is_heavy = self.items and self.bytes + weight > app_settings.DASF_WRITER_BYTES
         if self.items + items > app_settings.DASF_WRITER_QUEUE or is_heavy:
             raise UnavailableError("The broker has more to write than it can; try again later.")
@@ -185,7 +186,7 @@ class GroupCommit(Batcher[Item, Result | BrokerError]):
 
 
 def raised(outcome: Result | BrokerError) -> Result:
-    """Return what became of an item, or raise its error."""
+    """Return the outcome of an item, or raise its error."""
     if isinstance(outcome, BrokerError):
         raise outcome
     return outcome

@@ -1,4 +1,4 @@
-"""The acknowledgements of many messages, and how many a user still owes."""
+"""The acknowledgements of many messages, and how many messages a user did not acknowledge."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from django.db.models import Count, Q
 from dasf_broker.models import Acknowledgement, BrokerMessage
 from dasf_broker.operations.lists.paging import LISTS, batched
 
-#: A stored message by topic and sequence; neither is ever used twice.
+#: A stored message by topic and sequence; a pair of them is never used twice.
 MessageKey: TypeAlias = tuple[int, int]
 
 
 def delivered_to(
     keys: Collection[MessageKey], *, only: Any = None
 ) -> Mapping[MessageKey, frozenset[str]]:
-    """Return the primary keys, as text, of who acknowledged each message. Two queries.
+    """Return for each message the users who acknowledged it: primary keys as text. Two queries.
 
     Parameters
     ----------
     only
-        The primary key of a user: look for their acknowledgements, and for no others.
+        The primary key of a user: return only their acknowledgements.
     """
     delivered: dict[MessageKey, set[str]] = {key: set() for key in keys}
     stored = _stored(keys)
@@ -38,7 +38,7 @@ def delivered_to(
 
 
 def count_outstanding(topic_ids: Collection[int], user_id: Any) -> Mapping[int, int]:
-    """Return how many messages of each topic a user did not acknowledge; none: no entry."""
+    """Return how many messages of each topic a user did not acknowledge; without zeros."""
     messages = BrokerMessage.objects.filter(topic__in=topic_ids).not_acknowledged_by(user_id)
     return dict(messages.order_by().values_list("topic").annotate(Count("pk")))
 

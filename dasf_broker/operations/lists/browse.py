@@ -1,4 +1,4 @@
-"""Read topics and messages, as far as the caller may."""
+"""List the topics and messages that the caller may read."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.lists.paging import (
-    Cut,
     Order,
     Page,
     PageRequest,
+    PageSlice,
     paginate,
     without_index,
 )
@@ -33,7 +33,7 @@ from dasf_broker.operations.storage.events import message_event
 from dasf_broker.permissions import few_visible_to, topics_visible_to
 
 Rows = TypeVar("Rows", bound=QuerySet[Any])
-#: Narrows a queryset down, as a door's filters say.
+#: Restricts a queryset, as a door's filters say.
 Restrict = Callable[[Any], Any]
 
 
@@ -68,20 +68,22 @@ def list_topics(
 ) -> Page[BrokerTopic]:
     """Return a page of the topics that the caller may see.
 
-    Three queries. A caller with few rights among many topics does not pay for the many: theirs, and
-    a page of public ones, are put together. Where rights are many a page is soon full.
+    Three queries. For a caller with rights on few of many topics the page is put together from
+    those few and a page of public topics. A caller with many rights soon has a full page.
     """
-    cut = Cut.of(order.value, request, topic_decoder(order))
+    page_slice = PageSlice.of(order.value, request, topic_decoder(order))
     few = few_visible_to(caller.user)
     if few is None:
         topics = topics_visible_to(caller.user)
     else:
-        public = cut.sort(cut.narrow(restrict(BrokerTopic.objects.filter(is_public=True))))
-        keys = public.values_list("pk", flat=True)[: cut.size + 1]
+        public = page_slice.sort(
+            page_slice.narrow(restrict(BrokerTopic.objects.filter(is_public=True)))
+        )
+        keys = public.values_list("pk", flat=True)[: page_slice.size + 1]
         topics = BrokerTopic.objects.filter(pk__in={*few, *keys})
         topics = topics.alias(place=without_index(order.value.column))
-        cut = replace(cut, order=replace(order.value, column="place"))
-    return paginate(restrict(topics.with_response_info()), cut, topic_encoder(order))
+        page_slice = replace(page_slice, order=replace(order.value, column="place"))
+    return paginate(restrict(topics.with_response_info()), page_slice, topic_encoder(order))
 
 
 def list_messages(
@@ -115,13 +117,13 @@ def find_message(caller: Caller, slug: str, message_id: UUID) -> MessagePublishe
     Raises
     ------
     BadInputError, NotFoundError, ForbiddenError
-        Not a slug; not visible; the caller may neither consume nor publish.
+        This is not a slug; the topic is not visible; the caller may neither consume nor publish.
     """
     return find_message_in(access(caller, slug), message_id)
 
 
 def find_message_in(found: Access, message_id: UUID) -> MessagePublished | None:
-    """As :func:`find_message`, in a topic that was looked up already."""
+    """Do as :func:`find_message`, in a topic that was read already."""
     may_read = found.rights.may_consume or found.rights.may_produce
     found.require(may_read, to="consume from")
     mine = Q() if found.rights.may_consume else Q(user=found.caller.user)
@@ -132,7 +134,7 @@ def find_message_in(found: Access, message_id: UUID) -> MessagePublished | None:
 
 
 def topic_decoder(order: TopicOrder) -> Callable[[str, str], Any]:
-    """Return what turns a cursor of a list of topics into a value of the order's column."""
+    """Return a function from a cursor of a list of topics to a value of the order's column."""
     column = order.value.column
     kind = int if column == "pk" else str
 
@@ -146,13 +148,13 @@ def topic_decoder(order: TopicOrder) -> Callable[[str, str], Any]:
 
 
 def topic_encoder(order: TopicOrder) -> Callable[[BrokerTopic], str]:
-    """Return what makes the cursor of a topic in a list of topics."""
+    """Return a function from a topic to its cursor in a list of topics."""
     column = order.value.column
     return lambda topic: encode_cursor(column, getattr(topic, column))
 
 
 def message_decoder(topic_id: int) -> Callable[[str, str], int]:
-    """Return what turns a cursor of a topic's messages into a sequence."""
+    """Return a function from a cursor of a topic's messages to a sequence."""
 
     def decode(cursor: str, field: str) -> int:
         cursor_topic, sequence = decode_message_cursor(cursor, field=field)
@@ -171,5 +173,5 @@ def encode_message(row: BrokerMessage) -> str:
 def _message_page(
     rows: Any, topic_id: int, order: MessageOrder, request: PageRequest
 ) -> Page[MessagePublished]:
-    cut = Cut.of(order.value, request, message_decoder(topic_id))
-    return paginate(rows.with_topic(), cut, encode_message).map(message_event)
+    page_slice = PageSlice.of(order.value, request, message_decoder(topic_id))
+    return paginate(rows.with_topic(), page_slice, encode_message).map(message_event)

@@ -1,4 +1,4 @@
-"""Keyset pagination: pages that stay right while rows come and go, and cost the same anywhere."""
+"""Keyset pagination: pages are correct while rows come and go, and each costs the same."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dasf_broker.exceptions import BadInputError
 
 T = TypeVar("T")
 
-#: Lists whose pages are read by one statement. SQLite takes no deeper expressions than 1000.
+#: Lists whose pages one statement reads. SQLite accepts expressions with up to 1000 levels.
 LISTS = 250
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which part of a list somebody wants: the ``first`` so many, or the ``last``."""
+    """The wanted part of a list: its ``first`` items, or its ``last``."""
 
     first: int | None = None
     after: str | None = None
@@ -31,7 +31,7 @@ class PageRequest:
 
     @property
     def backward(self) -> bool:
-        """Whether the page is cut from the end of the list."""
+        """Whether the page is taken from the end of the list."""
         return self.last is not None
 
     def size(self) -> int:
@@ -40,7 +40,7 @@ class PageRequest:
         Raises
         ------
         BadInputError
-            Negative, more than ``DASF_MAX_PAGE_SIZE``, or both ends at once.
+            A size is negative or more than ``DASF_MAX_PAGE_SIZE``, or both sizes are given.
         """
         if self.first is not None and self.last is not None:
             raise BadInputError("Give first or last, not both.", field="last")
@@ -63,7 +63,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list, each item with the cursor behind it."""
+    """A part of a list, each item with its cursor."""
 
     items: list[tuple[str, T]]
     has_next: bool
@@ -71,18 +71,18 @@ class Page(Generic[T]):
 
     @classmethod
     def empty(cls) -> Page[T]:
-        """Return a page of a list that has nothing."""
+        """Return the page of an empty list."""
         return cls([], has_next=False, has_previous=False)
 
     def map(self, make: Callable[[T], Any]) -> Page[Any]:
-        """Return the page with every item made into something else."""
+        """Return the page with a function applied to each item."""
         items = [(cursor, make(item)) for cursor, item in self.items]
         return Page(items, self.has_next, self.has_previous)
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """How a page is cut out of a list: a request whose cursors were understood.
+class PageSlice:
+    """A page request with decoded cursors: selects the page from the rows of a list.
 
     Parameters
     ----------
@@ -97,18 +97,18 @@ class Cut:
     before: Any = None
 
     @classmethod
-    def of(cls, order: Order, request: PageRequest, decode: Callable[[str, str], Any]) -> Cut:
-        """Return how a request cuts.
+    def of(cls, order: Order, request: PageRequest, decode: Callable[[str, str], Any]) -> PageSlice:
+        """Return the slice that a request asks for.
 
         Parameters
         ----------
         decode
-            Turns a cursor into the value of the order's column; takes the argument's name too.
+            Turns a cursor, and the name of its argument, into a value of the order's column.
 
         Raises
         ------
         BadInputError
-            The size is refused, or a cursor is.
+            The size or a cursor is not valid.
         """
         size = request.size()
         after = None if request.after is None else decode(request.after, "after")
@@ -116,7 +116,7 @@ class Cut:
         return cls(order, size, request.backward, after, before)
 
     def narrow(self, rows: Any) -> Any:
-        """Keep what lies between the cursors."""
+        """Keep the rows between the cursors."""
         later, earlier = ("lt", "gt") if self.order.descending else ("gt", "lt")
         if self.after is not None:
             rows = rows.filter(**{f"{self.order.column}__{later}": self.after})
@@ -125,22 +125,22 @@ class Cut:
         return rows
 
     def sort(self, rows: Any) -> Any:
-        """Put rows in order, beginning at the end that the page is cut from."""
+        """Sort rows, beginning at the end of the list that the page is taken from."""
         return rows.order_by(f"-{self.order.column}" if self._reverse else self.order.column)
 
     def on_this_side_of(self, edge: Any) -> Q:
-        """Return what keeps the rows that come before one of them, seen from that end."""
+        """Return the condition for rows that come before an edge, seen from that end."""
         return Q(**{f"{self.order.column}__{'gt' if self._reverse else 'lt'}": edge})
 
     def page(self, found: list[T], encode: Callable[[T], str], *, more: bool = False) -> Page[T]:
-        """Return sorted rows as a page, and forget those that are too many.
+        """Return sorted rows as a page, without those beyond its size.
 
         Parameters
         ----------
         encode
             Turns a row into its cursor.
         more
-            Whether there are others, besides those found.
+            Whether the list has other rows behind those found.
         """
         more, found = more or len(found) > self.size, found[: self.size]
         if self.backward:
@@ -156,19 +156,23 @@ class Cut:
         return self.order.descending is not self.backward
 
 
-def paginate(rows: QuerySet[Any], cut: Cut, encode: Callable[[Any], str]) -> Page[Any]:
+def paginate(rows: QuerySet[Any], page_slice: PageSlice, encode: Callable[[Any], str]) -> Page[Any]:
     """Return one part of the rows. One query."""
-    found = list(cut.sort(cut.narrow(rows))[: cut.size + 1])
-    return cut.page(found, encode)
+    found = list(page_slice.sort(page_slice.narrow(rows))[: page_slice.size + 1])
+    return page_slice.page(found, encode)
 
 
 def paginate_each(
-    owners: QuerySet[Any], rows: QuerySet[Any], owner: str, cut: Cut, encode: Callable[[Any], str]
+    owners: QuerySet[Any],
+    rows: QuerySet[Any],
+    owner: str,
+    page_slice: PageSlice,
+    encode: Callable[[Any], str],
 ) -> dict[Any, Page[Any]]:
     """Return the same part of each of many lists. Two queries for up to ``LISTS`` of them.
 
-    First, for each list, what comes right behind its page; then the rows of all pages. No list
-    is read any further than that.
+    The first reads, for each list, the row right behind its page; the second reads the rows of all
+    pages. No list is read any further.
 
     Parameters
     ----------
@@ -184,21 +188,23 @@ def paginate_each(
     dict
         The page of each owner, by primary key.
     """
-    rows = cut.narrow(rows)
-    behind = cut.sort(rows.filter(**{owner: OuterRef("pk")})).values(cut.order.column)
-    ends = owners.order_by().annotate(edge=Subquery(behind[cut.size : cut.size + 1]))
+    rows = page_slice.narrow(rows)
+    behind = page_slice.sort(rows.filter(**{owner: OuterRef("pk")})).values(page_slice.order.column)
+    ends = owners.order_by().annotate(edge=Subquery(behind[page_slice.size : page_slice.size + 1]))
     edges: dict[Any, Any] = dict(ends.values_list("pk", "edge"))
     found: dict[Any, list[Any]] = defaultdict(list)
     for some in batched(edges, LISTS):
-        for row in cut.sort(rows.filter(_within_edges(cut, owner, some, edges))):
+        for row in page_slice.sort(rows.filter(_within_edges(page_slice, owner, some, edges))):
             found[getattr(row, owner)].append(row)
-    return {pk: cut.page(found[pk], encode, more=edge is not None) for pk, edge in edges.items()}
+    return {
+        pk: page_slice.page(found[pk], encode, more=edge is not None) for pk, edge in edges.items()
+    }
 
 
 def without_index(column: str) -> Coalesce:
-    """Return a column as a value that no index serves.
+    """Return a column as a value that no index contains.
 
-    For where the planner would walk a long list by its order, and there is a shorter way.
+    Use it if the planner would read a long list in its order although there is a shorter way.
     """
     return Coalesce(column, column)
 
@@ -210,9 +216,11 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield some
 
 
-def _within_edges(cut: Cut, owner: str, pks: Iterable[Any], edges: Mapping[Any, Any]) -> Q:
+def _within_edges(
+    page_slice: PageSlice, owner: str, pks: Iterable[Any], edges: Mapping[Any, Any]
+) -> Q:
     wanted = Q()
     for pk in pks:
         edge = edges[pk]
-        wanted |= Q(**{owner: pk}) & (Q() if edge is None else cut.on_this_side_of(edge))
+        wanted |= Q(**{owner: pk}) & (Q() if edge is None else page_slice.on_this_side_of(edge))
     return wanted

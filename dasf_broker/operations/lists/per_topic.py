@@ -30,10 +30,10 @@ from dasf_broker.operations.lists.browse import (
     topic_encoder,
 )
 from dasf_broker.operations.lists.paging import (
-    Cut,
     Order,
     Page,
     PageRequest,
+    PageSlice,
     paginate_each,
     without_index,
 )
@@ -42,7 +42,7 @@ from dasf_broker.permissions import topics_visible_to
 
 Owner = TypeVar("Owner", bound=Hashable)
 
-#: The page of each owner of a list, or why there is none.
+#: The page of each owner of a list, or the error in its place.
 Pages: TypeAlias = Mapping[Owner, Page[Any] | BrokerError]
 
 #: A response topic, and the topic whose requests it answers.
@@ -54,11 +54,11 @@ def list_response_topics(
 ) -> Pages[BrokerTopic]:
     """Return, for each of the topics, a page of its response topics that the caller may see."""
     order = TopicOrder.SLUG
-    cut = Cut.of(order.value, request, topic_decoder(order))
+    page_slice = PageSlice.of(order.value, request, topic_decoder(order))
     visible = topics_visible_to(caller.user).with_response_info()
     rows = visible.filter(responsetopic__is_response_for__in=[topic.pk for topic in topics])
     rows = rows.annotate(source=F("responsetopic__is_response_for"))
-    found = paginate_each(_these(topics), rows, "source", cut, topic_encoder(order))
+    found = paginate_each(_these(topics), rows, "source", page_slice, topic_encoder(order))
     return {topic: found[topic.pk] for topic in topics if topic.pk in found}
 
 
@@ -77,12 +77,12 @@ def list_messages_of_each(
     topics
         Topics that the caller may consume from.
     outstanding
-        Only what the caller did not acknowledge.
+        Return only messages that the caller did not acknowledge.
     """
     rows = BrokerMessage.objects.all()
     if outstanding:
-        # Message by message: how many there are is guessed badly, and then everything that the
-        # caller ever acknowledged would be read.
+        # Message by message: a database estimates their number badly, and would then read every
+        # acknowledgement of the caller.
         mine = Acknowledgement.objects.filter(message=OuterRef("pk"), user=caller.user.pk)
         rows = rows.alias(acknowledged=Subquery(mine.values("pk")[:1])).filter(acknowledged=None)
     pages = _message_pages([(topic, topic) for topic in topics], restrict(rows), request)
@@ -130,16 +130,16 @@ def _message_pages(
     message: Callable[[Any], BrokerMessage] = lambda row: row,
 ) -> Pages[WithSource]:
     """Return a page of each list: of an owner, with messages of one topic."""
-    alike: dict[Cut, list[WithSource]] = defaultdict(list)
+    alike: dict[PageSlice, list[WithSource]] = defaultdict(list)
     pages: dict[WithSource, Page[Any] | BrokerError] = {}
     for each in lists:
         _, topic = each
         try:
-            cut = Cut.of(order, request, message_decoder(topic.pk))
+            page_slice = PageSlice.of(order, request, message_decoder(topic.pk))
         except BrokerError as error:  # a cursor is right for one topic only
             pages[each] = error
         else:
-            alike[cut].append(each)
+            alike[page_slice].append(each)
     topics = {topic.pk: topic for _, topic in lists}
 
     def encode(row: Any) -> str:
@@ -150,9 +150,9 @@ def _message_pages(
         found.topic = topics[found.topic_id]
         return message_event(found)
 
-    for cut, some in alike.items():
+    for page_slice, some in alike.items():
         owners = _these(each for each, _ in some)
-        found = paginate_each(owners, rows, owner, cut, encode)
+        found = paginate_each(owners, rows, owner, page_slice, encode)
         pages |= {each: found[each[0].pk].map(event) for each in some if each[0].pk in found}
     return pages
 

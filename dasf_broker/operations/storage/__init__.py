@@ -1,1 +1,1 @@
-"""What a topic holds: how much, which ids are taken, when a message is removed."""
+"""The stored messages of topics: capacity, deduplication of ids, and removal."""

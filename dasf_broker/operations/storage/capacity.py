@@ -1,4 +1,4 @@
-"""How much a topic holds: the next sequence, and whether it takes another message."""
+"""The capacity of topics: the next sequence, and whether a topic takes another message."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dasf_broker.sql.compiled import Selection
 
 
 class Capacity:
-    """How much the locked topics of a batch hold, and may still take. One query, seldom two.
+    """How many messages the locked topics of a batch hold and still take. One query, seldom two.
 
     Parameters
     ----------
     topic_ids
         Primary keys of the topics to lock.
     wanted
-        For each message that is to be stored, the primary key of its topic.
+        For each message to store, the primary key of its topic.
     """
 
     def __init__(self, topic_ids: Collection[int], wanted: Iterable[int]) -> None:
@@ -40,12 +40,12 @@ class Capacity:
         return self._last
 
     def check_exists(self, topic: BrokerTopic) -> None:
-        """Check that the topic was there to be locked, if it was to be.
+        """Check that a topic that should be locked still exists.
 
         Raises
         ------
         NotFoundError
-            It was deleted since its rights were looked up.
+            It was deleted after its rights were read.
         """
         if topic.pk in self._missing:
             raise NotFoundError.topic(topic.slug)
@@ -56,7 +56,7 @@ class Capacity:
         Raises
         ------
         TopicFullError
-            It holds as many as it may.
+            It holds as many messages as it may.
         """
         if self._stored[topic.pk] >= self._limit:
             raise TopicFullError(
@@ -67,7 +67,7 @@ class Capacity:
             )
 
     def next_sequence(self, topic: BrokerTopic) -> int:
-        """Return the sequence of the next message, which the topic holds from now on."""
+        """Return the sequence of the next message, and count that message from now on."""
         self._last[topic.pk] += 1
         self._stored[topic.pk] += 1
         return self._last[topic.pk]
@@ -76,9 +76,9 @@ class Capacity:
         # The lock makes the order of commits the order of sequences.
         for topic_id, last, first in _locked(topic_ids):
             self._last[topic_id] = last
-            # What is stored lies from the oldest to the last: it cannot be more than that. The
-            # oldest may be as of before we waited for the lock. Then it is too low, which does
-            # no harm; or there was none, which says nothing about now.
+            # The sequences from the oldest to the last are an upper bound for the count. The oldest
+            # may have been read before we waited for the lock. Then it is too low, which does no
+            # harm; or there was none, which says nothing about now.
             self._stored[topic_id] = last - (first or 1) + 1
 
     def _count(self, wanted: Mapping[int, int]) -> None:

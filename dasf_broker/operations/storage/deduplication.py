@@ -1,6 +1,6 @@
-"""Which message ids of a topic are taken: by messages that are stored, or that were removed.
+"""Find the message ids that a topic has already: of stored messages, and of removed ones.
 
-Messages of topics that store nothing are not remembered: published twice, they are sent twice.
+The ids of topics that store nothing are not kept: a message published twice is sent twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dasf_broker.domain.fingerprints import fingerprint
 from dasf_broker.models import BrokerMessage, RememberedMessage
 from dasf_broker.sql.compiled import Selection
 
-#: Message ids forgotten in one transaction.
+#: Message ids deleted in one transaction.
 STEP = 500
 
 #: Primary key of a topic, and a message id in it.
@@ -42,13 +42,13 @@ class KnownMessage(NamedTuple):
         return user_id == self.user_id and said == fingerprint(envelope.content)
 
     def _fingerprint(self) -> str:
-        # A server of an older release, still running beside this one, stores messages without.
+        # A server of an older release that still runs beside this one stores messages without it.
         row = BrokerMessage.objects.filter(topic=self.topic_id, message_id=self.message_id).first()
         return "" if row is None else fingerprint(row.content)
 
 
 def known_messages(keys: Collection[Key]) -> dict[Key, KnownMessage]:
-    """Return what is known of the messages with these ids. One query.
+    """Return the known messages with these ids. One query.
 
     The topics are locked by the caller. The content of messages is not loaded.
     """
@@ -78,7 +78,7 @@ def _known(topic_ids: Collection[int], message_ids: Collection[UUID]) -> QuerySe
 
 
 def forget_due(now: datetime) -> Iterator[int]:
-    """Forget the ids whose time is over, and yield how many each small step took."""
+    """Delete the ids whose time is over, and yield how many each small step deleted."""
     while True:
         due = RememberedMessage.objects.filter(forget_on__lte=now).order_by("forget_on")
         page = list(due.values_list("pk", flat=True)[:STEP])
@@ -89,5 +89,5 @@ def forget_due(now: datetime) -> Iterator[int]:
 
 
 def count_due(now: datetime) -> int:
-    """Return how many ids :func:`forget_due` would forget."""
+    """Return how many ids :func:`forget_due` would delete."""
     return RememberedMessage.objects.filter(forget_on__lte=now).count()

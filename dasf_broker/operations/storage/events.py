@@ -1,4 +1,4 @@
-"""From rows to events: a message, stored or not, as the fact that it was published."""
+"""Make events of messages, stored or not: the event that the message was published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def message_event(row: BrokerMessage, *, again: bool = False) -> MessagePublishe
     row
         A message whose topic was loaded with its response info.
     again
-        Without its sequence, so that it is not taken for the one delivered before.
+        Whether it is delivered again: then without its sequence, so that subscribers do not take
+        it for a duplicate.
     """
     return MessagePublished(
         topic_id=row.topic_id,
@@ -43,7 +44,7 @@ def new_event(
     sequence: int | None,
     publish_time: datetime,
 ) -> MessagePublished:
-    """Return a new message as an event, equal to the one that is read from the database later."""
+    """Return a new message as an event, equal to the event of the row read later."""
     return MessagePublished(
         topic_id=topic.pk,
         topic_slug=topic.slug,

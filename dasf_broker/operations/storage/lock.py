@@ -1,4 +1,4 @@
-"""The lock of a topic: every change of what the topic stores holds it, one after the other."""
+"""The lock of a topic: each change of its stored messages holds it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dasf_broker.sql.compiled import Selection
 
 
 def lock_topic(topic: BrokerTopic) -> bool:
-    """Keep publishing, acknowledgements, removals, rights and the policy of a topic apart.
+    """Lock a topic against concurrent publishes, acknowledgements, removals and changes of rights.
 
-    Holds until the transaction ends. Without it the last acknowledgement, and the revoke of the
-    right that is still missing, would at the same moment each see the other one's part undone,
-    and the message would stay.
+    The lock lasts until the transaction ends. Without it, if the last consumer but one acknowledges
+    while the last one loses the right, neither transaction would see the other one, and the
+    message would stay.
 
     Returns
     -------
     bool
-        Whether the topic is still there. Its policy is then as it is now.
+        Whether the topic still exists. Its policy has then been read again.
     """
     for (policy,) in _locked(topic.pk):
         topic.store_messages = policy
@@ -30,7 +30,7 @@ def lock_topic(topic: BrokerTopic) -> bool:
 def locked_in_order(topic_ids: Collection[int]) -> Any:
     """Return a subquery for an update of topics that locks them in the order of their keys.
 
-    So two updates of several topics never wait for each other.
+    Then two updates of several topics never deadlock.
     """
     topics = BrokerTopic.objects.select_for_update(no_key=True).filter(pk__in=topic_ids)
     return topics.order_by("pk").values("pk")

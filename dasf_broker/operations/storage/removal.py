@@ -1,7 +1,7 @@
-"""Remove stored messages: for whatever reason, they are removed here, and their ids remembered.
+"""Remove stored messages, for all reasons, and keep their ids.
 
-The message id is kept for ``DASF_MESSAGE_ID_MEMORY``, in the transaction that removes the message:
-a producer who never heard whether it arrived, and publishes it again, makes no second one.
+The transaction that removes a message keeps its id for ``DASF_MESSAGE_ID_MEMORY``: a producer that
+got no answer and publishes the message again does not create a second one.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from dasf_broker.sql.compiled import Deletion
 #: Messages removed in one transaction.
 STEP = 500
 
-#: The longest memory in seconds, more than thirty years. Dates can still count it.
+#: The longest time to keep ids, in seconds: more than thirty years. Dates can still express it.
 MAX_MEMORY = 1_000_000_000
 
 
 def remove(messages: Sequence[BrokerMessage]) -> int:
-    """Remove stored messages and remember their ids; return how many.
+    """Remove stored messages and keep their ids; return how many were removed.
 
     Parameters
     ----------
     messages
-        Loaded under the lock of their topic, in the transaction at hand; their content is not
-        looked at.
+        Loaded under the lock of their topic, in the current transaction; their content is not
+        read.
     """
     if not messages:
         return 0
@@ -55,8 +55,8 @@ def remove(messages: Sequence[BrokerMessage]) -> int:
 
 _COLUMNS = ("topic_id", "message_id", "sequence", "fingerprint", "user_id", "date_created")
 _kept = attrgetter(*_COLUMNS)
-# Only a server of an older release, still running beside this one, stores a message whose id is
-# remembered.
+# Only a server of an older release that still runs beside this one stores a message whose id was
+# kept.
 _remember = BulkInsert(
     RememberedMessage, *_COLUMNS, "forget_on", replacing=("topic_id", "message_id")
 )
@@ -66,18 +66,18 @@ def remove_up_to(topic: BrokerTopic, boundary: int) -> Iterator[int]:
     """Remove all messages up to a sequence, oldest first, acknowledged or not.
 
     Works in steps of one transaction each, and yields how many messages each step removed. The
-    first step marks the whole hole: from then on a cursor into it is answered
-    ``CURSOR_EXPIRED``, so that every subscriber who resumes there is told.
+    first step marks the whole range: from then on a subscriber that resumes within it gets
+    ``CURSOR_EXPIRED``.
     """
     while removed := _remove_step(topic, boundary):
         yield removed
 
 
 def purge_messages(topics: Iterable[BrokerTopic]) -> int:
-    """Remove all stored messages of the topics, acknowledged or not, without asking for rights.
+    """Remove all stored messages of the topics, acknowledged or not, without checking rights.
 
-    Works in steps of one transaction each. Cursors from before are answered ``CURSOR_EXPIRED``.
-    What is published meanwhile stays.
+    Works in steps of one transaction each. Older cursors are answered with ``CURSOR_EXPIRED``.
+    Messages that are published meanwhile stay.
 
     Returns
     -------
@@ -122,7 +122,7 @@ _delete_messages = Deletion(lambda keys: BrokerMessage.objects.filter(pk__in=key
 
 def _delete(keys: Sequence[int]) -> None:
     if _concerns_the_host():
-        # Without `only`, Django loads what it deletes.
+        # Without `only`, Django loads all columns of the rows that it deletes.
         BrokerMessage.objects.filter(pk__in=keys).only("pk").delete()
         return
     _delete_acknowledgements(keys)
@@ -131,7 +131,7 @@ def _delete(keys: Sequence[int]) -> None:
 
 
 def _concerns_the_host() -> bool:
-    """Tell whether tables of the host refer to messages, or its code hears of their end."""
+    """Tell whether tables of the host refer to messages, or it has receivers for deletions."""
     if _referring_models() != {Acknowledgement, _Links}:
         return True
     return any(

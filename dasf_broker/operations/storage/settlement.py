@@ -17,15 +17,15 @@ from dasf_broker.operations.storage.removal import remove
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.sql.compiled import Selection
 
-#: Rows looked at in one transaction.
+#: Rows read in one transaction.
 STEP = 500
 
 
 def remove_settled(topics: Iterable[BrokerTopic]) -> int:
     """Remove the settled messages of topics.
 
-    Needed when a right is taken away or a policy changes: an acknowledgement removes what it
-    settles by itself.
+    Call it when a right is taken away or a policy changes. An acknowledgement removes the messages
+    that it settles by itself.
 
     Returns
     -------
@@ -40,12 +40,12 @@ def remove_settled(topics: Iterable[BrokerTopic]) -> int:
 def settle_all() -> Iterator[int]:
     """Remove the settled messages of all ``cacheall`` topics; yield how many each step removed.
 
-    An acknowledgement does that by itself, and so does a right that is taken away here. It is
-    needed when users are deleted, leave their groups, or lose rights elsewhere.
+    Acknowledgements and :func:`.topics.revoke_permission` do that by themselves. This is for users
+    that are deleted, leave their groups, or lose rights elsewhere.
     """
     acknowledged = Acknowledgement.objects.filter(message__topic=OuterRef("pk"))
     topics = BrokerTopic.objects.filter(Exists(acknowledged)).with_response_info()
-    # One after the other: together, a database would sort all of them for each page.
+    # Topic by topic: for all at once, a database would sort all messages for each page.
     for rule in _may_be_cacheall():
         for page in topics.filter(rule).pages(STEP):
             for topic in page:
@@ -66,7 +66,7 @@ def delete_settled(
     consumers
         The primary keys of the users who may consume the topic now.
     delivered
-        For each message, those of the users who acknowledged it.
+        For each message, the primary keys of the users who acknowledged it.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def _acknowledged(messages: Collection[int]) -> QuerySet[Acknowledgement, Any]:
 
 
 def _may_be_cacheall() -> Iterator[Q]:
-    """Yield what is in the rows of topics that may be under ``cacheall``."""
+    """Yield values of ``store_messages`` for which a topic may be under ``cacheall``."""
     yield Q(store_messages=StoragePolicy.CACHEALL.value)
     defaults = app_settings.DASF_STORE_SOURCE_MESSAGES, app_settings.DASF_STORE_RESPONSE_MESSAGES
     if StoragePolicy.CACHEALL in defaults:  # which of them, Python asks the rule
@@ -108,8 +108,8 @@ def _settle(topic: BrokerTopic) -> Iterator[int]:
     position = 0
     while True:
         with transaction.atomic():
-            # Locked before it is asked who may consume: a user who is given the right now, and
-            # did not acknowledge yet, is waited for.
+            # Locked before the consumers are read: a user who gets the right now still has to
+            # acknowledge, and the message stays.
             lock_topic(topic)
             page = _acknowledged_after(topic, position)
             consumers = consumers_by_topic([topic])[topic.pk] if page else set()

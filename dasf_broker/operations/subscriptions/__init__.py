@@ -1,1 +1,1 @@
-"""Live subscriptions: to messages, to pings and pongs; and when they end."""
+"""Live subscriptions: to messages, pings and pongs; and how they end."""

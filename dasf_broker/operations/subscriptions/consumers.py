@@ -1,7 +1,7 @@
-"""Consumers come and go: what that means for their topic.
+"""What changes for a topic when a consumer arrives, acknowledges or leaves.
 
-Nothing is written while a consumer only listens. What a process knows of the consumers of others
-it learns from the answers to a ping.
+Nothing is written while a consumer only receives. A process learns of the consumers of other
+processes from the answers to a ping.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from dasf_broker.operations.subscriptions.shared_access import shared_access
 from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.mailbox import Mailbox
 
-#: How long a response topic outlives its last consumer, once nothing is outstanding.
+#: How long a response topic is kept after its last consumer left, once nothing is outstanding.
 GARBAGE_DELAY = timedelta(minutes=10)
 
-#: Seconds between two looks for a topic that was not announced.
+#: Seconds between two reads that find a topic that was not announced.
 LOOK_INTERVAL = 5.0
 
 
@@ -47,7 +47,7 @@ async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tup
     hub, is_answering = services.hub, True
     try:
         async with hub.subscription(topic.pk, {MessagePublished}) as opened:
-            # Read now: it may have been marked since the topic was loaded.
+            # Read again: the topic may have been marked for removal after it was loaded.
             if topic.is_response_topic and await database.read(_is_marked, topic.pk):
                 await database.write(note_arrival, topic.pk)
             yield opened
@@ -57,23 +57,23 @@ async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tup
     finally:
         is_missed = topic.is_response_topic or topic.supports_dasf
         if is_missed and not hub.listeners(topic.pk, MessagePublished):
-            # In a task of its own: the subscriber may be cancelled, or may have waited for the
-            # database already, and is not to wait for it again.
+            # In a task of its own: the subscriber may be cancelled, or has waited for the database
+            # before and should not wait for it again.
             departure = services.consumer_log.depart(_note_departure(services, hub, topic.pk))
             if is_answering:
                 await asyncio.shield(departure)
 
 
 async def wait_until_consumable(services: Services, caller: Caller, slug: str) -> None:
-    """Wait until there is such a topic and the caller may consume from it.
+    """Wait until the topic exists and the caller may consume from it.
 
-    A client listens for answers before its first request creates the topic for them. Missing,
-    hidden and forbidden topics are waited for alike.
+    A client subscribes to the topic of its answers before its first request creates that topic.
+    Missing, hidden and forbidden topics are treated alike.
 
     Raises
     ------
     BadInputError
-        This is not a slug: it would be waited for in vain.
+        This is not a slug, so that such a topic will never exist.
     """
     async with services.hub.subscription(DIRECTORY, {TopicAppeared}) as (mailbox, _):
         while not await _may_consume(services, caller, slug):
@@ -89,32 +89,32 @@ async def wait_until_consumable(services: Services, caller: Caller, slug: str) -
 async def note_sign_of_life(
     services: Services, caller: Caller, slug: str, last_ping: UUID | None
 ) -> None:
-    """Take an acknowledgement for a pong: a consumer that acknowledges is alive.
+    """Count an acknowledgement as a pong: a consumer that acknowledges is alive.
 
-    Not each is written down, but the first after a ping, and then one for all consumers of this
-    process in a while.
+    The first one after a ping is written, and then, for all consumers of this process together,
+    one in each ``PONG_STEP`` seconds.
 
     Parameters
     ----------
     last_ping
-        The id of the last ping that the consumer was sent.
+        The id of the last ping to the consumer.
     """
     if services.consumer_log.is_due(slug, last_ping):
-        with suppress(BrokerError):  # the acknowledgement is fine all the same
+        with suppress(BrokerError):  # the acknowledgement itself is stored
             await database.write(pong, caller, slug)
 
 
 def note_arrival(topic_id: int) -> None:
-    """Note that a consumer listens: the topic is needed."""
+    """Clear the mark for removal of a topic, because it has a consumer."""
     marked = BrokerTopic.objects.filter(pk=topic_id, garbage_collect_on__isnull=False)
     marked.update(garbage_collect_on=None)
 
 
 def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
-    """Note that the last consumers of topics in this process have gone; return nothing for each.
+    """Write that the last consumers of topics in this process have left; return ``None`` for each.
 
-    Response topics are due for removal, once nothing is outstanding; consumers of other topics
-    are pinged, so that their status soon says whether any are left elsewhere.
+    Response topics are marked for removal. Other topics are pinged, so that their status soon shows
+    whether they have consumers in other processes.
     """
     topics = BrokerTopic.objects.with_response_info().in_bulk(topic_ids).values()
     answers = [topic.pk for topic in topics if topic.is_response_topic]
@@ -128,7 +128,7 @@ def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
 async def _note_departure(services: Services, hub: Hub, topic_id: int) -> None:
     with suppress(BrokerError):
         await services.departures([topic_id])
-        if hub.listeners(topic_id, MessagePublished):  # somebody came meanwhile
+        if hub.listeners(topic_id, MessagePublished):  # a consumer arrived meanwhile
             await database.write(note_arrival, topic_id)
 
 

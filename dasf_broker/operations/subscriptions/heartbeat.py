@@ -1,4 +1,4 @@
-"""Subscribe to a topic's heartbeat: pings, pongs, and what they say about its availability."""
+"""Subscribe to a topic's heartbeat: its pings, its pongs, and its availability."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ async def pings(services: Services, caller: Caller, slug: str) -> AsyncIterator[
     Raises
     ------
     RateLimitedError, BadInputError, NotFoundError, ForbiddenError
-        Too often; not a slug; not visible; the caller may not consume.
+        The caller subscribes too often; this is not a slug; the topic is not visible; the caller
+        may not consume.
     """
     found = (await admit_subscriber(services, caller, slug)).to_consume()
     async with _listening(services, found, {TopicPinged}, "may_consume") as mailbox:
@@ -51,9 +52,9 @@ async def pongs(services: Services, caller: Caller, slug: str) -> AsyncIterator[
 
 
 async def availability(services: Services, caller: Caller, slug: str) -> AsyncIterator[BrokerTopic]:
-    """Yield the topic as it is now, then each time its availability changed.
+    """Yield the topic as it is now, then each time its availability changes.
 
-    A ping makes a topic offline until it is answered. That is not reported before its consumers
+    A ping makes a topic offline until a consumer answers. That is not reported before the consumers
     had ``DASF_PONG_GRACE`` seconds to answer.
 
     Raises
@@ -98,7 +99,7 @@ def _grace_ends(topic: BrokerTopic) -> datetime:
 
 
 async def _wait_for_change(mailbox: Mailbox, topic: BrokerTopic) -> None:
-    """Wait for a ping, a pong, or the moment at which the answer changes by itself."""
+    """Wait for a ping, a pong, or the time at which the availability changes by itself."""
     try:
         async with asyncio.timeout(_seconds_to_change(topic)):
             await mailbox.get()
@@ -115,5 +116,5 @@ def _seconds_to_change(topic: BrokerTopic) -> float | None:
         else expires_at(topic.last_ping, supports_dasf=topic.supports_dasf)
     )
     assert moment is not None
-    # A little later than the moment itself, so that the rule has changed its mind by then.
+    # A little later than that time, so that the rule gives the new answer by then.
     return max((moment - timezone.now()).total_seconds(), 0) + 0.01

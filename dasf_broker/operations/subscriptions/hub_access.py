@@ -1,4 +1,4 @@
-"""How a hub and its subscribers read the database."""
+"""The database reads of a hub and its subscribers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def load_topic(topic_id: int) -> BrokerTopic:
 
 
 async def current_topic(services: Services, topic_id: int) -> BrokerTopic:
-    """Return a topic as it is now: one query for all callers who ask at once.
+    """Return a topic as it is now. One query for all callers that ask at the same time.
 
     Raises
     ------
@@ -65,14 +65,14 @@ def _load_topics(topic_ids: Collection[int]) -> Mapping[int, BrokerTopic]:
 
 
 def heads(topic_ids: Collection[int]) -> Mapping[int, int]:
-    """Return the newest sequence of each topic that is there."""
+    """Return the newest sequence of each topic that exists."""
     topics = BrokerTopic.objects.filter(pk__in=topic_ids)
     found = dict(topics.order_by().values_list("pk", "last_sequence"))
     return found | ({DIRECTORY: 0} if DIRECTORY in topic_ids else {})
 
 
 def stored_messages(topic_id: int) -> Any:
-    """Return the stored messages of a topic in order, ready to become events."""
+    """Return the stored messages of a topic in order, with all that an event needs."""
     rows = BrokerMessage.objects.filter(topic=topic_id).order_by("sequence")
     return rows.with_topic()
 

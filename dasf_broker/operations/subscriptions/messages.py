@@ -1,7 +1,7 @@
-"""Subscribe to a topic: first what is outstanding, then what happens, nothing twice.
+"""Subscribe to a topic: first outstanding messages, then new ones, none of them twice.
 
-"Subscribe, then fetch": the mailbox is opened before the database is read, so that nothing can
-fall between the two; what comes both ways is recognised by its sequence.
+"Subscribe, then fetch": the mailbox is opened before the database is read, so that no message is
+lost between the two; a message that comes both ways is recognised by its sequence.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from dasf_broker.realtime.page_size import read_missing
 #: Rows of a backlog read at a time, at most.
 PAGE = 200
 
-#: What a subscriber gets that names no types.
+#: The types for a subscriber that names none.
 _FOR_PEOPLE = frozenset(MessageType) - MACHINE_TYPES
 
 
 class StartPosition(StrEnum):
     """Where a subscription to messages begins."""
 
-    #: With what the subscriber has not acknowledged yet.
+    #: With the messages that the subscriber has not acknowledged yet.
     OUTSTANDING = "OUTSTANDING"
     #: With the next message.
     NEW = "NEW"
@@ -56,7 +56,7 @@ async def messages(
     types: Collection[MessageType] | None = None,
     is_limited: bool = True,
 ) -> AsyncIterator[Delivery]:
-    """Yield the messages of a topic, for ever.
+    """Yield the messages of a topic, without end.
 
     Parameters
     ----------
@@ -67,24 +67,24 @@ async def messages(
     slug
         The topic.
     start
-        Where to begin, unless ``after`` says.
+        Where to begin if ``after`` is not given.
     after
-        The cursor of the last message that was received: continue behind it.
+        The cursor of the last message that the subscriber received: continue behind it.
     types
-        Only these; without it all but pings and requests for the API description.
+        Yield only these; without it all but pings and requests for the API description.
     is_limited
-        Whether it counts for the caller's rates.
+        Whether it counts for the caller's rate limits.
 
     Raises
     ------
     RateLimitedError
         The caller subscribes too often.
     BadInputError, NotFoundError, ForbiddenError
-        Not a slug or a cursor; not visible; not allowed.
+        This is not a slug or not a cursor; the topic is not visible; the caller may not consume.
     CursorExpiredError
-        What comes behind the cursor is no longer complete.
+        Messages behind the cursor were removed.
     ForbiddenError, NotFoundError
-        Later, too: the right was taken away, or the topic deleted.
+        Later, too: the right was taken away, or the topic was deleted.
     """
     find = admit_subscriber if is_limited else shared_access
     found = (await find(services, caller, slug)).to_consume()
@@ -94,11 +94,11 @@ async def messages(
         types=_FOR_PEOPLE if types is None else frozenset(types),
         must_be_complete=after is not None,
     )
-    # Known before the mailbox opens: what is published from then on is read, or heard.
+    # Read before the mailbox opens: messages published from then on are read or announced.
     position = _first_position(found.topic, start, after)
     async with consuming(services, found.topic) as (mailbox, live_from):
         with end_when_revoked(services, found, mailbox, "may_consume"):
-            # A subscriber that is up to date, as most are after a restart, need not read.
+            # A subscriber that is up to date, as most are after a restart, does not read.
             is_behind = position < live_from
             while True:
                 mailbox.catch_up()
@@ -123,13 +123,13 @@ async def messages(
 
 @dataclass(frozen=True, slots=True)
 class _Backlog:
-    """What a subscriber reads from the database when it is behind."""
+    """The stored messages for a subscriber that is behind."""
 
     topic_id: int
-    #: Leave out what this user acknowledged; ``None``: leave out nothing.
+    #: Leave out messages that this user acknowledged; ``None``: leave out none.
     reader_id: Any
     types: frozenset[MessageType]
-    #: Whether what is gone from the backlog is an error: a client that resumes counts on it.
+    #: Whether removed messages are an error: they are for a client that resumes.
     must_be_complete: bool
 
     async def load(self, position: int, limit: int) -> list[MessagePublished]:
@@ -142,13 +142,13 @@ class _Backlog:
         Raises
         ------
         CursorExpiredError
-            Messages behind the sequence were removed, and somebody counts on them.
+            Messages behind the sequence were removed, and the client resumes.
         """
         rows = stored_messages(self.topic_id).after(position).of_types(self.types)
         if self.reader_id is not None:
             rows = rows.not_acknowledged_by(self.reader_id)
         page = [message_event(row) for row in rows[:limit]]
-        # Looked at after the page was read: what was removed before is marked by now.
+        # Checked after the page was read: a removal before that is marked by now.
         if self.must_be_complete and load_topic(self.topic_id).expired_sequence > position:
             raise CursorExpiredError(
                 "Messages were removed before you received them. Subscribe again without `after`."

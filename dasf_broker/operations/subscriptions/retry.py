@@ -1,4 +1,4 @@
-"""Subscribe to a topic whatever becomes of it: for consumers that cannot subscribe again."""
+"""Subscribe to a topic, and again after each error: for clients that cannot subscribe again."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from dasf_broker.operations.subscriptions.messages import messages
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.realtime.mailbox import Delivery
 
-#: Seconds before a subscription that broke begins again.
+#: Seconds before a failed subscription begins again.
 PAUSE = 1.0
 
 
 async def messages_with_retry(
     services: Services, caller: Caller, slug: str
 ) -> AsyncIterator[Delivery]:
-    """Yield the messages of a topic, of all types, as soon and as long as the caller may have them.
+    """Yield the messages of a topic, of all types, whenever the caller may consume them.
 
     The topic may not exist yet, or be deleted and created again; the right may be given later, or
-    taken away for a while; the database may be gone for a moment. It ends only where there can
-    never be such a topic.
+    taken away for a while; the database may be unavailable for a moment. This ends only if the slug
+    is not valid, so that such a topic can never exist.
 
     Raises
     ------
     RateLimitedError
-        The caller subscribes too often. It counts once, at the beginning.
+        The caller subscribes too often. The subscription counts once, at the beginning.
     """
     await admit(caller, Activity.SUBSCRIBE)
     while True:

@@ -1,6 +1,6 @@
 """End live subscriptions whose right was taken away.
 
-However that happened: rows are looked at, not signals, because bulk changes send none.
+The rows are read again and again, because bulk changes send no signals.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.permissions import rights_of
 from dasf_broker.realtime.mailbox import Mailbox
 
-#: Seconds between two looks. A right that is taken away ends subscriptions within 5 s.
+#: Seconds between two reads. A right that is taken away ends subscriptions within 5 s.
 INTERVAL = 2.0
 
-#: What a subscriber must still be allowed, by the name of a property of ``TopicRights``.
+#: The right that a subscriber must still have: the name of a property of ``TopicRights``.
 Need: TypeAlias = Literal["may_consume", "is_visible"]
 
 
@@ -42,9 +42,9 @@ class _Subscription:
 def end_when_revoked(
     services: Services, found: Access, mailbox: Mailbox, need: Need
 ) -> AbstractContextManager[None]:
-    """End the subscription behind a mailbox when its subscriber is no longer allowed.
+    """End the subscription of a mailbox when its subscriber loses the right.
 
-    Nothing is delivered from then on, not even what was waiting.
+    Nothing is delivered from then on, not even messages that wait in the mailbox.
     """
     user, topic = found.caller.user, found.topic
     subscription = _Subscription(user.pk, topic.pk, topic.slug, need, mailbox)
@@ -56,14 +56,14 @@ async def _look(subscriptions: Collection[_Subscription]) -> None:
     table = await database.read(_rights, pairs)
     for each in subscriptions:
         rights = table.get((each.user_id, each.topic_id))
-        # Of a topic that is gone the hub tells by itself.
+        # The hub itself ends the subscriptions of a deleted topic.
         if rights is not None and not getattr(rights, each.need):
             error = ForbiddenError(f"You may no longer listen to topic {each.slug!r}.")
             each.mailbox.fail(error, at_once=True)
 
 
 def _rights(pairs: Collection[tuple[Any, int]]) -> dict[tuple[Any, int], Any]:
-    # As they are now: the subscribers' own rows are as old as their sockets.
+    # Read again: the user rows of the subscribers are as old as their sockets.
     people = get_user_model()._default_manager.in_bulk({user_id for user_id, _ in pairs})
     topics = BrokerTopic.objects.with_response_info().in_bulk({topic for _, topic in pairs})
     known = [

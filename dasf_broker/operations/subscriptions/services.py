@@ -1,4 +1,4 @@
-"""What subscriptions need of the event loop that they live in."""
+"""The services of an event loop that subscriptions use."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Services(Protocol):
 
     @property
     def sweeper(self) -> Sweeper:
-        """Looks regularly at what is open."""
+        """Calls a function regularly with all open items."""
 
     @property
     def consumer_log(self) -> ConsumerLog:
-        """What was written down lately of consumers."""
+        """When this process last wrote about its consumers."""
 
     @property
     def departures(self) -> Batcher[int, None]:
-        """Notes the topics whose last consumer here has gone, many at once."""
+        """Writes, in batches, that the last consumer of a topic in this process has left."""
 
     def lookup(
         self, load: Callable[[Collection[Key]], Mapping[Key, Value]], /
     ) -> Lookup[Key, Value]:
-        """Return the lookup that reads with a function, once for all concurrent callers."""
+        """Return the lookup for a function: it reads once for all concurrent callers."""

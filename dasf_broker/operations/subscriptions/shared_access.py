@@ -1,4 +1,4 @@
-"""Access for subscribers: those that come at once, after a restart say, are looked up together."""
+"""Access for subscribers: one query for all that come at once, for example after a restart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Wanted: TypeAlias = tuple[Caller, str]
 
 
 async def admit_subscriber(services: Services, caller: Caller, slug: str) -> Access:
-    """Count the beginning of a subscription, and return its topic.
+    """Count a new subscription for the rate limits, and return its topic.
 
     Raises
     ------
@@ -34,7 +34,7 @@ async def admit_subscriber(services: Services, caller: Caller, slug: str) -> Acc
 
 
 async def shared_access(services: Services, caller: Caller, slug: str) -> Access:
-    """Return a topic for a caller who wants to subscribe to it.
+    """Return a topic for a caller that wants to subscribe to it.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""What is done regularly without a request: pings, retention, removal of what is not needed."""
+"""Periodic work: pings, retention, and removal of rows that are no longer needed."""

@@ -11,21 +11,21 @@ from dasf_broker.models import Lease
 
 
 def take_lease(name: str, holder: str, seconds: float, *, now: datetime | None = None) -> bool:
-    """Take a lease that is free, or hold one's own for longer.
+    """Take a free lease, or extend one that the holder has.
 
-    The holder must be done, or take it again, before the time is over. The clocks of the
-    machines should agree to a small part of it.
+    The holder must finish, or take it again, before the time is over. The clocks of the machines
+    may differ only by a small part of that time.
 
     Parameters
     ----------
     name
-        The work that only one process may do at a time.
+        The name of the work that only one process may do at a time.
     holder
-        The name of whom the lease is for; different for each process, and each piece of work in it.
+        The name of the holder; different for each process, and each piece of work in it.
     seconds
-        How long no other process may.
+        How long no other holder may take it.
     now
-        The time that decides; without it the clock.
+        The current time; without it the clock is read.
 
     Returns
     -------
@@ -42,6 +42,6 @@ def take_lease(name: str, holder: str, seconds: float, *, now: datetime | None =
 
 
 def release_lease(name: str, holder: str, *, now: datetime | None = None) -> None:
-    """Give a lease back; nothing happens if somebody else holds it by now."""
-    # The row stays: with a row that comes and goes, taking it could fail for no reason.
+    """Give a lease back; nothing happens if another holder has it by now."""
+    # The row stays: if it were deleted and created each time, taking it could fail by chance.
     Lease.objects.filter(name=name, holder=holder).update(expires=now or timezone.now())

@@ -1,4 +1,4 @@
-"""Ping the topics that support DASF each minute, so that their availability is known."""
+"""Ping the topics that support DASF every minute, so that their availability is known."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from django.db.models import F, Q
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.heartbeat import ping_topics
 
-#: How long after a ping the next one is due. A little less than a round takes to come back: a
-#: topic that just missed it would be pinged every other round, and be unknown in between.
+#: How long after a ping the next one is due: a little less than the time between two rounds.
+#: Otherwise a topic may be not quite due, be pinged every other round, and be unknown in between.
 PING_AFTER = timedelta(seconds=55)
 
 #: Topics pinged in one transaction.
 STEP = 50
 
-#: Topics without an answer to their last ping that are pinged in one round. Each costs an
-#: announcement that mostly reaches no consumer, and there may be very many.
+#: How many topics without an answer to their last ping are pinged in one round. Each costs an
+#: announcement that mostly reaches no consumer, and there may be very many such topics.
 SILENT = 2_000
 
 
@@ -29,7 +29,7 @@ def ping_due(now: datetime) -> Iterator[int]:
     have waited longest.
     """
     waiting = _silent(now).order_by(F("last_ping").asc(nulls_first=True), "pk")
-    # Read first: a topic that is pinged has no answer for a moment.
+    # Read first: a topic has no answer in the moment after its ping.
     silent = [*waiting.values_list("pk", flat=True)[:SILENT]]
     topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
     for page in _answering(now).with_response_info().pages(STEP):

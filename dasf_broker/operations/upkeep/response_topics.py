@@ -1,4 +1,4 @@
-"""Remove response topics that nobody needs any more."""
+"""Remove response topics that are no longer needed."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from dasf_broker.operations.auto_create import ANSWERS_KEPT
 from dasf_broker.operations.storage.lock import lock_topic
 from dasf_broker.operations.topics import delete_with_answers
 
-#: Topics looked at in one step.
+#: Topics read in one step.
 STEP = 500
 
 
 def remove_due(now: datetime, topics: BrokerTopicQuerySet | None = None) -> Iterator[int]:
     """Remove response topics that are due and have nothing outstanding, one by one.
 
-    An answer that nobody acknowledged for ``ANSWERS_KEPT`` is not waited for any longer. Yields
-    how many topics each step removed.
+    An answer that no consumer acknowledged within ``ANSWERS_KEPT`` does not keep its topic any
+    longer. Yields how many topics each step removed.
 
     Parameters
     ----------
     now
-        The time that decides.
+        The current time.
     topics
-        Only among these; without it among all.
+        Remove only some of these; without it some of all.
     """
     among: BrokerTopicQuerySet = BrokerTopic.objects.all() if topics is None else topics
     due = among.filter(_is_due(now), responsetopic__isnull=False)
     for page in due.with_response_info().pages(STEP):
         for topic in page:
-            # One by one, so that a big topic is removed between other writes.
+            # One by one, so that other writes can run between them.
             yield _remove(topic, now)
 
 
 def _remove(topic: BrokerTopic, now: datetime) -> int:
     with transaction.atomic():
-        # Looked at again under a lock: a consumer may have come back, or a message come in.
+        # Checked again under a lock: a consumer or a message may have arrived.
         lock_topic(topic)
         if not BrokerTopic.objects.filter(_is_due(now), pk=topic.pk).exists():
             return 0

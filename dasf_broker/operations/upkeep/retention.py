@@ -1,7 +1,7 @@
-"""Retention: remove what a topic keeps for too long, or has too many of.
+"""Retention: remove the messages of a topic that are too old or too many.
 
-Messages that nobody acknowledged are removed too: that is what retention means. Subscribers do
-not see them any more; a cursor from before them is answered ``CURSOR_EXPIRED``.
+Messages without an acknowledgement are removed, too. Subscribers do not receive them any more; a
+cursor before them is answered with ``CURSOR_EXPIRED``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.db.models import Q
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.storage.removal import remove_up_to
 
-#: Topics looked at in one step.
+#: Topics read in one step.
 STEP = 100
 
 
@@ -46,7 +46,7 @@ def _overdue(now: datetime) -> Iterator[tuple[BrokerTopic, int]]:
 def _last_too_old(topic: BrokerTopic, now: datetime) -> int | None:
     if topic.retention_age is None:
         return None
-    # In the order of sequences: a clock that was wrong for a while makes no hole.
+    # In the order of sequences: a clock that was wrong for a while leaves no gap.
     rows = topic.brokermessage_set.order_by("sequence")
     young = rows.filter(date_created__gt=now - timedelta(seconds=topic.retention_age))
     first_young = _first_sequence(young)

@@ -1,4 +1,4 @@
-"""The housekeeping: each minute, by one process at a time, in small steps."""
+"""The housekeeping: every minute, in one process at a time, in small steps."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ LEASE_SECONDS = 120.0
 #: Seconds between two rounds.
 INTERVAL = 60.0
 
-#: Topics whose mark for removal is taken off in one write.
+#: Topics whose mark for removal is cleared in one write.
 STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the housekeeping did."""
+    """Counts of what the housekeeping did."""
 
     #: Topics that were pinged.
     pinged: int = 0
@@ -47,11 +47,11 @@ class Report:
     collected: int = 0
     #: Tokens that were removed.
     expired: int = 0
-    #: Messages that were removed, because no consumer still had to acknowledge them.
+    #: Messages that were removed because no consumer still had to acknowledge them.
     settled: int = 0
     #: Messages that were removed by the retention of their topic.
     retired: int = 0
-    #: Ids of removed messages that were forgotten.
+    #: Ids of removed messages that were deleted.
     forgotten: int = 0
 
     def __add__(self, other: Report) -> Report:
@@ -63,12 +63,12 @@ class Report:
 
     @property
     def total(self) -> int:
-        """How much was done, of whatever kind."""
+        """The sum of all counts."""
         return sum(astuple(self))
 
 
 def begin(holder: str) -> Generator[Report] | None:
-    """Begin a round that is done by iterating; each item says what one small step did.
+    """Begin a round. Iterate to do it; each item reports one small step.
 
     Parameters
     ----------
@@ -78,14 +78,14 @@ def begin(holder: str) -> Generator[Report] | None:
     Returns
     -------
     generator or None
-        Nothing if another housekeeper is at work. The generator ends early if it was so slow
-        that another one took over; close it to give the work back sooner.
+        ``None`` if another process does the housekeeping. The generator ends early if it was so
+        slow that another process took the lease; close it to give the lease back sooner.
     """
     return _round(holder) if take_lease(LEASE, holder, LEASE_SECONDS) else None
 
 
 def steps(now: datetime) -> Iterator[Report]:
-    """Do everything once, step by step."""
+    """Do all kinds of housekeeping once, step by step."""
     for count in pings.ping_due(now):
         yield Report(pinged=count)
     for count in response_topics.remove_due(now):
@@ -102,13 +102,13 @@ def steps(now: datetime) -> Iterator[Report]:
 def due(now: datetime) -> int:
     """Return about how much a round has to do, as :attr:`Report.total` counts it.
 
-    Only the round itself finds out about response topics, tokens, and messages of ``cacheall``.
+    Response topics, tokens and messages of ``cacheall`` are not counted in advance.
     """
     return sum(each.count_due(now) for each in (pings, retention, deduplication))
 
 
 def new_holder() -> str:
-    """Return a name for a housekeeper that tells people where it runs."""
+    """Return a new holder of the lease; the name shows where it runs."""
     return f"{socket.gethostname()[:64]}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
@@ -128,14 +128,14 @@ def _round(holder: str) -> Generator[Report]:
 async def run_regularly(
     services: Services, on_round: Callable[[Report | None], None] | None = None
 ) -> None:
-    """Do the housekeeping each minute, for ever, whatever goes wrong.
+    """Do the housekeeping every minute, without end; errors are logged.
 
     Parameters
     ----------
     services
         Of the running event loop.
     on_round
-        Called after each round with what was done; with nothing if another process was at it.
+        Called after each round with its report; with ``None`` if another process did the work.
     """
     announce_from_running_loop()
     holder = new_holder()
@@ -143,7 +143,7 @@ async def run_regularly(
         try:
             await keep_needed_topics(services.hub)
             report = await _one_round(holder)
-        except BrokerError as error:  # the database, most likely: it will come back
+        except BrokerError as error:  # most likely the database, for a while
             logger.warning("Housekeeping was put off: %s", error)
         except Exception:
             logger.exception("Housekeeping failed; it is tried again in a minute.")
@@ -154,9 +154,9 @@ async def run_regularly(
 
 
 async def keep_needed_topics(hub: Hub) -> None:
-    """Take the mark for removal off the topics that consumers of this process listen to.
+    """Clear the mark for removal of topics that have consumers in this process.
 
-    Another process may have marked one: it knows of its own consumers only.
+    Another process may have marked one, because it only knows its own consumers.
     """
     needed = [each for each in hub.topics if hub.listeners(each, MessagePublished)]
     for first in range(0, len(needed), STEP):
@@ -169,7 +169,7 @@ async def _one_round(holder: str) -> Report | None:
         return None
     total = Report()
     try:
-        # Step by step, so that what clients write does not wait for the whole round.
+        # Step by step, so that writes of clients do not wait for the whole round.
         while (report := await database.write(_next, work)) is not None:
             total += report
     finally:
@@ -178,9 +178,9 @@ async def _one_round(holder: str) -> Report | None:
 
 
 async def _give_back(work: Generator[Report]) -> None:
-    # In the thread that does the work, behind the step at hand, also when we were cancelled or
-    # lost patience in the middle of it. And in any case: a generator that is thrown away would
-    # end itself wherever that happens to be, and write to the database from there.
+    # In the thread that does the work, behind the current step, also if we were cancelled or timed
+    # out during it. It is always closed: a generator that is only dropped would be closed in some
+    # other thread, and write to the database from there.
     ended = database.hand_over(work.close)
     ended.add_done_callback(_note_failure)
     await asyncio.wait([ended], timeout=app_settings.DASF_DATABASE_TIMEOUT)

@@ -1,4 +1,4 @@
-"""Remove tokens that let nobody in any more."""
+"""Remove tokens that are no longer valid."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from dasf_broker.models import ApiToken
 
-#: How long a token stays after its end, so that people find out why their script was refused.
+#: How long a token is kept after its end, so that its owner can see why a script was refused.
 KEPT = timedelta(days=30)
 
 
