@@ -129,7 +129,7 @@ def close(timeout: float = CLOSE_TIMEOUT) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Surroundings:
+class _PoolHooks:
     """What surrounds each call to the database."""
 
     #: For a call that began, and may or may not have been done.
@@ -169,9 +169,9 @@ class _Surroundings:
 
 
 #: The threads of :func:`read`, :func:`write` and :func:`aside`, for batches.
-READING = ThreadPool("dasf-read", _Surroundings(unfinished=not_done))
-WRITING = ThreadPool("dasf-write", _Surroundings(unfinished=perhaps_done, threads=1))
-ASIDE = ThreadPool("dasf-aside", _Surroundings(unfinished=not_done, threads=1))
+READING = ThreadPool("dasf-read", _PoolHooks(unfinished=not_done))
+WRITING = ThreadPool("dasf-write", _PoolHooks(unfinished=perhaps_done, threads=1))
+ASIDE = ThreadPool("dasf-aside", _PoolHooks(unfinished=not_done, threads=1))
 
 
 # --- the database -----------------------------------------------------------------------------

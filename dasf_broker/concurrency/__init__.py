@@ -1,1 +1,1 @@
-"""Threads, batches and periodic work: the ground floor. Knows no topics."""
+"""Threads, batches and periodic work. Nothing here depends on topics or messages."""

@@ -1,7 +1,7 @@
-"""Batches: what concurrent callers of an event loop ask for is done for all of them at once.
+"""Batches: do the work of concurrent callers of an event loop for all of them at once.
 
-While a thread works on one batch the next one gathers, so that the cost of a transaction or of a
-query is shared by all of them, and a single caller does not wait for others.
+While a thread works on one batch the next one collects items. So many callers share the cost of a
+transaction or a query, and a single caller does not wait for others.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Result = TypeVar("Result")
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-#: What became of what one caller handed in.
+#: The results of the items of one caller.
 _Outcome: TypeAlias = Sequence[Result] | BaseException
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much of one batch: items, and bytes. One caller may bring more by itself."""
+    """The largest batch, in items and bytes. The items of one caller may be more by themselves."""
 
     items: int = 500
     bytes: int = 16 * 1024 * 1024
@@ -41,26 +41,26 @@ BOUNDS = Bounds()
 
 
 class Batcher(Generic[Item, Result]):
-    """Gathers the items of concurrent callers, and hands them to a batch operation in a thread.
+    """Collects the items of concurrent callers, and passes them to a batch operation in a thread.
 
-    A thread takes a batch when it begins with it, so that what waits is in one queue, and can be
-    withdrawn. What was handed in is done, also when its caller has gone.
+    A thread takes a batch when it begins with it, so that waiting items are in one queue and can
+    be withdrawn. Items are processed also if their caller is cancelled.
 
-    Only the event loop that made it may use it.
+    Only the event loop that created it may use it.
 
     Parameters
     ----------
     pool
-        Whose threads do it. Batches of one batcher are done one after the other.
+        The threads to use. Batches of one batcher run one after the other.
     operation
-        Takes items, and returns for each in order what became of it.
+        Takes items, and returns the result of each in order.
     weigh
-        Says how many bytes an item takes, about.
+        Returns about how many bytes an item takes.
     bounds
-        Of one batch.
+        The largest batch.
     is_outage
-        Tells an error that all would meet from one of a single item. After any other error the
-        callers of the batch are served one by one, so that one of them fails no other.
+        Tells whether an error concerns all items. After any other error the requests of the batch
+        are tried one by one, so that one of them does not fail the others.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Batcher(Generic[Item, Result]):
         self._idle.set()
 
     async def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
-        """Do it for some items, which stay together and in order; return their results."""
+        """Process some items, together and in order; return their results."""
         weight = sum(map(self._weigh, items))
         self.check_room(len(items), weight)
         loop = asyncio.get_running_loop()
@@ -103,17 +103,17 @@ class Batcher(Generic[Item, Result]):
             # In the next turn: all that is asked for in this one is in the same batch.
             loop.call_soon(self._pool.put, self)
         late = partial(self._give_up, request)
-        return await within(self._pool.surroundings.timeout, request.results, late)
+        return await within(self._pool.hooks.timeout, request.results, late)
 
     def check_room(self, items: int, weight: int) -> None:
-        """See whether more may wait; a subclass raises an error if not."""
+        """Check that more items may wait; a subclass raises an error if not."""
 
     async def idle(self) -> None:
-        """Wait until everything is done that was handed in."""
+        """Wait until all items are processed."""
         await self._idle.wait()
 
     def run(self) -> None:
-        """Do one batch, in a thread."""
+        """Process one batch, in a thread."""
         batch = self._take()
         outcomes = self._do(batch)
         if (loop := self._loop()) is not None:
@@ -124,10 +124,10 @@ class Batcher(Generic[Item, Result]):
     def _give_up(self, request: _Request[Item, Result]) -> Exception:
         with self._pool.lock:
             if request not in self._waiting:
-                return self._pool.surroundings.unfinished()
+                return self._pool.hooks.unfinished()
             self._waiting.remove(request)
             self._count(request, -1)
-        return self._pool.surroundings.not_done()
+        return self._pool.hooks.not_done()
 
     def _settle(
         self,
@@ -165,7 +165,7 @@ class Batcher(Generic[Item, Result]):
             return []
         items = [item for request in batch for item in request.items]
         try:
-            results = self._pool.surroundings.call(partial(self._operation, items))
+            results = self._pool.hooks.call(partial(self._operation, items))
         except BaseException as error:
             if self._is_outage(error) or len(batch) == 1:
                 return [error] * len(batch)
@@ -191,18 +191,18 @@ class Batcher(Generic[Item, Result]):
 
 
 class Lookup(Generic[Key, Value]):
-    """Reads values by their keys, with one query for all callers who ask at once.
+    """Reads values by their keys, with one query for all concurrent callers.
 
-    Nothing is remembered: a caller gets what is there after the question.
+    Nothing is cached: a caller gets values that are read after its call.
 
     Parameters
     ----------
     pool
-        Whose threads read.
+        The threads to use.
     load
-        Reads the values of some keys; keys without one are missing.
+        Reads the values of some keys; keys without a value are missing.
     is_outage
-        As of :class:`Batcher`.
+        As for :class:`Batcher`.
     """
 
     def __init__(
@@ -217,7 +217,7 @@ class Lookup(Generic[Key, Value]):
         )
 
     async def get(self, key: Key) -> Value | None:
-        """Return the value of a key, or nothing if it has none."""
+        """Return the value of a key, or ``None`` if it has none."""
         [value] = await self._batcher([key])
         return value
 

@@ -1,4 +1,4 @@
-"""Futures with a deadline, whose callers may have gone when they are done."""
+"""Futures with a deadline. Their callers may be cancelled before they are done."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 async def within(seconds: float, future: Future[T], late: Callable[[], Exception]) -> T:
-    """Return what a future comes to.
+    """Return the result of a future, within some seconds.
 
     Parameters
     ----------
     seconds
         How long to wait, at most.
     future
-        It has one caller: it ends with the time, or when the caller goes.
+        It has one caller: it is cancelled when the time is over or the caller is cancelled.
     late
         Makes the error that is raised when the time is over. It is not called otherwise.
     """
@@ -35,12 +35,12 @@ async def within(seconds: float, future: Future[T], late: Callable[[], Exception
 
 
 def resolve(future: Future[T], value: T) -> None:
-    """Set a future's result, unless its time is over or its caller has gone."""
+    """Set a future's result, unless its time is over or its caller is cancelled."""
     if not future.done():
         future.set_result(value)
 
 
 def reject(future: Future[T], error: BaseException) -> None:
-    """Set a future's exception, unless its time is over or its caller has gone."""
+    """Set a future's exception, unless its time is over or its caller is cancelled."""
     if not future.done():
         future.set_exception(error)

@@ -1,7 +1,7 @@
-"""What each event loop has one of.
+"""Objects that each event loop has one of.
 
 A server has one loop. Tests and scripts have several in a process, one after the other or beside
-each other in threads, and what belongs to a loop must not be used in another one.
+each other in threads, and an object of one loop must not be used in another.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 class LoopLocal(Generic[T]):
-    """Something for each event loop, which goes with it.
+    """One object for each event loop, dropped together with the loop.
 
     Parameters
     ----------
     make
-        Makes it when a loop needs it first; never ``None``.
+        Creates the object when a loop needs it first; never returns ``None``.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -28,7 +28,7 @@ class LoopLocal(Generic[T]):
         self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
 
     def get(self) -> T:
-        """Return the running loop's own; make it if there is none. Raises what ``make`` does."""
+        """Return the object of the running loop; create it if needed. Raises as ``make`` does."""
         loop = asyncio.get_running_loop()
         made = self._made.get(loop)
         if made is None:

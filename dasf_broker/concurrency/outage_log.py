@@ -1,4 +1,4 @@
-"""Log that something fails when it begins and when it ends, not each time in between."""
+"""Log the beginning and the end of an outage, not each failure in between."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import time
 
 
 class OutageLog:
-    """Whether something that is tried over and over works at the moment.
+    """Tells whether a repeated activity works at the moment, and logs changes.
 
     Parameters
     ----------
     logger
-        Where it is logged.
+        The logger to use.
     what
-        What fails, and what that means, as the beginning of a sentence.
+        The activity, as the subject of a sentence.
     """
 
     def __init__(self, logger: logging.Logger, what: str) -> None:
@@ -24,14 +24,14 @@ class OutageLog:
         self._since: float | None = None
 
     def failed(self) -> None:
-        """Note a failure; to be called where the exception is handled."""
+        """Record a failure; call it in the handler of the exception."""
         if self._since is None:
             self._since = time.monotonic()
             cause = sys.exception()
             self._logger.warning("%s failed; it is tried again.", self._what, exc_info=cause)
 
     def recovered(self) -> None:
-        """Note that it works."""
+        """Record a success."""
         if self._since is not None:
             seconds = time.monotonic() - self._since
             self._since = None

@@ -1,4 +1,4 @@
-"""Regular looks at what is open: at all items of a kind at once, as long as there are any."""
+"""Periodic checks of open items: of all items of a kind at once, as long as there are any."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Sweep(Generic[T]):
-    """A kind of item, and how all open ones are looked at."""
+    """A kind of item, and the check for all open ones."""
 
-    #: Of the task, and in the log where a look fails. The next look is taken all the same.
+    #: The name of the task, also in the log if a check fails. The next check is made all the same.
     name: str
-    #: Is given all items. What it asks the database must not grow with their number.
+    #: Gets all items. The number of its queries must not grow with their number.
     look: Callable[[Collection[T]], Awaitable[None]]
-    #: Seconds between two looks.
+    #: Seconds between two checks.
     interval: float
 
 
 class Sweeper:
-    """Looks at the open items of an event loop. Each kind has a task while there are any.
+    """Checks the open items of an event loop. Each kind has a task while there are any.
 
-    One task for all kinds would be held up by a database that does not answer, and would then
-    give up no client that takes nothing.
+    One task for all kinds would be held up by a database that does not answer, and would then not
+    end the connections of clients that read nothing.
     """
 
     def __init__(self) -> None:
         self._open: dict[Sweep[Any], _Open[Any]] = {}
 
     def include(self, sweep: Sweep[T], item: T) -> AbstractContextManager[None]:
-        """Return a context: as long as it lasts, the item is looked at."""
+        """Return a context: as long as it lasts, the item is checked."""
         return _Included(self, sweep, item)
 
     def count(self, sweep: Sweep[Any]) -> int:
@@ -79,7 +79,7 @@ class _Open(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _Included(AbstractContextManager[None], Generic[T]):
-    """One item's time. There are several for each socket, so it is small."""
+    """The context of one item. There are several for each socket, so it is small."""
 
     sweeper: Sweeper
     sweep: Sweep[T]

@@ -1,8 +1,8 @@
-"""Threads that work for event loops, which must not wait themselves.
+"""Threads that do blocking work for event loops.
 
 A call may take longer than its caller wants to wait, and a thread cannot be stopped. So the caller
-is answered in time, and the thread goes on by itself. There are never more threads than a pool's
-size; a call whose time is over before it begins is taken out of the queue.
+gets an error in time, and the thread goes on. A pool never has more threads than its size; a call
+whose time is over before it begins is removed from the queue.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 
 class Work(Protocol):
-    """What waits in the queue of a pool."""
+    """An entry in the queue of a pool."""
 
     def run(self) -> None:
-        """Do it, in a thread. Nothing may be raised."""
+        """Do the work, in a thread. It must not raise."""
 
 
-class Surroundings(Protocol):
-    """What the owner of a pool adds to it: settings, errors, and what surrounds each call."""
+class PoolHooks(Protocol):
+    """The owner's part of a pool: settings, errors, and a wrapper around each call."""
 
     @property
     def size(self) -> int:
@@ -36,48 +36,48 @@ class Surroundings(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds after which a caller is answered."""
+        """Seconds after which a caller gets an error."""
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function, in a thread; raise what its caller is to be told."""
+        """Call a function, in a thread; raise the error for its caller."""
 
     def divert(self, work: Callable[[], None], otherwise: Callable[[], None]) -> bool:
-        """Have work done elsewhere than in a thread of the pool; return whether it is.
+        """Do work elsewhere than in a thread of the pool; return whether that is possible.
 
         Parameters
         ----------
         work
-            What is to be done.
+            The work to do.
         otherwise
-            Puts it into the queue of the pool, should it turn out that it belongs there.
+            Puts the work into the queue of the pool, if it turns out that it belongs there.
         """
 
     def end(self) -> None:
-        """Let go of what the current thread holds, at its end."""
+        """Free the resources of the current thread, at its end."""
 
     def not_done(self) -> Exception:
-        """Return the error for a call that did not even begin."""
+        """Return the error for a call that did not begin."""
 
     def unfinished(self) -> Exception:
-        """Return the error for a call that began, and may or may not have been done."""
+        """Return the error for a call that began, and may or may not be done."""
 
 
 class ThreadPool:
-    """Some threads that work off one queue, first in, first out.
+    """Threads that serve one queue, first in, first out.
 
-    Not a ``ThreadPoolExecutor``: the interpreter waits for the threads of one at its end, also
-    for those that wait for a database in vain; and what is cancelled there stays in the queue.
+    It is no ``ThreadPoolExecutor``: at its end the interpreter waits for the threads of one, also
+    for those that wait for a dead database; and cancelled calls stay in its queue.
 
     Parameters
     ----------
     name
         The name of the threads.
     surroundings
-        What surrounds each call.
+        The owner's part.
     """
 
-    def __init__(self, name: str, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
+    def __init__(self, name: str, hooks: PoolHooks) -> None:
+        self.hooks = hooks
         #: Guards the queue, and the queues of the work in it.
         self.lock = threading.Lock()
         self._changed = threading.Condition(self.lock)
@@ -92,7 +92,7 @@ class ThreadPool:
         Parameters
         ----------
         function
-            Takes nothing.
+            Called without arguments.
         seconds
             How long to wait; without it the pool's own timeout.
         """
@@ -101,35 +101,36 @@ class ThreadPool:
 
         def late() -> Exception:
             is_waiting = self.withdraw(call)
-            return self.surroundings.not_done() if is_waiting else self.surroundings.unfinished()
+            return self.hooks.not_done() if is_waiting else self.hooks.unfinished()
 
         try:
-            return await within(seconds or self.surroundings.timeout, call.future, late)
+            return await within(seconds or self.hooks.timeout, call.future, late)
         finally:
             if call.future.cancelled():  # the caller has gone
                 self.withdraw(call)
 
     def hand_over(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Have a function called in any case, however late.
+        """Call a function in any case, however late.
 
         Returns
         -------
         Future
-            Done when the thread is. It need not be awaited; cancelling it changes nothing.
+            Done when the function has returned. You need not await it; cancelling it does not
+            stop the function.
         """
         call = _Call(self, function)
         self.put(call)
         return call.future
 
     def put(self, work: Work) -> None:
-        """Have work done as soon as a thread is free."""
-        if not self.surroundings.divert(work.run, partial(self._put, work)):
+        """Queue work for the next free thread."""
+        if not self.hooks.divert(work.run, partial(self._put, work)):
             self._put(work)
 
     def _put(self, work: Work) -> None:
         with self.lock:
             self._queue[work] = None
-            if len(self._queue) > self._idle and len(self._threads) < self.surroundings.size:
+            if len(self._queue) > self._idle and len(self._threads) < self.hooks.size:
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._threads.add(thread)
                 thread.start()
@@ -137,7 +138,7 @@ class ThreadPool:
                 self._changed.notify()
 
     def withdraw(self, work: Work) -> bool:
-        """Take work back; return whether that was possible, because it had not begun."""
+        """Remove work from the queue; return whether it was still there."""
         with self.lock:
             if work not in self._queue:
                 return False
@@ -155,7 +156,7 @@ class ThreadPool:
         while (work := self._next()) is not None:
             work.run()
             del work  # nor what it holds, until the next one comes
-        self.surroundings.end()
+        self.hooks.end()
 
     def _next(self) -> Work | None:
         with self.lock:
@@ -175,7 +176,7 @@ class _Call(Generic[T]):
     def __init__(self, pool: ThreadPool, function: Callable[[], T]) -> None:
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[T] = self._loop.create_future()
-        self._call = pool.surroundings.call
+        self._call = pool.hooks.call
         self._function = function
 
     def run(self) -> None:
@@ -188,6 +189,6 @@ class _Call(Generic[T]):
 
 
 def tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:
-    """Have an event loop call a function, from a thread; nothing happens if it is closed."""
+    """Let an event loop call a function, from a thread; nothing happens if the loop is closed."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(callback, *arguments)
