@@ -1,1 +1,1 @@
-"""The rules of the broker in plain Python: no Django, no transport, no database."""
+"""The rules of the broker in plain Python, without Django, transports or a database."""

@@ -1,15 +1,15 @@
-"""Is anybody there? What a topic's pings and pongs say about its consumers."""
+"""The availability of a topic: whether its consumers answer pings."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-#: After this long without a ping nothing is known (SEED_API, ``availability``).
+#: After this long without a ping the availability is unknown (SEED_API, ``availability``).
 UNKNOWN_AFTER = timedelta(minutes=2)
 
 
 def known_since(now: datetime) -> datetime:
-    """Return the earliest ``last_ping`` that still says something at ``now``."""
+    """Return the earliest ``last_ping`` for which the availability is known at ``now``."""
     return now - UNKNOWN_AFTER
 
 
@@ -30,7 +30,7 @@ def availability(
 
 
 def expires_at(last_ping: datetime | None, *, supports_dasf: bool) -> datetime | None:
-    """Return when the answer becomes "not known" if nothing more happens."""
+    """Return when the availability becomes unknown if no other ping or pong comes."""
     if not supports_dasf or last_ping is None:
         return None
     return last_ping + UNKNOWN_AFTER

@@ -1,11 +1,11 @@
-"""The address by which a client is counted, also behind proxies that are trusted."""
+"""The address by which a client is counted, also behind trusted proxies."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
-#: Bits of an IPv6 address that its owner cannot choose: they have all 2**64 addresses behind them.
+#: Bits of an IPv6 address that its owner cannot choose; the owner has all 2**64 addresses of them.
 _PREFIX = 64
 
 
@@ -17,10 +17,10 @@ def client_address(peer: str | None, forwarded: str | None, proxies: int) -> str
     peer
         The address at the other end of the connection. A unix socket has none.
     forwarded
-        The header ``X-Forwarded-For``. Each proxy adds at its end the peer of its own connection;
-        what stands before may have been invented by the client.
+        The header ``X-Forwarded-For``. Each proxy appends the peer of its own connection; a client
+        can send any entries before those.
     proxies
-        How many proxies of our own add to that header. Without any it does not count.
+        How many proxies of the host append to that header. With 0 it is ignored.
     """
     if proxies and forwarded:
         named = forwarded.split(",")

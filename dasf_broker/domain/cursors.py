@@ -1,4 +1,4 @@
-"""Cursors: a position in a topic, as an opaque text that clients hand back."""
+"""Cursors: positions in a topic, as opaque texts that clients send back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def decode_cursor(cursor: str, *kinds: type, field: str) -> tuple[Any, ...]:
     Parameters
     ----------
     cursor
-        What the client handed back.
+        The text that the client sent.
     *kinds
         The type of each part of the position.
     field

@@ -1,4 +1,4 @@
-"""The envelope: what a producer hands in, checked and in one form for all doors.
+"""The envelope: the message of a producer, checked and in one form for all doors.
 
 On the wire (the DASF protocol and ``BrokerMessage.content``) it is
 ``{"messageId", "properties": {...}, "payload": base64, "context"?}``.
@@ -26,8 +26,8 @@ MAX_DEPTH = 64
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
-#: A number as we write it, of which seven characters may stand for 308 digits: that is how
-#: PostgreSQL gives them back.
+#: A number as we write it. Seven characters may stand for 308 digits, and PostgreSQL returns
+#: all of them.
 _EXPONENT = re.compile(rb"[\[:,]-?\d(?:\.\d+)?e[+-](\d+)(?=[\],}])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
@@ -37,7 +37,7 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class MessageType(StrEnum):
-    """What a message is, as its ``messageType`` property says it."""
+    """The type of a message: its property ``messageType``."""
 
     PING = "ping"
     PONG = "pong"
@@ -51,22 +51,22 @@ class MessageType(StrEnum):
 
 _MESSAGE_TYPES = list(MessageType)  # a list, because a value may be anything
 
-#: The broker's own pings name this socket for the answer. It is no topic.
+#: The broker's own pings name this socket as their response topic. It is no topic.
 STATUS_PING = "status-ping"
 
-#: Types that a subscription leaves out unless it names them: they are for backend modules.
+#: Types for backend modules. A subscription leaves them out unless it names them.
 MACHINE_TYPES = frozenset({MessageType.PING, MessageType.API_INFO})
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A checked message, not yet addressed. Make one with :meth:`compose` or :meth:`parse`."""
+    """A checked message without a topic. Create one with :meth:`compose` or :meth:`parse`."""
 
     message_id: UUID
     properties: Mapping[str, Any]
     payload: str
     context: int | None = None
-    #: The envelope as it goes over the wire and into the database. Nobody changes it.
+    #: The envelope as it is sent and stored. Do not change it.
     content: dict[str, Any] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -81,12 +81,12 @@ class Envelope:
 
     @property
     def message_type(self) -> MessageType:
-        """What the message is; a request where it does not say."""
+        """The type of the message; a request if it names none."""
         return MessageType(self.properties.get("messageType", MessageType.REQUEST))
 
     @property
     def response_topic(self) -> str | None:
-        """The topic that answers should go to, if the message asks for answers."""
+        """The topic for answers, if the message asks for answers."""
         name = self.properties.get("response_topic")
         return name if name and name != STATUS_PING else None
 
@@ -104,7 +104,7 @@ class Envelope:
         response_topic: str | None = None,
         context: int | None = None,
     ) -> Envelope:
-        """Build an envelope from the parts that people give.
+        """Create an envelope from its parts.
 
         Parameters
         ----------
@@ -118,9 +118,9 @@ class Envelope:
         Raises
         ------
         BadInputError
-            A part is not what it should be; ``field`` says which.
+            A part is not valid; ``field`` names it.
         PayloadTooLargeError
-            The whole is larger than ``max_size``.
+            The envelope is larger than ``max_size``.
         """
         given = {"data": data, "text": text, "payload": payload}
         named = [name for name, value in given.items() if value is not None]
@@ -189,12 +189,12 @@ class Envelope:
 
 
 def encode_payload(body: bytes) -> str:
-    """Return ``body`` as it goes over the wire."""
+    """Return ``body`` as it is sent: in base64."""
     return base64.b64encode(body).decode("ascii")
 
 
 def decode_text(payload: str) -> str | None:
-    """Return the payload as text, or nothing where it is not UTF-8."""
+    """Return the payload as text, or ``None`` if it is not UTF-8."""
     try:
         return base64.b64decode(payload, validate=True).decode("utf-8")
     except ValueError:
@@ -202,7 +202,7 @@ def decode_text(payload: str) -> str | None:
 
 
 def decode_data(payload: str) -> Any:
-    """Return the payload as JSON, or nothing where it is not JSON."""
+    """Return the payload as JSON, or ``None`` if it is not JSON."""
     text = decode_text(payload)
     if not text:
         return None
@@ -235,7 +235,7 @@ def check_message_type(value: Any) -> MessageType:
     Raises
     ------
     BadInputError
-        It is none.
+        It is not a message type.
     """
     if value not in _MESSAGE_TYPES:
         known = ", ".join(MessageType)
@@ -259,7 +259,7 @@ def content_size(content: Mapping[str, Any]) -> int:
 
 
 def _check_depth(properties: Mapping[str, Any]) -> None:
-    """Refuse what is nested so deeply that some part on its way could not copy or print it."""
+    """Refuse values that are nested too deeply to be copied or written as JSON everywhere."""
     level: list[Any] = [properties]
     for _ in range(MAX_DEPTH):
         children = [
@@ -276,7 +276,7 @@ def _check_depth(properties: Mapping[str, Any]) -> None:
 
 
 def _check_fragment(properties: Mapping[str, Any]) -> None:
-    """Check the place of a fragment in its whole, if the message is one."""
+    """Check the number of a fragment, if the message is one."""
     fragment, count = properties.get("fragment"), properties.get("num_fragments")
     if fragment is None and count is None:
         return

@@ -1,7 +1,7 @@
-"""What happened: the facts that travel from publishers to subscribers.
+"""Events: the data that goes from publishers to subscribers.
 
 An event is plain data that survives JSON and msgpack, because the channel layer carries it
-between processes. :func:`to_wire` and :func:`from_wire` are each other's inverse.
+between processes. :func:`to_wire` and :func:`from_wire` are inverse to each other.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from dasf_broker.domain.envelope import (
     decode_text,
 )
 
-#: Stands for no single topic but for the list of all: whoever waits for a topic to appear
-#: listens here.
+#: Stands for the list of all topics instead of one: subscribers that wait for a topic to appear
+#: listen here.
 DIRECTORY = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a topic."""
+    """An event of a topic."""
 
     topic_id: int
 
@@ -40,19 +40,19 @@ class MessagePublished(Event):
     topic_slug: str
     #: Position within the topic; ``None`` on topics that store nothing.
     sequence: int | None
-    #: The id that the producer gave the message, or the broker for them.
+    #: The id of the message, from the producer or from the broker.
     message_id: UUID
-    #: What the message is.
+    #: The type of the message.
     message_type: MessageType
-    #: The whole envelope, as the DASF protocol carries it. Do not change it: others share it.
+    #: The whole envelope, as the DASF protocol sends it. Do not change it: others share it.
     content: dict[str, Any]
-    #: Primary key of the producer as text; ``None`` where it was the server, or the user is gone.
+    #: Primary key of the producer as text; ``None`` for the server itself or a deleted user.
     user_id: str | None
-    #: When the broker took the message.
+    #: When the broker accepted the message.
     publish_time: datetime
     #: Whether the message answers a request, which is what response topics carry.
     is_response: bool
-    #: The body as JSON, once it was read.
+    #: The body as JSON, once it was decoded.
     _data: tuple[Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -62,27 +62,27 @@ class MessagePublished(Event):
 
     @property
     def payload(self) -> str:
-        """The body in base64, as it travels."""
+        """The body in base64, as it is sent."""
         return self.content["payload"]  # type: ignore[no-any-return]
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """What the producer says about the message."""
+        """The properties of the message, from the producer."""
         return self.content["properties"]  # type: ignore[no-any-return]
 
     @property
     def context(self) -> int | None:
-        """The number by which the producer tells the answers to the message apart."""
+        """The number that answers repeat, so that the producer knows which request they answer."""
         return self.content.get("context")
 
     @property
     def text(self) -> str | None:
-        """The body as text; ``None`` where it is not UTF-8."""
+        """The body as text; ``None`` if it is not UTF-8."""
         return decode_text(self.payload)
 
     @property
     def data(self) -> Any:
-        """The body as JSON; ``None`` where it is not JSON. Read once, and kept with the event."""
+        """The body as JSON; ``None`` if it is not JSON. Decoded once, and kept with the event."""
         if self._data is None:
             object.__setattr__(self, "_data", (self.read_data(),))
         assert self._data is not None
@@ -98,7 +98,7 @@ class MessagePublished(Event):
 
     @property
     def cursor(self) -> str | None:
-        """The position right behind the message; ``None`` where the topic stores nothing."""
+        """The position right behind the message; ``None`` if the topic stores nothing."""
         return None if self.sequence is None else message_cursor(self.topic_id, self.sequence)
 
 
@@ -111,7 +111,7 @@ class MessageStored(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicPinged(Event):
-    """Somebody asked the consumers of a topic to answer."""
+    """A caller asked the consumers of a topic to answer."""
 
     topic_slug: str
     pinged_at: datetime
@@ -132,14 +132,14 @@ class TopicPonged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicDeleted(Event):
-    """The topic is gone, and its messages with it."""
+    """The topic was deleted together with its messages."""
 
     topic_slug: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicAppeared(Event):
-    """A topic can be used that could not be before: it was created, or a right was given."""
+    """A topic became usable: it was created, or a right on it was given."""
 
     topic_id: int = DIRECTORY
     topic_slug: str
@@ -150,7 +150,7 @@ class WireEvent(TypedDict):
 
     kind: str
     fields: dict[str, Any]
-    #: Stream and number of what is stored nowhere, so that its loss can be counted.
+    #: Stream and number of a message that is not stored, so that its loss can be counted.
     serial: NotRequired[tuple[str, int]]
 
 
@@ -165,9 +165,9 @@ _KINDS: dict[str, type[Event]] = {
         TopicAppeared,
     )
 }
-#: What of an event goes over the wire.
+#: The fields of an event that are sent.
 _FIELDS = {kind: [each.name for each in fields(kind) if each.init] for kind in _KINDS.values()}
-#: What an event weighs besides its content.
+#: The bytes of an event besides its content.
 _FRAME = 400
 _TIMES = {"publish_time", "pinged_at", "ponged_at"}
 
@@ -180,7 +180,7 @@ def weight(event: Event) -> int:
 
 
 def is_lost_if_not_announced(event: Event) -> bool:
-    """Tell whether an event is a message that nobody can read later. Pings are asked anew."""
+    """Tell whether an event is a message that is not stored. A lost ping is sent again later."""
     return (
         isinstance(event, MessagePublished)
         and event.sequence is None

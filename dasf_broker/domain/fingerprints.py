@@ -1,6 +1,6 @@
-"""Fingerprints: whether two envelopes say the same, known from a short text of each.
+"""Fingerprints: short texts that are the same for two envelopes with the same content.
 
-A fingerprint is kept when the message itself is long gone.
+A fingerprint is kept when the message itself is removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def fingerprint(content: Mapping[str, Any]) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether a value is the same when it was written and read."""
+    """Tell whether a value is the same after it was written and read."""
     kind = type(value)
     if kind is dict:
         return all(type(key) is str and _is_plain(each) for key, each in value.items())

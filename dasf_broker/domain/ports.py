@@ -1,7 +1,7 @@
-"""What models may ask of the broker, which lies above them.
+"""The interface through which models call operations, which they may not import.
 
-The reference API promises methods on models that publish, deliver and ping. They call what
-``apps.py`` has put here, so that models import no operation.
+The reference API promises methods on models that publish, deliver and ping. They call the object
+that ``apps.py`` has set here.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dasf_broker.domain.publishing import Published
 
 
 class Broker(Protocol):
-    """What models may ask for. Topics, messages and users are rows of Django's models."""
+    """The calls that models may make. Topics, messages and users are rows of Django's models."""
 
     def publish_content(self, user: Any, slug: str, content: Any) -> Published:
         """Publish an envelope in its wire form, as the user."""
 
     def deliver_again(self, messages: Iterable[Any]) -> None:
-        """Send stored messages once more to current subscribers."""
+        """Send stored messages again to current subscribers."""
 
     def ping_topic(self, topic: Any) -> object:
         """Ask the consumers of a topic to answer."""

@@ -1,4 +1,4 @@
-"""What became of a message that was published."""
+"""The outcome of a publish."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dasf_broker.domain.events import MessagePublished
 
 
 class PublishStatus(StrEnum):
-    """What became of a message."""
+    """The outcome of a publish."""
 
-    #: Written to the database, and will be delivered.
+    #: The message was written to the database, and will be delivered.
     STORED = "STORED"
-    #: Sent to current subscribers; the topic stores nothing.
+    #: The message was sent to current subscribers; the topic stores nothing.
     SENT = "SENT"
-    #: The same message was published before, and may be acknowledged and gone; this is the
-    #: first one, and nothing was sent.
+    #: The same message was published before, and may be acknowledged and removed by now. The
+    #: result describes the first one; nothing was sent.
     DUPLICATE = "DUPLICATE"
 
 
@@ -27,11 +27,11 @@ class Published:
 
     #: The message.
     message: MessagePublished
-    #: What became of it.
+    #: The outcome.
     status: PublishStatus
     #: Whether the message created its topic.
     topic_created: bool = False
-    #: The slug of the topic that answers go to, if the message asks for answers.
+    #: The slug of the topic for answers, if the message asks for answers.
     response_topic: str | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""How often something may be done: the rates that a host writes as ``"1000/m"``."""
+"""Rate limits: how often something may be done, which a host writes as ``"1000/m"``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SECONDS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 _PERIODS = {1: "second", 60: "minute", 60 * 60: "hour", 24 * 60 * 60: "day"}
 _MULTIPLES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
-#: Like Django REST framework's, of whose period only the first letter counts; and with ``10MB``.
+#: As in Django REST framework, where only the first letter of the period counts; plus ``10MB``.
 _RATE = re.compile(r"(\d[\d_]*)\s*([kmg]?)b?\s*/\s*([smhd])[a-z]*", re.ASCII | re.IGNORECASE)
 
 
 class Activity(StrEnum):
-    """What is counted."""
+    """An activity that is counted."""
 
     #: Messages, however many come in one request.
     PUBLISH = "publish"
@@ -27,11 +27,12 @@ class Activity(StrEnum):
     PING = "ping"
     #: Attempts to subscribe, allowed or not.
     SUBSCRIBE = "subscribe"
-    #: Tokens that let nobody in.
+    #: Credentials that are not valid.
     FAILED_AUTHENTICATION = "failed_authentication"
 
 
-#: What can be limited for each address; and for each user, which is not known before the last.
+#: Activities that can be limited for each address; and for each user. The user of a wrong
+#: credential is not known.
 OF_ADDRESSES = tuple(Activity)
 OF_USERS = OF_ADDRESSES[:-1]
 
@@ -45,7 +46,7 @@ _NOUNS = {
 
 
 class Rate(NamedTuple):
-    """So many in a window of so many seconds."""
+    """A number of times in a window of some seconds."""
 
     limit: int
     seconds: int
@@ -53,12 +54,12 @@ class Rate(NamedTuple):
     @classmethod
     @lru_cache(maxsize=256)
     def parse(cls, text: str) -> Rate:
-        """Return the rate that a text like ``"1000/m"`` or ``"50MB/hour"`` stands for.
+        """Return the rate for a text like ``"1000/m"`` or ``"50MB/hour"``.
 
         Raises
         ------
         ValueError
-            It stands for none.
+            It is not a rate.
         """
         found = _RATE.fullmatch(text.strip())
         if found is None:
@@ -71,7 +72,7 @@ class Rate(NamedTuple):
         return cls(limit, _SECONDS[period.lower()])
 
     def window(self, now: float) -> int:
-        """Return the number of the window in which a moment lies."""
+        """Return the number of the window that a time belongs to."""
         return int(now // self.seconds)
 
     def retry_after(self, now: float) -> int:
@@ -79,7 +80,7 @@ class Rate(NamedTuple):
         return max(1, math.ceil((self.window(now) + 1) * self.seconds - now))
 
     def describe(self, activity: Activity) -> str:
-        """Say what the rate allows."""
+        """Return a text that says what the rate allows."""
         return f"at most {self.limit} {_NOUNS[activity]} per {_PERIODS[self.seconds]}"
 
 
@@ -91,16 +92,16 @@ def read_rates(
     Parameters
     ----------
     value
-        What the host wrote.
+        The value of the setting.
     known
-        What can be limited.
+        The activities that can be limited.
     defaults
-        Rates of what the host does not mention.
+        Rates of activities that the setting does not name.
 
     Raises
     ------
     TypeError, ValueError
-        It is no mapping; it has an unknown name, or what is no rate.
+        It is not a mapping; it has an unknown name, or a value that is not a rate.
     """
     if not isinstance(value, Mapping):
         raise TypeError('it is a dict like {"publish": "1000/m"}')

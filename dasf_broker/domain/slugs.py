@@ -1,4 +1,4 @@
-"""What the name of a topic may look like."""
+"""The rules for slugs, the names of topics."""
 
 from __future__ import annotations
 

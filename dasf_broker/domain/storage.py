@@ -1,4 +1,4 @@
-"""The storage rule: which messages are kept, and when a kept message goes.
+"""The storage rule: which messages are stored, and when a stored message is removed.
 
 ========  ======  ==========================================  =====================
 policy    stored  removed                                     after an ack
@@ -54,7 +54,7 @@ def is_settled(
     delivered_to: AbstractSet[Hashable],
     consumers: AbstractSet[Hashable],
 ) -> bool:
-    """Tell whether a stored message has done its duty and is to be removed.
+    """Tell whether a stored message is no longer needed and is to be removed.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def is_settled(
         case StoragePolicy.STORE:
             return False
         case StoragePolicy.CACHEALL:
-            # With no consumer at all it stays: somebody may be given the right later.
+            # With no consumer at all it stays: a user may get the right later.
             return bool(consumers) and consumers <= delivered_to
         case StoragePolicy.CACHE | StoragePolicy.DISABLED:
             # Rows on a disabled topic are left from an earlier policy; the first ack ends them.

@@ -1,4 +1,4 @@
-"""Texts that the database can hold and look for."""
+"""Texts that the database can store and search for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dasf_broker.exceptions import BadInputError
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether the text is free of what PostgreSQL or UTF-8 cannot hold."""
+    """Tell whether PostgreSQL and UTF-8 can represent the text."""
     return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def check_text(text: str, *, field: str) -> str:
-    """Return ``text`` if the database can hold it.
+    """Return ``text`` if the database can store it.
 
     Raises
     ------
