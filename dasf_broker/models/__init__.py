@@ -1,7 +1,7 @@
-"""The tables: topics, messages, rights, tokens and leases. Rows never send anything.
+"""The tables: topics, messages, rights, tokens and leases. Saving a row sends nothing.
 
-Beyond columns, models have the methods that the reference API promises. Each calls the module
-that holds the rule; what publishes, delivers or pings goes through ``domain/ports.py``.
+Besides columns, models have the methods that the reference API promises. Each calls the module
+with the rule; methods that publish, deliver or ping go through ``domain/ports.py``.
 """
 
 from dasf_broker.models.leases import Lease

@@ -1,4 +1,4 @@
-"""Leases: which of several processes does a piece of work that one process must do alone."""
+"""Leases: they decide which of several processes does work that only one may do at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Lease(models.Model):
-    """A piece of work that one process has taken on, until it is done or the time is over."""
+    """A piece of work that one process holds, until it is done or the time is over."""
 
     name = models.CharField(_("name"), max_length=64, unique=True)
     holder = models.CharField(_("holder"), max_length=128)

@@ -17,26 +17,26 @@ from dasf_broker.models.topics import BrokerTopic
 
 
 class BrokerMessageQuerySet(models.QuerySet["BrokerMessage"]):
-    """Questions about messages."""
+    """Queries of messages."""
 
     def not_acknowledged_by(self, user_id: Any) -> BrokerMessageQuerySet:
-        """Keep what the user still has to acknowledge."""
+        """Keep messages that the user did not acknowledge."""
         acknowledged = Acknowledgement.objects.filter(message=models.OuterRef("pk"), user=user_id)
         return self.filter(~models.Exists(acknowledged))
 
     def with_topic(self) -> BrokerMessageQuerySet:
-        """Load each message's topic, and for which one it answers; not its ``api_info``.
+        """Load the topic of each message with its response info, but without ``api_info``.
 
-        That may be long, and it would be read for each message.
+        The latter may be long, and would be read for each message.
         """
         return self.select_related("topic__responsetopic").defer("topic__api_info")
 
     def after(self, sequence: int) -> BrokerMessageQuerySet:
-        """Keep what was published later than the message with this sequence."""
+        """Keep messages that were published after the one with this sequence."""
         return self.filter(sequence__gt=sequence)
 
     def of_types(self, types: frozenset[MessageType] | None) -> BrokerMessageQuerySet:
-        """Keep messages of these types; all where none are named."""
+        """Keep messages of these types; all messages if no types are named."""
         return self if types is None else self.filter(message_type__in=types)
 
 
@@ -93,7 +93,7 @@ class BrokerMessage(models.Model):
                 fields=("topic", "sequence"), name="dasf_broker_one_sequence_per_topic"
             ),
         )
-        # Answers are found by their context; what has none is published without the cost of it.
+        # Answers are found by their context; messages without one cost no index entry.
         indexes = (
             models.Index(
                 fields=("topic", "context", "sequence"),
@@ -112,7 +112,7 @@ class BrokerMessage(models.Model):
 
     @property
     def delivered_to_all(self) -> bool:
-        """Whether every present consumer acknowledged; ``False`` where there is none."""
+        """Whether every present consumer acknowledged; ``False`` if there is none."""
         consumers = set(self.topic.consumers.values_list("pk", flat=True))
         delivered = set(self.delivered_to.values_list("pk", flat=True))
         return bool(consumers) and consumers <= delivered
@@ -128,7 +128,7 @@ class BrokerMessage(models.Model):
 
 
 class Acknowledgement(models.Model):
-    """A consumer has dealt with a message."""
+    """The acknowledgement of a message by a consumer."""
 
     # The index of the constraint begins with it.
     message = models.ForeignKey(

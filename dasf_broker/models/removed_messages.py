@@ -1,4 +1,4 @@
-"""The ids of messages that were removed, so that nobody publishes them a second time."""
+"""The ids of messages that were removed, so that a repeated publish finds them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from dasf_broker.models.topics import BrokerTopic
 
 
 class RememberedMessage(models.Model):
-    """A message that was stored and is gone. A producer may still ask whether it arrived.
+    """The id of a message that was stored and removed. A producer may publish it again.
 
-    There is none for messages of topics that store nothing, and a deleted topic is forgotten as a
-    whole.
+    There are none for messages of topics that store nothing, and none for deleted topics.
     """
 
     # The index of the constraint begins with it.

@@ -15,7 +15,7 @@ from dasf_broker.models.topics import BrokerTopic, BrokerTopicManager
 class ResponseTopic(BrokerTopic):
     """A topic for the answers to requests: the requester consumes, the module produces.
 
-    The consumers of ``is_response_for`` may produce here. That right is derived, never written.
+    The consumers of ``is_response_for`` may produce here. That right is derived, and has no row.
     """
 
     is_response_for = models.ForeignKey(
@@ -34,7 +34,7 @@ class ResponseTopic(BrokerTopic):
 
     @cached_property
     def is_response_topic(self) -> bool:
-        """Say that this is one, always."""
+        """Return that this is one, always."""
         return True
 
     @property

@@ -1,8 +1,8 @@
-"""Who holds which right, on which topic or on all.
+"""The rights that users and groups hold, on one topic or on all.
 
-Tables of our own instead of guardian's generic ones, found by guardian all the same: real
-foreign keys, so that rights go with their topic and a batch of rights is one indexed query.
-A right is named by its codename here; ``permissions`` says what each allows.
+These are tables of our own instead of guardian's generic ones, and guardian finds them, too. They
+have real foreign keys, so that rights are deleted with their topic and one indexed query reads a
+batch of rights. A right is named by its codename here; ``permissions`` says what each allows.
 """
 
 from __future__ import annotations
@@ -63,21 +63,21 @@ def content_type() -> ContentType:
 
 
 def ordinary_users() -> QuerySet[User]:
-    """Return the active users, superusers not counted: those may do everything."""
+    """Return the active users without superusers, who hold all rights."""
     return get_user_model()._default_manager.filter(is_active=True, is_superuser=False)
 
 
 def users_with(topic: BrokerTopic, codename: str) -> QuerySet[User]:
     """Return the active users who hold the right on the topic, superusers not counted."""
     keys = [way.order_by() for given in given_by(topic, codename) for way in _holders(*given)]
-    # A union and no alternatives, for which a database looks at every user there is.
+    # A union, because with an OR a database reads every user.
     return ordinary_users().filter(pk__in=keys[0].union(*keys[1:]))
 
 
 def given_by(topic: BrokerTopic, codename: str) -> Iterator[tuple[int, str]]:
     """Yield the rights, each on a topic, any of which gives a right on a topic.
 
-    The consumers of a topic may produce to its response topics, without a row that says so.
+    The consumers of a topic may produce to its response topics, without a row of their own.
     """
     yield topic.pk, codename
     if codename == "can_produce" and topic.source_topic_id is not None:
@@ -92,18 +92,18 @@ def held_rights(
     column: str = "pk",
     kind: int | None = None,
 ) -> QuerySet[Any, tuple[Any, int | None, str]]:
-    """Return who holds which right where: on one of the topics, or (``None``) on all. One query.
+    """Return holders and rights, each on one of the topics or (``None``) on all. One query.
 
     Parameters
     ----------
     people
-        Whose rights.
+        The users whose rights to read.
     topics
         Primary keys of the topics.
     codenames
-        Which rights; without it all.
+        The rights to read; without it all.
     column
-        What to return of the people.
+        The column of the users to return.
     kind
         The key of :func:`content_type`, for statements that are built only once.
     """
@@ -139,7 +139,7 @@ def rights_on_topics(user: User, codenames: Collection[str]) -> tuple[QuerySet[A
 
 
 def _holders(topic_id: int, codename: str) -> Iterator[QuerySet[Any, Any]]:
-    """Yield the primary keys of the holders of a right, for each way in which one can hold it."""
+    """Yield the primary keys of the holders of a right, for each way to hold it."""
     people = get_user_model()._default_manager
     on_topic = {"content_object": topic_id, "permission__codename": codename}
     groups = BrokerTopicGroupPermission.objects.filter(**on_topic).values("group")

@@ -1,4 +1,4 @@
-"""Tokens by which scripts and browser apps call the broker."""
+"""Tokens with which scripts and browser apps call the broker."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 class ApiToken(models.Model):
     """A key that lets a script or a browser app call the broker as a user.
 
-    Only a digest of the key is kept. ``prefix`` is the public part by which people tell their
-    keys apart.
+    Only a digest of the key is stored. ``prefix`` is the public part, by which users recognise
+    their keys.
     """
 
     #: ``last_used`` is not written more often than this.
@@ -42,5 +42,5 @@ class ApiToken(models.Model):
         return f"{self.prefix}... ({self.label})" if self.label else f"{self.prefix}..."
 
     def is_usable(self, now: datetime) -> bool:
-        """Tell whether the token still lets somebody in."""
+        """Tell whether the token is still valid."""
         return self.revoked is None and (self.expires is None or self.expires > now)

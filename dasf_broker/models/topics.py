@@ -1,4 +1,4 @@
-"""Topics: what producers publish to and consumers read from."""
+"""Topics: producers publish to them, consumers read from them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _RETENTION = (MinValueValidator(1), MaxValueValidator(MAX_RETENTION))
 
 
 class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
-    """Questions about topics. The three availability filters partition all topics."""
+    """Queries of topics. The three availability filters partition all topics."""
 
     def filter_online(self, *args: Any, **kwargs: Any) -> BrokerTopicQuerySet:
         """Keep the topics whose consumers answered the last ping."""
@@ -55,9 +55,9 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
         return self.filter(unknown, *args, **kwargs)
 
     def with_response_info(self) -> BrokerTopicQuerySet:
-        """Load beside each topic whether it is a response topic, and for which one.
+        """Load with each topic whether it is a response topic, and for which topic.
 
-        Not how its module describes itself: ``api_info`` may be long, and few want to know.
+        ``api_info`` is not loaded: it may be long, and few callers need it.
         """
         return self.select_related("responsetopic").defer("api_info")
 
@@ -193,7 +193,7 @@ class BrokerTopic(models.Model):
             models.Index(
                 fields=("id",), condition=Q(is_public=True), name="dasf_broker_public_by_age"
             ),
-            # The rounds of the housekeeping: whom to ping, ...
+            # For the rounds of the housekeeping: topics to ping, ...
             models.Index(
                 fields=("id",), condition=Q(supports_dasf=True), name="dasf_broker_to_ping"
             ),

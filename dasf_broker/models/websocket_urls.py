@@ -1,4 +1,4 @@
-"""Where the DASF websockets of topics are found."""
+"""The URLs of the DASF websockets of topics."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def websocket_url(root: str, route: str | None = None) -> str:
     Parameters
     ----------
     root
-        Scheme and host of the server, used unless ``ROOT_URL`` says otherwise. The path of
-        ``FORCE_SCRIPT_NAME`` is added where it is missing.
+        Scheme and host of the server; the setting ``ROOT_URL`` takes precedence. The path of
+        ``FORCE_SCRIPT_NAME`` is added if it is missing.
     route
         What follows ``DASF_WEBSOCKET_URL_ROUTE``: a topic's slug, or nothing.
     """
