@@ -1,9 +1,9 @@
-"""Who may do what with which topic.
+"""The rights of users on topics.
 
-Three questions are answered: may this user (:func:`rights_on`, :func:`rights_table`), which topics
-(:func:`topics_visible_to`), which users (:func:`users_with`). A right is held on a topic or for
-all topics, by a user or by a group. Users who may consume a topic also hold produce on its
-response topics, without a row of its own.
+This package answers three questions: what may this user do (:func:`rights_on`,
+:func:`rights_table`), which topics may the user see (:func:`topics_visible_to`), which users hold a
+right (:func:`users_with`). A user or a group holds a right on one topic or for all topics. Users
+who may consume a topic may also produce to its response topics, without a row of their own.
 
 The codenames live on ``BrokerTopic``, for response topics too.
 """

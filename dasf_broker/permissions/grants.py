@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def grant(holder: User | Group, topic: BrokerTopic, *granted: Right) -> None:
-    """Give a user or a group rights on a topic; what they hold already stays."""
+    """Give a user or a group rights on a topic; rights that they hold already stay."""
     table, owner = _table(holder)
     permissions = Permission.objects.filter(content_type=content_type(), codename__in=granted)
     table.objects.bulk_create(
@@ -32,7 +32,7 @@ def grant(holder: User | Group, topic: BrokerTopic, *granted: Right) -> None:
 
 
 def revoke(holder: User | Group, topic: BrokerTopic, right: Right) -> None:
-    """Take a right on a topic from a user or a group; nothing happens where they hold none."""
+    """Take a right on a topic from a user or a group; nothing happens if they do not hold it."""
     table, owner = _table(holder)
     table.objects.filter(**owner, content_object_id=topic.pk, permission__codename=right).delete()
 

@@ -1,4 +1,4 @@
-"""Which users hold a right."""
+"""The users who hold a right."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
 def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     """Return the primary keys of the users who may publish to each topic.
 
-    As :func:`users_with` does. One query, and another one where there are response topics.
+    As :func:`users_with` does. One query, and another one if there are response topics.
     """
     producers = _holders_by_topic([topic.pk for topic in topics], Right.PRODUCE)
     sources = {topic.pk: topic.source_topic_id for topic in topics if topic.source_topic_id}

@@ -1,4 +1,4 @@
-"""What a user may do: the table of rights."""
+"""The rights of users on topics, read in one query."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def rights_of(pairs: Collection[tuple[User, BrokerTopic]]) -> RightsTable:
 
 
 def equalize_timing(users: Iterable[User]) -> None:
-    """Ask for rights on no topic, as many queries as :func:`rights_of`, and as long.
+    """Read rights on no topic, with as many queries as :func:`rights_of` and as much time.
 
     Then the time of an answer does not tell a missing topic from a hidden one.
     """
@@ -92,7 +92,7 @@ def holds_globally(user: User, right: Right) -> bool:
 
 def holds_any_globally(user: User, rights: Collection[Right]) -> bool:
     """Tell whether the user holds one of the rights for all topics. One query."""
-    # From the side of the user: there may be many who hold a right globally.
+    # From the side of the user: many users may hold a right globally.
     people = get_user_model()._default_manager.filter(pk=user.pk)
     return any(True for _ in held_rights(people, (), rights))
 

@@ -20,8 +20,8 @@ class Right(StrEnum):
     ADD = "add_brokertopic"
 
 
-#: What the creator of a topic gets on it. Not CONSUME: under ``cacheall`` every consumer keeps
-#: messages until they acknowledge, and a creator is seldom one.
+#: The rights of the creator of a topic on it. Not CONSUME: under ``cacheall`` messages are kept
+#: until every consumer acknowledges, and a creator is seldom a consumer.
 CREATOR_RIGHTS = (Right.PRODUCE, Right.VIEW_STATUS, Right.CHANGE, Right.DELETE)
 
 #: Any of these makes a topic visible.
@@ -62,12 +62,12 @@ class TopicRights:
 
     @property
     def may_pong(self) -> bool:
-        """Whether the user may answer pings: consumers do."""
+        """Whether the user may answer pings: consumers may."""
         return self.may_consume
 
     @property
     def may_change(self) -> bool:
-        """Whether the user manages the topic."""
+        """Whether the user may change the topic and the rights on it."""
         return self.has(Right.CHANGE)
 
     @property

@@ -1,4 +1,4 @@
-"""Which topics a user may see."""
+"""The topics that a user may see."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dasf_broker.permissions.rights import SEEING, Right
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: Rights on topics that are few enough to look at each of the topics.
+#: The most rights on topics for which each of the topics is read by itself.
 FEW = 2000
 
 
