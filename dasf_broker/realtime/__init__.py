@@ -1,1 +1,1 @@
-"""The delivery: moves events from their announcement to local subscribers. Knows no tables."""
+"""Delivery: pass events from their announcement to local subscribers. It imports no models."""

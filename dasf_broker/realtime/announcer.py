@@ -1,7 +1,7 @@
-"""Announcements: tell the hubs of all processes what happened. The only caller of ``group_send``.
+"""Announcements: send events to the hubs of all processes. The only caller of ``group_send``.
 
-An announcement may be lost, doubled or late; nothing stored depends on it. That is why a
-failing channel layer never fails a publish: it is logged, and the hubs find the rows by looking.
+An announcement may be lost, doubled or late; no stored message depends on it. So a failing channel
+layer never fails a publish: it is logged, and the hubs find the rows in the database.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ SEND_BYTES = 32 * 1024 * 1024
 
 
 class Announcement(TypedDict):
-    """What goes through the channel layer, server to server: events of one topic, in order."""
+    """A message of the channel layer between servers: events of one topic, in order."""
 
     type: str
     events: list[WireEvent]
 
 
 def group_name(topic_id: int) -> str:
-    """Return the group of a topic: from its primary key, because slugs may be too long."""
+    """Return the group name of a topic: from its primary key, because slugs may be too long."""
     return f"dasf_broker.topic.{topic_id}"
 
 
 def announce_on_commit(events: Sequence[Event]) -> None:
-    """Announce events when the transaction that made them true is committed."""
+    """Announce events when the current transaction is committed."""
     transaction.on_commit(partial(announce, events), robust=True)
 
 
 def announce(events: Sequence[Event]) -> None:
-    """Announce events now, in order. Returns at once where a server runs in this process."""
+    """Announce events now, in order. Returns at once if a server runs in this process."""
     if (layer := get_channel_layer()) is None or not events:
         return
     announcer = _process.announcer()
@@ -74,21 +74,21 @@ def announce(events: Sequence[Event]) -> None:
 
 
 def announce_from_running_loop() -> None:
-    """Make the running event loop the one that announces for all threads of this process.
+    """Make the running event loop announce for all threads of this process.
 
-    For loops that live on: what a loop has still to announce at its end is lost.
+    Use it only in a loop that runs on: announcements that wait when a loop ends are lost.
     """
     _process.announce_from(asyncio.get_running_loop())
 
 
 async def flush() -> None:
-    """Wait until everything was announced that was handed over in this process so far."""
+    """Wait until all events that this process has handed over so far are announced."""
     if (announcer := _process.announcer()) is not None:
         await asyncio.wrap_future(announcer.flushed())
 
 
 class _Sender:
-    """Sends announcements in one order, and numbers what would be lost without them."""
+    """Sends announcements in one order, and numbers the events that are not stored."""
 
     def __init__(self) -> None:
         self._serials = SerialNumbers()
@@ -107,7 +107,7 @@ class _Sender:
                 self._outage.recovered()
 
     def skip(self, events: Sequence[Event]) -> None:
-        """Count events as lost that are not sent at all."""
+        """Count events as lost that are not sent."""
         for event in events:
             self._wire(event)
 
@@ -122,7 +122,7 @@ class _Announcer:
     """Sends, one after the other, what the threads of the process hand over to one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Weakly: a loop that is over must not be kept.
+        # Weakly: this must not keep a loop that has ended.
         self._loop = weakref.ref(loop)
         self._sender = _Sender()
         self._overrun = OutageLog(logger, "The channel layer is too slow: announcing some messages")
@@ -145,7 +145,7 @@ class _Announcer:
             )
 
     def flushed(self) -> Future[None]:
-        """Return a future, for any thread, that is done when all is sent that waits now."""
+        """Return a future, for any thread, that is done when all waiting events are sent."""
         future: Future[None] = Future()
         if (loop := self._loop()) is not None:
             loop.call_soon_threadsafe(self._flush, future)
@@ -188,7 +188,7 @@ class _Process:
         self._announcer: _Announcer | None = None
 
     def announce_from(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A loop that still runs goes on: a short one beside it must not take its place.
+        # A loop that still runs keeps its task: a short one beside it must not replace it.
         if self.announcer() is None:
             self._announcer = _Announcer(loop)
 
@@ -198,7 +198,7 @@ class _Process:
 
 
 class _Threads(threading.local):
-    """Threads of a process without a server send by themselves, each in its own order."""
+    """Sends from the threads of a process without a server, each in its own order."""
 
     def __init__(self) -> None:
         self.sender = _Sender()
@@ -216,7 +216,7 @@ def _finish(futures: list[Future[None]]) -> None:
 
 
 def _batches(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
-    """Put events of one topic together, as long as they stay under the limit."""
+    """Combine events of one topic, as long as they stay under the size limit."""
     by_topic: dict[int, list[Event]] = {}
     for event in events:
         by_topic.setdefault(event.topic_id, []).append(_without_large_content(event))
@@ -234,7 +234,7 @@ def _batches(events: Sequence[Event]) -> Iterator[tuple[int, list[Event]]]:
 
 
 def _without_large_content(event: Event) -> Event:
-    """Leave out content that is too large, if it can be read elsewhere."""
+    """Leave out content that is too large, if it can be read from the database."""
     if weight(event) <= INLINE_LIMIT:
         return event
     if isinstance(event, MessagePublished) and event.sequence is not None:

@@ -19,23 +19,23 @@ logger = logging.getLogger(__name__)
 #: Seconds between renewals of a group membership (``group_expiry`` is a day by default).
 RENEWAL = 60.0
 
-#: Seconds that a probe may take to come back. A false alarm costs little: groups are joined again.
+#: Seconds that a probe may take to return. A false alarm costs little: groups are joined again.
 PROBE_TIMEOUT = 1.0
 
 
 class GroupMembership:
     """The groups that a hub belongs to, one for each of its topics.
 
-    Whatever fails here is tried again later, and never keeps the hub from looking.
+    Whatever fails here is tried again later, and never keeps the hub from reading the database.
 
     Parameters
     ----------
     layer
         A channel layer.
     channel
-        Where the hub listens.
+        The channel that the hub reads.
     topics
-        The hub's own, by topic: whose last subscriber has left is not there any more.
+        The topics of the hub, which have local subscribers; the hub adds and removes them.
     """
 
     def __init__(self, layer: Any, channel: str, topics: Mapping[int, TopicSubscribers]) -> None:
@@ -68,7 +68,7 @@ class GroupMembership:
             self._outage.failed()
 
     async def close(self) -> None:
-        """Stop what goes on in the background."""
+        """Stop the background tasks."""
         tasks = [task for task in (self._renewing, self._probing) if task is not None]
         for task in tasks:
             task.cancel()
@@ -106,7 +106,7 @@ class GroupMembership:
     # --- the probe ----------------------------------------------------------------------------
 
     def hear(self, announcement: Any) -> bool:
-        """Tell whether an announcement is nothing but our own probe."""
+        """Tell whether an announcement is our own probe."""
         return self._probe.hear(announcement)
 
     def probe_soon(self) -> None:
@@ -115,7 +115,7 @@ class GroupMembership:
             self._probing = asyncio.create_task(self.probe(), name="dasf-hub-probe")
 
     async def probe(self) -> None:
-        """Find out whether the channel layer still knows us, and join it anew if not."""
+        """Find out whether the channel layer still has our membership; join again if not."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 is_heard = await self._probe.send()
@@ -127,17 +127,17 @@ class GroupMembership:
 
 
 class _Probe:
-    """An announcement of a hub to itself, to learn whether it would hear one.
+    """An announcement of a hub to itself, to find out whether announcements arrive.
 
-    A channel layer can forget its members without an error: Redis was flushed, or came back empty.
-    Stored messages are found by looking; for what is not stored there is no other sign.
+    A channel layer can lose its members without an error: Redis was flushed, or restarted empty.
+    The hub finds stored messages in the database; for other messages there is no other sign.
 
     Parameters
     ----------
     layer
         The channel layer.
     channel
-        Where the hub listens.
+        The channel that the hub reads.
     """
 
     def __init__(self, layer: Any, channel: str) -> None:
@@ -148,14 +148,14 @@ class _Probe:
         self._heard = asyncio.Event()
 
     def hear(self, announcement: Any) -> bool:
-        """Tell whether this is our own probe, and note that it came."""
+        """Tell whether this is our own probe, and record that it arrived."""
         is_ours = bool(announcement.get("probe") == self._group)
         if is_ours:
             self._heard.set()
         return is_ours
 
     async def send(self) -> bool:
-        """Send it; return whether it came back before long."""
+        """Send it; return whether it arrived in time."""
         self._heard.clear()
         is_member, self._is_member = self._is_member, False
         if not is_member:

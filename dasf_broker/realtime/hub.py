@@ -1,9 +1,8 @@
 """The hub: the one reader of the channel layer in a process, which fills all its mailboxes.
 
 Order and completeness come from the sequence of stored messages, never from the channel layer.
-An event that follows its predecessor is passed on; one that is ahead, or a topic whose newest
-sequence in the database is ahead, makes the hub read the missing rows; one that is behind was
-already delivered.
+The hub passes on an event with the next sequence. If an event, or the newest sequence in the
+database, is ahead, the hub reads the missing rows. An event that is behind was delivered before.
 """
 
 from __future__ import annotations
@@ -48,14 +47,14 @@ LoadMessages = Callable[[int, int, int], Awaitable[Sequence[MessagePublished]]]
 
 
 class Hub:
-    """Moves events from the channel layer to local mailboxes. One per event loop.
+    """Puts events from the channel layer into local mailboxes. One per event loop.
 
     Parameters
     ----------
     layer
         A channel layer.
     load_heads, load_messages
-        How missing rows are found, because the hub itself knows no tables.
+        Read missing rows, because the hub itself imports no models.
     """
 
     def __init__(self, layer: Any, load_heads: LoadHeads, load_messages: LoadMessages) -> None:
@@ -70,7 +69,7 @@ class Hub:
         self._looking_outage = OutageLog(logger, "Looking for missed messages in the database")
 
     def subscribers(self, topic_id: int) -> TopicSubscribers | None:
-        """Return what is known of a topic's local subscribers, if it has any."""
+        """Return the local subscribers of a topic, if it has any."""
         return self._topics.get(topic_id)
 
     @property
@@ -102,7 +101,7 @@ class Hub:
             await asyncio.shield(self._leave(topic_id, mailbox))
 
     async def close(self) -> None:
-        """Stop reading and looking, and leave all groups."""
+        """Stop reading the channel layer and the database, and leave all groups."""
         tasks, self._tasks = self._tasks, []
         tasks += [topic.catching_up for topic in self._topics.values() if topic.catching_up]
         for task in tasks:
@@ -129,7 +128,7 @@ class Hub:
             topic = self._topics.setdefault(topic_id, TopicSubscribers(topic_id))
             async with topic.lock:
                 if self._topics.get(topic_id) is not topic:
-                    continue  # the last subscriber closed it while we waited
+                    continue  # the last subscriber left and closed it while we waited
                 topic.mailboxes.add(mailbox)
                 try:
                     if topic.position is None:
@@ -142,7 +141,7 @@ class Hub:
                 return topic.position
 
     async def _open(self, topic: TopicSubscribers) -> None:
-        # First the group, then the position: what is committed in between is announced.
+        # First the group, then the position: messages committed in between are announced.
         await self._groups.join(topic)
         heads = await self._load_heads([topic.topic_id])
         if topic.topic_id not in heads:
@@ -163,8 +162,8 @@ class Hub:
         if topic.mailboxes:
             return
         try:
-            # Known until the group is left: a subscriber that comes meanwhile waits for the
-            # topic's lock. It must not join before we leave, or it would hear nothing.
+            # Listed until the group is left: a subscriber that comes meanwhile waits for the
+            # topic's lock. It must not join before we leave, or it would receive nothing.
             await self._groups.leave(topic)
         finally:
             if self._topics.get(topic.topic_id) is topic:
@@ -204,7 +203,7 @@ class Hub:
             for wire in announcement["events"]:
                 self._pass_on(wire)
         except Exception:
-            # From a server of another version, perhaps. What is stored is found by looking.
+            # Perhaps from a server of another version. Stored messages are found in the database.
             logger.exception("An announcement could not be understood.")
 
     def _pass_on(self, wire: WireEvent) -> None:
@@ -262,12 +261,12 @@ class Hub:
                 self._looking_outage.failed()
             else:
                 self._looking_outage.recovered()
-            # Beside the looks: a channel layer that hangs must not keep them from finding messages.
+            # In a task of its own: a channel layer that hangs must not delay the database reads.
             if self._topics:
                 self._groups.probe_soon()
 
     async def look(self) -> None:
-        """Find what the channel layer did not announce. One query for all topics."""
+        """Find messages that the channel layer did not announce. One query for all topics."""
         topics = [topic for topic in self._topics.values() if topic.position is not None]
         if not topics:
             return

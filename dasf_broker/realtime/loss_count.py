@@ -1,8 +1,8 @@
-"""Makes the loss of messages visible that are not stored.
+"""Count lost messages of topics that store nothing.
 
-A stored message has a sequence, and a subscriber that misses it reads it. What is not stored is
-numbered by each process that announces it, topic by topic; a number that does not follow the one
-before tells the hubs how many were lost on the way.
+A stored message has a sequence, and a subscriber that misses it reads it. Other messages get
+numbers from the process that announces them, topic by topic. From a gap in the numbers a hub knows
+how many messages were lost.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from collections import OrderedDict
 from secrets import token_hex
 from typing import NamedTuple
 
-#: Topics that one sender remembers its number for; the others begin a new stream.
+#: Topics for which one sender keeps its number; the others begin a new stream.
 TOPICS = 10_000
 
-#: Streams of one topic that a hub remembers: as many processes as publish to it at once.
+#: Streams of one topic that a hub keeps: one for each process that publishes to it.
 STREAMS = 64
 
 
 class Serial(NamedTuple):
-    """The place of an announcement among those of one sender to one topic."""
+    """The number of an announcement among those of one sender to one topic."""
 
     stream: str
     number: int
 
 
 class SerialNumbers:
-    """Numbers what one sender announces. To be used in the order in which it is sent."""
+    """Numbers the announcements of one sender. Call it in the order in which they are sent."""
 
     def __init__(self) -> None:
         self._last: OrderedDict[int, Serial] = OrderedDict()
@@ -42,19 +42,19 @@ class SerialNumbers:
 
 
 class LossCount:
-    """What a hub has heard of the streams of one topic."""
+    """The last numbers that a hub received of the streams of one topic."""
 
     def __init__(self) -> None:
         self._heard: OrderedDict[str, int] = OrderedDict()
 
     def missed_before(self, serial: Serial) -> int | None:
-        """Return how many were lost right before this one.
+        """Return how many messages were lost right before this one.
 
         Returns
         -------
         int or None
-            Nothing if it is no news: it came before, or is so late that it was counted as lost.
-            The first of a stream that is heard has nothing before it.
+            ``None`` for a duplicate, or for a message so late that it was counted as lost. It is 0
+            for the first message of a stream that is received.
         """
         last = self._heard.pop(serial.stream, serial.number - 1)
         self._heard[serial.stream] = max(last, serial.number)

@@ -19,13 +19,13 @@ class Delivery:
 
     event: Event
     #: How many messages of a topic that stores nothing were lost right before this one, because
-    #: a subscriber was too slow. That subscriber's own delivery, then.
+    #: a subscriber was too slow. Then the delivery is not shared.
     missed: int = 0
-    #: What a subscriber made of the event (a frame, a result), so that the next one need not.
+    #: Values that a subscriber made from the event (a frame, a result), for the next subscribers.
     memo: dict[Any, Any] = field(default_factory=dict, compare=False)
-    #: About how many bytes it takes.
+    #: About how many bytes the delivery takes.
     weight: int = field(init=False)
-    #: Whether a subscriber who misses the event can read it from the database.
+    #: Whether a subscriber that misses the event can read it from the database.
     is_stored: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -35,12 +35,12 @@ class Delivery:
 
     @property
     def message(self) -> MessagePublished:
-        """The event, where it is a message."""
+        """The event, if it is a message."""
         assert isinstance(self.event, MessagePublished)
         return self.event
 
     def made(self, make: Callable[[Any], T]) -> T:
-        """Return what ``make`` makes of the event, made once for all subscribers."""
+        """Return the result of ``make`` for the event, computed once for all subscribers."""
         found = self.memo.get(make)
         if found is None:
             found = self.memo[make] = make(self.event)
@@ -48,21 +48,21 @@ class Delivery:
 
 
 class Mailbox:
-    """Deliveries waiting for one subscriber.
+    """Deliveries that wait for one subscriber.
 
-    It holds a bounded number of them and of bytes, however slow the subscriber is. A stored
-    message that finds it full empties it: the subscriber *lags* and reads the database from its
-    own position, which costs no memory. Anything else that finds it full pushes out the oldest,
-    which is counted in ``missed``.
+    It holds a bounded number of deliveries and of bytes, however slow the subscriber is. If a
+    stored message arrives when it is full, it is emptied: the subscriber *lags* and reads the
+    database from its own position, which costs no memory. If any other event arrives when it is
+    full, the oldest delivery is dropped and counted in ``missed``.
 
-    Only the event loop of the hub may touch it.
+    Only the event loop of the hub may use it.
 
     Parameters
     ----------
     kinds
         The events that the subscriber wants.
     bound, most_bytes
-        How much may wait. A single delivery may be larger.
+        How many deliveries and bytes may wait. A single delivery may be larger.
     """
 
     def __init__(self, kinds: frozenset[type[Event]], bound: int, most_bytes: int) -> None:
@@ -93,18 +93,18 @@ class Mailbox:
         self._wake()
 
     def miss(self, count: int) -> None:
-        """Note that so many deliveries were lost before they came here."""
+        """Count deliveries that were lost before they arrived here."""
         self.missed += count
 
     def fail(self, failure: Exception, *, at_once: bool = False) -> None:
-        """End the subscription: what is waiting is still delivered, then ``failure`` is raised.
+        """End the subscription: deliver waiting events first, then raise ``failure``.
 
         Parameters
         ----------
         failure
-            What to raise.
+            The exception to raise.
         at_once
-            Deliver nothing any more, not even what is waiting or being read elsewhere.
+            Deliver nothing any more, not even events that wait or are read from the database.
         """
         self._failure = failure
         self._is_over = self._is_over or at_once
@@ -115,24 +115,24 @@ class Mailbox:
     def check(self) -> None:
         """Raise the failure if nothing may be delivered any more.
 
-        To be called before anything is delivered that does not come from here.
+        Call it before you deliver anything that does not come from this mailbox.
         """
         if self._is_over and self._failure is not None:
             raise self._failure
 
     def catch_up(self) -> None:
-        """Stop lagging: from now on deliveries are kept, and the rest is read elsewhere."""
+        """Stop lagging: keep deliveries from now on; older ones are read from the database."""
         self.lagging = False
 
     def with_missed(self, delivery: Delivery) -> Delivery:
-        """Return a delivery that tells how many were lost before it, since the last call."""
+        """Return a delivery with the number of lost ones before it, since the last call."""
         if not self.missed:
             return delivery
         missed, self.missed = self.missed, 0
         return Delivery(delivery.event, missed)
 
     def take(self) -> Delivery | None:
-        """Return the next delivery if there is one already."""
+        """Return the next delivery if one is waiting."""
         return self._take_oldest() if self._deliveries else None
 
     async def get(self) -> Delivery | None:
@@ -141,7 +141,7 @@ class Mailbox:
         Raises
         ------
         Exception
-            What :meth:`fail` was given, once the mailbox is empty.
+            The failure of :meth:`fail`, once the mailbox is empty.
         """
         while not self._deliveries:
             if self._failure is not None:
@@ -167,7 +167,7 @@ class Mailbox:
             self._keep([])
             self.lagging = True
         elif self._take_oldest().is_stored:
-            # A hole among stored messages would be silent, so all of them are read again.
+            # A gap among stored messages would be silent, so all of them are read again.
             self._keep([each for each in self._deliveries if not each.is_stored])
             self.lagging = True
         else:

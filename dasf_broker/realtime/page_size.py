@@ -1,4 +1,4 @@
-"""Missing messages are read in pages, so that large ones cost no more memory than small ones."""
+"""Read missing messages in pages whose size depends on the size of the messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TARGET = 512 * 1024
 
 
 class PageSize:
-    """The size of the next page: begins small, and follows the size of what was read.
+    """The size of the next page: it begins small, and depends on the bytes of the last page.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class PageSize:
         self.rows = min(most, 4)
 
     def note(self, page: Sequence[MessagePublished]) -> None:
-        """Learn from a page."""
+        """Adapt the size to a page that was read."""
         if not page:
             return
         mean = sum(weight(message) for message in page) / len(page)

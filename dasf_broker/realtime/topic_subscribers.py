@@ -1,4 +1,4 @@
-"""What a hub knows of one topic: its local subscribers, and how far they were served."""
+"""The local subscribers of one topic, and the sequence up to which they were served."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from dasf_broker.realtime.mailbox import Delivery, Mailbox
 
 @dataclass(slots=True)
 class TopicSubscribers:
-    """The local subscribers of one topic, and how far they were served."""
+    """The local subscribers of one topic, and the sequence up to which they were served."""
 
     topic_id: int
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     mailboxes: set[Mailbox] = field(default_factory=set)
-    #: Sequence up to which everything was passed on; ``None`` before it is known.
+    #: Sequence up to which all messages were passed on; ``None`` before it is known.
     position: int | None = None
     #: The highest sequence known to be committed.
     target: int = 0
     catching_up: asyncio.Task[None] | None = None
     renewed_at: float | None = None
-    #: What was heard of messages that are stored nowhere.
+    #: The count of lost messages that are not stored.
     loss_count: LossCount = field(default_factory=LossCount)
 
     def deliver_unstored(self, event: MessagePublished, serial: Serial | None) -> None:
-        """Pass on what is stored nowhere, unless it was heard, and tell what was lost before."""
+        """Pass on an event that is not stored, unless it is a duplicate; count lost ones before."""
         missed = 0 if serial is None else self.loss_count.missed_before(serial)
         if missed is None:
             return
