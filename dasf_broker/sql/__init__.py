@@ -1,1 +1,1 @@
-"""SQL that the ORM builds once and that runs many times."""
+"""SQL statements that the ORM builds once and that run many times."""

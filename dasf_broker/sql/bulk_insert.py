@@ -1,6 +1,6 @@
-"""Rows that are written without being made into objects first, each kind by one statement.
+"""Insert rows without creating model objects, all rows of a model by one statement.
 
-As ``bulk_create`` does it, but the ORM builds the statement once, and the keys that the database
+It works as ``bulk_create``, but the ORM builds the statement once, and the keys that the database
 gives to the rows are not read back.
 """
 
@@ -29,11 +29,11 @@ class BulkInsert:
     Parameters
     ----------
     model
-        Whose rows; those of a model without parents.
+        The model of the rows; it has no parent models.
     columns
         The attributes of the model, in the order of the values.
     replacing
-        Those that find a row that is there already. It is written over.
+        The columns that identify an existing row. Such a row is overwritten.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Statements that the ORM builds once, and that run many times with other values.
 
-Django builds each query anew, which takes longer than the database needs to answer a small one.
-Here it builds the text of a statement once for each number of values; from then on only the
-values are new. What is not simple enough for that runs as Django always does it.
+Django builds the SQL of each query again, which takes longer than a database needs to answer a
+small one. Here it builds the text of a statement once for each number of values; later calls only
+replace the values. Queries that are not simple enough run as Django always runs them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from django.db.models.sql import DeleteQuery, UpdateQuery
 
 Values = TypeVarTuple("Values")
 
-#: Most values of a list whose statement is kept. A longer one is built when it is needed.
+#: The longest list of values for which a statement is kept. For longer ones it is built each time.
 LONGEST = 1024
 
-#: Stand for values while a statement is built, and are found in it by what they are.
+#: Placeholders for values while a statement is built; their values are found in it again.
 _SAMPLES: dict[type, Callable[[int], Any]] = {
     int: lambda number: 2_000_000_000 + number,
     str: lambda number: f"sample-{number}",
@@ -40,9 +40,9 @@ _Shape = tuple[tuple[type, int | None], ...]
 class _Compiled:
     """The text of a statement, and where its parameters come from."""
 
-    #: With samples in the place of values.
+    #: The queryset, with samples in the place of values.
     queryset: models.QuerySet[Any]
-    #: What Django knows of the statement besides its text.
+    #: Django's data about the statement besides its text.
     compiler: Any
     sql: str
     #: For each parameter its place among the values and, behind them, the constants.
@@ -55,13 +55,13 @@ class _Compiled:
 
 
 class _Statement(Generic[*Values]):
-    """What is the same for all kinds; each is a decorator.
+    """The base class of all kinds of statements; each is a decorator.
 
     Parameters
     ----------
     build
-        Makes a queryset from values, each a single one or a list. It must come to the same for
-        all values, and use each of them.
+        Makes a queryset from values, each a single one or a list. The SQL must be the same for all
+        values, and use each of them.
     """
 
     def __init__(self, build: Callable[[*Values], Any]) -> None:
@@ -118,16 +118,16 @@ class Selection(_Statement[*Values]):
     """A query; calling it returns its rows."""
 
     def __call__(self, *values: *Values) -> list[Any]:
-        """Return what the queryset for these values holds."""
+        """Return the rows of the queryset for these values."""
         if (found := self._find(values)) is None:
             return list(self._queryset(values))
         compiled, params, using = found
         compiler = copy(compiled.compiler)
         compiler.connection = connections[using]
         compiler.as_sql = lambda *_, **__: (compiled.sql, params)
-        query = _Instead(compiled.queryset.query, get_compiler=lambda *_, **__: compiler)
+        query = _Override(compiled.queryset.query, get_compiler=lambda *_, **__: compiler)
         rows: Any = compiled.queryset._iterable_class
-        return list(rows(_Instead(compiled.queryset, query=query)))
+        return list(rows(_Override(compiled.queryset, query=query)))
 
     def _compiler(self, _: Sequence[Any], queryset: models.QuerySet[Any], using: str) -> Any:
         return queryset.query.get_compiler(using=using)
@@ -151,7 +151,7 @@ class _Change(_Statement[*Values]):
 
 
 class Deletion(_Change[*Values]):
-    """Deletes the rows of one table. What refers to them must be gone already."""
+    """Deletes the rows of one table. Rows that refer to them must be deleted before."""
 
     def _compiler(self, _: Sequence[Any], queryset: models.QuerySet[Any], using: str) -> Any:
         return queryset.order_by().query.chain(DeleteQuery).get_compiler(using=using)
@@ -188,7 +188,7 @@ class Update(_Change[*Values]):
         return self._queryset(values).update(**{self._column: values[0]})
 
     def many(self, rows: Sequence[tuple[*Values]]) -> None:
-        """Do it for several, all with single values of the same types. One query."""
+        """Update several times, with single values of the same types. One query."""
         found = [each for each in map(self._find, rows) if each is not None]
         if len(found) < 2 or len(found) < len(rows):  # noqa: PLR2004 - one is simpler by itself
             for row in rows:
@@ -199,8 +199,8 @@ class Update(_Change[*Values]):
             cursor.executemany(compiled.sql, [params for _, params, _ in found])
 
 
-class _Instead:
-    """An object with something put in its place."""
+class _Override:
+    """An object with some attributes replaced."""
 
     def __init__(self, original: Any, **own: Any) -> None:
         self._original = original
