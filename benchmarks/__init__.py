@@ -1,1 +1,1 @@
-"""Benchmarks of the broker, side by side with others: ``python -m benchmarks --help``."""
+"""Benchmarks of the broker in comparison with other servers: ``python -m benchmarks --help``."""

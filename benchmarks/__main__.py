@@ -66,7 +66,7 @@ def _measure(group: str, bench: Bench, names: Iterable[str]) -> dict[str, Any]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of: {', '.join(OURS)}; {', '.join(PEERS)}")
-    parser.add_argument("--runs", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--runs", type=int, default=5, help="turns of each candidate")
     parser.add_argument("--seconds", type=float, default=4.0, help="of one turn")
     parser.add_argument("--quick", action="store_true", help="one short turn, to try the code")
     parser.add_argument("--peers", action="store_true", help="measure against other servers")

@@ -1,7 +1,7 @@
-"""Compare ratios with those of ``baseline.json``: a change for the worse fails.
+"""Compare ratios with those of ``baseline.json``: a worse ratio fails.
 
-Ratios and not times, because machines differ. A ratio that the baseline does not have, or that
-was not measured now, is shown and fails nothing.
+It compares ratios and not times, because machines differ. A ratio that is missing in the baseline,
+or was not measured now, is shown and does not fail.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Name the largest costs in a profile of py-spy: ``python -m benchmarks.hotspots FILE.raw``.
 
-A cost is what a function takes with all that it calls. Functions of the broker stand first,
-because those are what can be changed; what they call elsewhere stands below.
+The cost of a function includes the functions that it calls. Functions of the broker come first,
+because we can change them; functions of other packages follow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 #: How many are named.
 MOST = 10
 
-#: Who waits costs nothing; py-spy takes it for work now and then.
+#: A waiting thread costs nothing, but py-spy sometimes counts it as working.
 _IDLE = {"threading.py Condition.wait", "concurrent/futures/thread.py _worker"}
 
 _FRAME = re.compile(r"(?P<name>.+) \((?P<file>[^()]+?)(?::\d+)?\)$")

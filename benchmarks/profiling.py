@@ -1,8 +1,8 @@
 """Profile the server during fan-out and during publishing: ``python -m benchmarks.profiling``.
 
-For each a flame graph, the raw stacks, and the largest costs by name. The server is watched while
-it is measured, so the profile holds no beginning and no end. Needs py-spy, and on some systems
-the right to trace processes.
+Writes for each a flame graph, the raw stacks, and the largest costs by name. The profile covers
+only the time of the measurement, and not the start or the end of the server. Needs py-spy, and on
+some systems the right to trace processes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
         os.environ.pop(name, None)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     RESULTS.mkdir(exist_ok=True)
-    what: dict[str, Profiled] = {"fanout": fanout.contestant, "publish": publish.contestant}
+    what: dict[str, Profiled] = {"fanout": fanout.candidate, "publish": publish.candidate}
     with tempfile.TemporaryDirectory(prefix="dasf-profile-") as folder:
         bench = Bench(Path(folder), seconds=SECONDS)
         for name in sys.argv[1:] or what:

@@ -1,6 +1,6 @@
-"""Those of the test project, as a server with many connections has them.
+"""The settings of the test project, for a server with many connections.
 
-Without limits that one user of a benchmark reaches.
+They have no limits that one user of a benchmark would reach.
 """
 
 from testproject.settings import *  # noqa: F403

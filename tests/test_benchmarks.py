@@ -21,7 +21,7 @@ from benchmarks import __main__ as command
 from benchmarks import baseline, hotspots
 from benchmarks.__main__ import OURS
 from benchmarks.harness.report import Figure, Ratio, Report, pairwise
-from benchmarks.load.fanout import Board
+from benchmarks.load.fanout import DeliveryChecker
 from benchmarks.load.websocket import read_frame
 from tests.acceptance.servers import ROOT
 
@@ -67,40 +67,40 @@ def test_facts(results: dict[str, Any]) -> None:
 
 async def test_lost_order() -> None:
     """A frame that differs from what the others got is noticed."""
-    board = Board(subscribers=2, window=1)
-    payload = board.new_message().frame()
-    board.learn(0, payload, payload)
+    checker = DeliveryChecker(subscribers=2, window=1)
+    payload = checker.new_message().frame()
+    checker.learn(0, payload, payload)
     with pytest.raises(ValueError, match="Not what the others got"):
-        board.learn(0, b"other", b"other")
+        checker.learn(0, b"other", b"other")
 
 
 async def test_wrong_content() -> None:
     """A message that is not as it was published is noticed."""
-    board = Board(subscribers=1, window=1)
-    payload = board.new_message().frame().replace(b"Sylt", b"Amrum", 1)
+    checker = DeliveryChecker(subscribers=1, window=1)
+    payload = checker.new_message().frame().replace(b"Sylt", b"Amrum", 1)
     with pytest.raises(ValueError, match="Not what was published"):
-        board.learn(0, payload, payload)
+        checker.learn(0, payload, payload)
 
 
 async def test_twice() -> None:
     """A message that comes a second time is noticed."""
-    board = Board(subscribers=1, window=2)
-    payload = board.new_message().frame()
-    board.learn(0, payload, payload)
+    checker = DeliveryChecker(subscribers=1, window=2)
+    payload = checker.new_message().frame()
+    checker.learn(0, payload, payload)
     with pytest.raises(KeyError):
-        board.learn(1, payload, payload)
+        checker.learn(1, payload, payload)
 
 
 async def test_window() -> None:
     """Publishers wait until what is under way was delivered to all."""
-    board = Board(subscribers=2, window=1)
-    await board.wait_for_room()
-    board.new_message()
-    waiting = asyncio.create_task(board.wait_for_room())
+    checker = DeliveryChecker(subscribers=2, window=1)
+    await checker.wait_for_room()
+    checker.new_message()
+    waiting = asyncio.create_task(checker.wait_for_room())
     await asyncio.sleep(0)
-    board.count(1)
+    checker.count(1)
     await waiting
-    assert board.missing == 1
+    assert checker.missing == 1
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])

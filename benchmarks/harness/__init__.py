@@ -1,1 +1,1 @@
-"""What all benchmarks share: sites, generators of load, reports."""
+"""The common parts of all benchmarks: sites, load generators, reports."""

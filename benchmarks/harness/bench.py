@@ -1,4 +1,4 @@
-"""The workshop of the benchmarks: sites with databases of their own, and runs in turns."""
+"""Set up the sites of benchmarks, each with its own database, and run candidates in turns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOPIC = "topic"
 #: The flags of servers that have nothing of ours, after those of the README.
 UVICORNS_OWN = ("--ws", "websockets-sansio")
 
-#: Who may do what.
+#: The rights of users on topics.
 PEOPLE = {"producer": ["can_produce"], "consumer": ["can_consume"]}
 
 #: What lets one user be as many as a benchmark needs.
@@ -35,7 +35,7 @@ class Bench:
     folder
         An empty folder on the disk that is measured.
     runs
-        How often each contestant has its turn.
+        How often each candidate has its turn.
     seconds
         How long a turn lasts.
     is_quick
@@ -69,11 +69,11 @@ class Bench:
             made = replace(copied, environment={**copied.environment, **UNLIMITED})
             yield made, made.prepare({slug: {} for slug in topics or [TOPIC]}, PEOPLE)
 
-    def in_turns(self, contestants: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    def in_turns(self, candidates: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
         """Let each have its turn, again and again: A B A B, so that disturbances hit both."""
-        results: dict[str, list[T]] = {name: [] for name in contestants}
+        results: dict[str, list[T]] = {name: [] for name in candidates}
         for _ in range(self.runs):
-            for name, run in contestants.items():
+            for name, run in candidates.items():
                 try:
                     results[name].append(run())
                 except Exception as error:

@@ -1,4 +1,4 @@
-"""Checks of what generators cannot see: what is in the database afterwards."""
+"""Check the rows in the database after a run, which load generators cannot see."""
 
 from __future__ import annotations
 

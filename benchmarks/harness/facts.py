@@ -1,4 +1,4 @@
-"""What a result depends on besides the code: the machine and the versions."""
+"""The machine and the versions that a result was measured with."""
 
 from __future__ import annotations
 

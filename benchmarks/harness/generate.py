@@ -1,4 +1,4 @@
-"""Start a generator of load as a process of its own, and take its results."""
+"""Start a load generator as a process of its own, and read its results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a benchmark found: figures of single runs, and ratios, which are what counts."""
+"""The results of a benchmark: figures of single runs, and ratios, which are compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start the trivial server, which shows what a generator of load can do alone."""
+"""Start the trivial server, which shows how fast a load generator is by itself."""
 
 from __future__ import annotations
 

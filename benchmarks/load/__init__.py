@@ -1,1 +1,1 @@
-"""Generators of load: lean processes of their own, each started with its task as JSON."""
+"""Load generators: small processes, each started with its task as JSON."""

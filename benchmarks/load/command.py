@@ -1,4 +1,4 @@
-"""What each generator does first and last: read its task, say what it measured."""
+"""The beginning and the end of each load generator: read its task, print its results."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Producers and a consumer of the DASF websocket protocol.
 
 Without ``acknowledges`` only publishing is measured. With it, a trip ends when the consumer has
-sent its acknowledgement, which the protocol does not answer; whoever starts this looks into the
-database afterwards.
+sent its acknowledgement, which the protocol does not answer; the benchmark checks the database
+afterwards.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Consumer(DasfSocket):
         """Take a message."""
         envelope = json.loads(payload)
         if envelope["properties"].get("messageType") != "request":
-            return  # the broker wants to know who we are
+            return  # the broker asks for the name of the client
         message_id = envelope["messageId"]
         self._trips.delivered[message_id] = json.loads(base64.b64decode(envelope["payload"]))
         self.send({"messageId": message_id})

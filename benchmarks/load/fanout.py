@@ -1,4 +1,4 @@
-"""Many subscribers of one topic, and a few publishers who keep some messages under way.
+"""Many subscribers of one topic, and a few publishers that keep some messages in flight.
 
 Every delivery is checked: the first frame of each message is read and compared with what was
 published, and what the other subscribers get must be the same, byte by byte and in one order.
@@ -23,8 +23,8 @@ OPENING = 50
 PATIENCE = 20.0
 
 
-class Board:
-    """What was published, in which frames it came, and how many took them."""
+class DeliveryChecker:
+    """Checks the frames of published messages, and counts their deliveries."""
 
     def __init__(self, subscribers: int, window: int) -> None:
         self.frames: list[bytes] = []
@@ -72,9 +72,9 @@ class Board:
 class Subscriber(WebSocket):
     """One subscriber."""
 
-    def __init__(self, task: Task, board: Board) -> None:
+    def __init__(self, task: Task, checker: DeliveryChecker) -> None:
         super().__init__(task)
-        self._board = board
+        self._board = checker
         self._place = 0
         #: The number of the last probe that came; 0 before the first.
         self.probe = 0
@@ -98,8 +98,8 @@ class Subscriber(WebSocket):
         """Compare what came with what the others got."""
         if not self._is_serious:
             return super().consume(data)
-        board, place, at, size = self._board, self._place, 0, len(data)
-        frames = board.frames
+        checker, place, at, size = self._board, self._place, 0, len(data)
+        frames = checker.frames
         while at < size:
             if place < len(frames) and data.startswith(frames[place], at):
                 at += len(frames[place])
@@ -111,10 +111,10 @@ class Subscriber(WebSocket):
             if opcode != TEXT:
                 self.take(opcode, data[start:end])
             else:
-                board.learn(place, data[start:end], data[at:end])
+                checker.learn(place, data[start:end], data[at:end])
                 place += 1
             at = end
-        board.count(place - self._place)
+        checker.count(place - self._place)
         self._place = place
         return at
 
@@ -131,8 +131,8 @@ def message_in(payload: bytes) -> Any:
 async def work(task: Task) -> dict[str, float]:
     """Measure deliveries in a second."""
     fail_loudly()
-    board = Board(task["subscribers"], task["window"])
-    subscribers = await open_all(task, board)
+    checker = DeliveryChecker(task["subscribers"], task["window"])
+    subscribers = await open_all(task, checker)
     async with asyncio.timeout(60):
         await probe(task, subscribers)
     for each in subscribers:
@@ -142,13 +142,13 @@ async def work(task: Task) -> dict[str, float]:
     end = loop.time() + task["warm_up"] + task["seconds"]
     async with asyncio.TaskGroup() as group:
         for http in publishers:
-            group.create_task(_publish(task, board, http, end))
+            group.create_task(_publish(task, checker, http, end))
         await asyncio.sleep(task["warm_up"])
-        meter, before = Meter(task), board.deliveries
+        meter, before = Meter(task), checker.deliveries
         await asyncio.sleep(task["seconds"])
         measured = meter.stop()
-        deliveries = board.deliveries - before
-    await _see_through(board)
+        deliveries = checker.deliveries - before
+    await _see_through(checker)
     for subscriber in subscribers:
         subscriber.transport.close()
     for publisher in publishers:
@@ -157,18 +157,18 @@ async def work(task: Task) -> dict[str, float]:
         **measured,
         "deliveries": deliveries,
         "rate": deliveries / measured["seconds"],
-        "checked": board.deliveries,
-        "messages": len(board.frames),
+        "checked": checker.deliveries,
+        "messages": len(checker.frames),
     }
 
 
-async def open_all(task: Task, board: Board) -> list[Subscriber]:
+async def open_all(task: Task, checker: DeliveryChecker) -> list[Subscriber]:
     """Open all sockets, a few at a time."""
     slots = asyncio.Semaphore(OPENING)
 
     async def open_one(port: int) -> Subscriber:
         async with slots:
-            return await Subscriber({**task, "port": port}, board).connect()
+            return await Subscriber({**task, "port": port}, checker).connect()
 
     # Evenly over the servers, if there are several.
     ports = itertools.cycle(task.get("ports", [task["port"]]))
@@ -190,11 +190,11 @@ async def probe(task: Task, subscribers: list[Subscriber]) -> None:
     http.close()
 
 
-async def _publish(task: Task, board: Board, http: Http, end: float) -> None:
+async def _publish(task: Task, checker: DeliveryChecker, http: Http, end: float) -> None:
     loop = asyncio.get_running_loop()
     while loop.time() < end:
-        await board.wait_for_room()
-        answer = await http.post(_body(task, board.new_message()))
+        await checker.wait_for_room()
+        answer = await http.post(_body(task, checker.new_message()))
         if b'"errors"' in answer:
             raise ValueError(answer.decode())
 
@@ -204,15 +204,15 @@ def _body(task: Task, message: Message) -> bytes:
     return message.body(publish, task["topic"]) if publish else message.frame()
 
 
-async def _see_through(board: Board) -> None:
+async def _see_through(checker: DeliveryChecker) -> None:
     # Those are not measured, but none of them may be missing.
     end = asyncio.get_running_loop().time() + PATIENCE
-    while board.missing:
+    while checker.missing:
         if asyncio.get_running_loop().time() > end:
-            never = [message.data["number"] for message in board.published.values()]
+            never = [message.data["number"] for message in checker.published.values()]
             raise ValueError(
-                f"{board.missing} deliveries are missing, {board.deliveries} came; to nobody came "
-                f"{never} of {board.number} messages"
+                f"{checker.missing} deliveries are missing, {checker.deliveries} came; to nobody came "
+                f"{never} of {checker.number} messages"
             )
         await asyncio.sleep(0.01)
 

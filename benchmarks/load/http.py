@@ -1,4 +1,4 @@
-"""A lean HTTP client: POSTs over one connection that stays open, one after the other."""
+"""A small HTTP client: POSTs over one connection that stays open, one after the other."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import time
 import psutil
 
 from benchmarks.load.command import Meter, Task, fail_loudly, main
-from benchmarks.load.fanout import Board, open_all, probe
+from benchmarks.load.fanout import DeliveryChecker, open_all, probe
 
 
 async def work(task: Task) -> dict[str, float]:
@@ -16,11 +16,11 @@ async def work(task: Task) -> dict[str, float]:
     server = psutil.Process(task["pid"])
     # The first of them loads what all of them need.
     warm = {**task, "subscribers": task["warm_up_sockets"]}
-    first = await open_all(warm, Board(warm["subscribers"], 1))
+    first = await open_all(warm, DeliveryChecker(warm["subscribers"], 1))
     await probe(task, first)
     before = server.memory_info().rss
     meter, begun = Meter(task), time.perf_counter()
-    subscribers = await open_all(task, Board(task["subscribers"], 1))
+    subscribers = await open_all(task, DeliveryChecker(task["subscribers"], 1))
     connected = time.perf_counter() - begun
     await probe(task, subscribers)
     measured = meter.stop()

@@ -1,4 +1,4 @@
-"""Messages at a fixed rate to some subscribers: how long after its time each is delivered.
+"""Messages at a fixed rate to some subscribers: the latency of each delivery.
 
 The time counts from when a message was due, so that a server that holds up the publisher does
 not look better for it.

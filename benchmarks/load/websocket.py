@@ -1,6 +1,6 @@
-"""A lean websocket client that speaks ``graphql-transport-ws``, its frames made by hand.
+"""A small websocket client that speaks ``graphql-transport-ws`` and makes its frames by itself.
 
-It reads frames where they lie in what was received, and masks with zeros, which is allowed and
+It reads frames in the receive buffer without a copy, and masks with zeros, which is allowed and
 costs nothing.
 """
 
@@ -62,7 +62,7 @@ class WebSocket(asyncio.Protocol):
         self.transport.write(b"%b\0\0\0\0%b" % (head, payload))
 
     def on_open(self) -> None:
-        """Say hello; whoever overrides this sets ``opened``."""
+        """Begin the connection; a subclass that overrides this sets ``opened``."""
         self.send({"type": "connection_init", "payload": {"Authorization": self._credential()}})
 
     def on_text(self, payload: bytes) -> None:

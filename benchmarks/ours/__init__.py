@@ -1,1 +1,1 @@
-"""The benchmarks of `make bench`: the broker against yardsticks on the same machine."""
+"""The benchmarks of `make bench`: the broker against simple servers on the same machine."""

@@ -30,11 +30,11 @@ def run(bench: Bench) -> Report:
             "seconds": bench.seconds,
             "warm_up": bench.seconds / 4,
         }
-        contestants: dict[str, Callable[[], dict[str, float]]] = {
+        candidates: dict[str, Callable[[], dict[str, float]]] = {
             "publishMessages": partial(generate, "batches", server, **task, **keys),
             "bulk_create": _bulk_create(bench, yardstick),
         }
-        results = bench.in_turns(contestants)
+        results = bench.in_turns(candidates)
         server.stop()
         check_stored(site, sum(int(each["stored"]) for each in results["publishMessages"]))
     figures = [

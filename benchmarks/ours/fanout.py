@@ -27,7 +27,7 @@ OURS, OURS_PLAIN = "dasf_broker", "dasf_broker without its websocket protocol"
 BARE, BARE_JOINED = "bare ASGI broadcast", "bare ASGI broadcast with our protocol"
 STOCK = "strawberry's own consumer"
 
-#: Who is compared with whom, and the ratio that is wanted.
+#: The pairs of candidates to compare, each with the wanted ratio.
 PAIRS = [
     (OURS, BARE, 0.6),
     (OURS_PLAIN, BARE, 0.6),
@@ -44,16 +44,16 @@ def run(bench: Bench) -> Report:
         site, keys = stack.enter_context(bench.site())
         redis = stack.enter_context(services.redis())
         start = stack.enter_context
-        contestants = {
-            OURS: contestant(bench, start(site.server()), publish=PUBLISH, **keys),
-            OURS_PLAIN: contestant(
+        candidates = {
+            OURS: candidate(bench, start(site.server()), publish=PUBLISH, **keys),
+            OURS_PLAIN: candidate(
                 bench, start(site.server(*UVICORNS_OWN)), publish=PUBLISH, **keys
             ),
-            BARE: contestant(
+            BARE: candidate(
                 bench, start(site.server(*UVICORNS_OWN, application=_BARE_APPLICATION))
             ),
-            BARE_JOINED: contestant(bench, start(site.server(application=_BARE_APPLICATION))),
-            STOCK: contestant(
+            BARE_JOINED: candidate(bench, start(site.server(application=_BARE_APPLICATION))),
+            STOCK: candidate(
                 bench,
                 start(
                     site.server(
@@ -69,12 +69,12 @@ def run(bench: Bench) -> Report:
                 window=1,
                 publishers=1,
             ),
-            "the generator alone": contestant(bench, start(trivial_server())),
+            "the generator alone": candidate(bench, start(trivial_server())),
         }
-        return report(bench, bench.in_turns(contestants))
+        return report(bench, bench.in_turns(candidates))
 
 
-def contestant(bench: Bench, server: Server, **task: Any) -> Run:
+def candidate(bench: Bench, server: Server, **task: Any) -> Run:
     """Return what lets a server have its turn."""
     given = {
         "topic": TOPIC,

@@ -20,14 +20,14 @@ def run(bench: Bench) -> Report:
     """Compare a large database with an empty one."""
     sizes = QUICK if bench.is_quick else LARGE
     with ExitStack() as stack:
-        contestants = {}
+        candidates = {}
         for name in ("large", "empty"):
             site, keys = stack.enter_context(bench.site(name))
             if name == "large":
                 _grow(bench, site, keys, sizes)
             server: Server = stack.enter_context(site.server())
-            contestants[name] = publish.contestant(bench, server, **keys)
-        results = bench.in_turns(contestants)
+            candidates[name] = publish.candidate(bench, server, **keys)
+        results = bench.in_turns(candidates)
     made = Report("Publishes with {:,} messages, {:,} topics, {:,} users".format(*sizes))
     times, costs = {}, {}
     for name, runs in results.items():
@@ -57,7 +57,7 @@ def run(bench: Bench) -> Report:
 def _grow(bench: Bench, site: Site, keys: dict[str, str], sizes: tuple[int, int, int]) -> None:
     # The rows are copies of a message that was published.
     with site.server() as server:
-        publish.contestant(bench, server, in_flight=1, seconds=0.1, warm_up=0.0, **keys)()
+        publish.candidate(bench, server, in_flight=1, seconds=0.1, warm_up=0.0, **keys)()
     subprocess.run(
         [sys.executable, "-m", "benchmarks.servers.grown", *map(str, sizes)],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Latency of deliveries at a fixed rate that everybody can keep up with."""
+"""Latency of deliveries at a fixed rate that all subscribers can keep up with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.harness.report import Figure, Report, pairwise
 from benchmarks.load.messages import FOLLOW
 from tests.acceptance.servers import Server
 
-#: Messages in a second, and who gets each of them.
+#: Messages in a second, and the number of subscribers.
 RATE, SUBSCRIBERS = 200, 50
 
 
@@ -21,7 +21,7 @@ def run(bench: Bench) -> Report:
     with bench.site() as (site, keys), site.server() as server:
         rates = {f"{rate} messages/s": rate for rate in (RATE, RATE // 10)}
         results = bench.in_turns(
-            {name: contestant(bench, server, rate=rate, **keys) for name, rate in rates.items()}
+            {name: candidate(bench, server, rate=rate, **keys) for name, rate in rates.items()}
         )
     made = Report(f"Latency from due to delivered, {SUBSCRIBERS} subscribers, SQLite")
     made.figures = figures(results)
@@ -32,7 +32,7 @@ def run(bench: Bench) -> Report:
     return made
 
 
-def contestant(bench: Bench, server: Server, **task: Any) -> Callable[[], dict[str, float]]:
+def candidate(bench: Bench, server: Server, **task: Any) -> Callable[[], dict[str, float]]:
     """Return what lets a server have its turn."""
     given = {
         "topic": TOPIC,
@@ -46,7 +46,7 @@ def contestant(bench: Bench, server: Server, **task: Any) -> Callable[[], dict[s
 
 
 def figures(results: Mapping[str, list[dict[str, float]]]) -> list[Figure]:
-    """Return the quantiles of all contestants."""
+    """Return the quantiles of all candidates."""
     return [
         Figure(f"{name}: {quantile}", "ms", [each[quantile] for each in runs])
         for name, runs in results.items()

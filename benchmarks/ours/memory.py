@@ -22,8 +22,8 @@ def run(bench: Bench) -> Report:
     with bench.site() as (site, keys):
         results = bench.in_turns(
             {
-                "dasf_broker": _contestant(bench, site, publish=PUBLISH, **keys),
-                "bare ASGI sockets": _contestant(bench, site, application=bare),
+                "dasf_broker": _candidate(bench, site, publish=PUBLISH, **keys),
+                "bare ASGI sockets": _candidate(bench, site, application=bare),
             }
         )
     made = Report(f"{sockets} sockets, one subscription each")
@@ -44,7 +44,7 @@ def run(bench: Bench) -> Report:
     return made
 
 
-def _contestant(
+def _candidate(
     bench: Bench, site: Site, application: str = "testproject.asgi:application", **task: Any
 ) -> Callable[[], dict[str, float]]:
     given = {

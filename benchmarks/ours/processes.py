@@ -28,14 +28,14 @@ def run(bench: Bench) -> Report:
         }
         fanouts = bench.in_turns(
             {
-                "two": fanout.contestant(bench, one, publish=PUBLISH, **both, **keys),
-                "one": fanout.contestant(bench, one, publish=PUBLISH, **keys),
+                "two": fanout.candidate(bench, one, publish=PUBLISH, **both, **keys),
+                "one": fanout.candidate(bench, one, publish=PUBLISH, **keys),
             }
         )
         latencies = bench.in_turns(
             {
-                "two": latency.contestant(bench, one, **both, **keys),
-                "one": latency.contestant(bench, one, **keys),
+                "two": latency.candidate(bench, one, **both, **keys),
+                "one": latency.candidate(bench, one, **keys),
             }
         )
     rates = {

@@ -1,4 +1,4 @@
-"""Durable publishes, one message a request over HTTP, with several requests under way.
+"""Durable publishes, one message a request over HTTP, with several requests in flight.
 
 The yardstick reads and answers the same requests and stores nothing.
 """
@@ -27,22 +27,22 @@ def run(bench: Bench) -> Report:
     with ExitStack() as stack:
         site, keys = stack.enter_context(bench.site())
         ours = stack.enter_context(site.server())
-        contestants = {
-            "dasf_broker": contestant(bench, ours, **keys),
-            "dasf_broker, one at a time": contestant(bench, ours, in_flight=1, **keys),
-            "bare ASGI answers": contestant(
+        candidates = {
+            "dasf_broker": candidate(bench, ours, **keys),
+            "dasf_broker, one at a time": candidate(bench, ours, in_flight=1, **keys),
+            "bare ASGI answers": candidate(
                 bench, stack.enter_context(site.server(application=bare)), post_path="/answer"
             ),
-            "the generator alone": contestant(bench, stack.enter_context(trivial_server())),
+            "the generator alone": candidate(bench, stack.enter_context(trivial_server())),
         }
-        results = bench.in_turns(contestants)
+        results = bench.in_turns(candidates)
         ours.stop()
         answered = [*results["dasf_broker"], *results["dasf_broker, one at a time"]]
         check_stored(site, sum(int(each["answered"]) for each in answered))
     return _report(results)
 
 
-def contestant(bench: Bench, server: Server, **task: Any) -> Callable[[], dict[str, float]]:
+def candidate(bench: Bench, server: Server, **task: Any) -> Callable[[], dict[str, float]]:
     """Return what lets a server have its turn."""
     given = {
         "topic": TOPIC,

@@ -34,7 +34,7 @@ def run(bench: Bench) -> Report:
                 SINGLE: _trips(bench, server, in_flight=1, **keys),
                 ONE_BY_ONE: _acknowledgements(bench, server, one_by_one=True, **keys),
                 BATCHES: _acknowledgements(bench, server, one_by_one=False, **keys),
-                PUBLISHES: publish.contestant(bench, server, **keys),
+                PUBLISHES: publish.candidate(bench, server, **keys),
             }
         )
         server.stop()

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from benchmarks.harness.bench import Bench
 from benchmarks.harness.report import Figure, Report, pairwise
 from benchmarks.load.messages import PUBLISH
-from benchmarks.ours.fanout import STOCK_FOLLOW, STOCK_PUBLISH, Run, contestant
-from benchmarks.peers.workshop import node_folder, peer
+from benchmarks.ours.fanout import STOCK_FOLLOW, STOCK_PUBLISH, Run, candidate
+from benchmarks.peers.preparation import node_folder, peer
 
 #: The servers, and how many times as fast we want to be.
 BUDGETS = {"yoga": 3.5, "ws": 2.5, "mercurius": 2.0}
@@ -21,12 +21,12 @@ def run(bench: Bench) -> Report:
     with ExitStack() as stack:
         site, keys = stack.enter_context(bench.site())
         server = stack.enter_context(site.server())
-        contestants: dict[str, Run] = {
-            "dasf_broker": contestant(bench, server, publish=PUBLISH, **keys)
+        candidates: dict[str, Run] = {
+            "dasf_broker": candidate(bench, server, publish=PUBLISH, **keys)
         }
         for script, name in NAMES.items():
             started = stack.enter_context(peer(["node", f"{script}.mjs", "PORT"], folder))
-            contestants[name] = contestant(
+            candidates[name] = candidate(
                 bench,
                 started,
                 publish=STOCK_PUBLISH,
@@ -34,7 +34,7 @@ def run(bench: Bench) -> Report:
                 socket_path="/graphql",
                 post_path="/graphql",
             )
-        results = bench.in_turns(contestants)
+        results = bench.in_turns(candidates)
     rates = {
         name: Figure(name, "deliveries/s", [each["rate"] for each in runs])
         for name, runs in results.items()

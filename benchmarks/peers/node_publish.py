@@ -10,9 +10,9 @@ from pathlib import Path
 
 from benchmarks.harness.bench import Bench
 from benchmarks.harness.report import Figure, Report, pairwise
-from benchmarks.ours.publish import contestant
+from benchmarks.ours.publish import candidate
 from benchmarks.peers.node_fanout import NAMES
-from benchmarks.peers.workshop import node_folder, peer
+from benchmarks.peers.preparation import node_folder, peer
 
 PUBLISH = """
 mutation Publish($topic: String!, $id: String!, $data: JSON!) {
@@ -27,15 +27,15 @@ def run(bench: Bench) -> Report:
     folder = node_folder()
     with ExitStack() as stack:
         site, keys = stack.enter_context(bench.site())
-        contestants = {"dasf_broker": contestant(bench, stack.enter_context(site.server()), **keys)}
+        candidates = {"dasf_broker": candidate(bench, stack.enter_context(site.server()), **keys)}
         for script in BUDGETS:
             database = bench.new_folder(script) / "db.sqlite3"
             command: list[str | Path] = ["node", f"{script}.mjs", "PORT", database]
             started = stack.enter_context(peer(command, folder))
-            contestants[f"{NAMES[script]} + better-sqlite3"] = contestant(
+            candidates[f"{NAMES[script]} + better-sqlite3"] = candidate(
                 bench, started, publish=PUBLISH, post_path="/graphql"
             )
-        results = bench.in_turns(contestants)
+        results = bench.in_turns(candidates)
     made = Report("Durable publishes over HTTP, 32 in flight, against Node.js + better-sqlite3")
     rates = {}
     for name, runs in results.items():

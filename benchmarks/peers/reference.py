@@ -1,4 +1,4 @@
-"""Against dasf-broker-django over its own protocol, which both of us speak.
+"""Compare with dasf-broker-django over the DASF protocol, which both brokers speak.
 
 Same client, same server, same flags, same database settings.
 """
@@ -18,7 +18,7 @@ from benchmarks.harness.bench import UVICORNS_OWN, Bench
 from benchmarks.harness.checks import check_stored
 from benchmarks.harness.generate import generate
 from benchmarks.harness.report import Figure, Report, pairwise
-from benchmarks.peers.workshop import peer, reference_folder
+from benchmarks.peers.preparation import peer, reference_folder
 from tests.acceptance.servers import AS_IN_README, Server
 
 OURS, THEIRS = "dasf_broker", "dasf-broker-django"
@@ -39,18 +39,18 @@ def run(bench: Bench) -> Report:
         site, keys = stack.enter_context(bench.site("site", *TOPICS.values()))
         ours = stack.enter_context(site.server())
         theirs, their_keys, count = stack.enter_context(_reference(bench))
-        contestants = {}
+        candidates = {}
         for kind in (TRIPS, PUBLISHES):
-            contestants[f"{OURS}: {kind}"] = _contestant(bench, ours, kind, keys)
-            contestants[f"{THEIRS}: {kind}"] = _contestant(bench, theirs, kind, their_keys)
-        results = bench.in_turns(contestants)
+            candidates[f"{OURS}: {kind}"] = _candidate(bench, ours, kind, keys)
+            candidates[f"{THEIRS}: {kind}"] = _candidate(bench, theirs, kind, their_keys)
+        results = bench.in_turns(candidates)
         _wait_until(partial(_is_stored, count, results[f"{THEIRS}: {PUBLISHES}"]))
         ours.stop()
         check_stored(site, _ended(results[f"{OURS}: {PUBLISHES}"]))
     return _report(results)
 
 
-def _contestant(
+def _candidate(
     bench: Bench, server: Server, kind: str, keys: dict[str, str]
 ) -> Callable[[], dict[str, float]]:
     task = {

@@ -1,1 +1,1 @@
-"""What the broker is compared with, served by the same server with the same flags."""
+"""The applications that the broker is compared with, run by the same server and flags."""

@@ -1,7 +1,8 @@
 """The yardstick: a broadcast with nothing around it, as an ASGI application.
 
-What is posted goes to every socket as it is, through one bounded queue and one writing task a
-socket. A POST to ``/answer`` is read and answered as JSON, like a publish that stores nothing.
+Each posted body is sent to every socket unchanged, through one bounded queue and one writing task
+for each socket. A POST to ``/answer`` is read and answered as JSON, like a publish that stores
+nothing.
 """
 
 from __future__ import annotations

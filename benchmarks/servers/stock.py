@@ -1,7 +1,7 @@
 """Strawberry's own channels consumer: the same subscription as it comes out of the box.
 
-Messages go through a group of the channel layer to each socket's consumer, as strawberry's
-documentation has it. Nothing is stored, and nobody asks who is calling.
+Messages go through a group of the channel layer to each socket's consumer, as in strawberry's
+documentation. Nothing is stored, and callers are not authenticated.
 """
 
 from __future__ import annotations

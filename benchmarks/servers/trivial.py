@@ -1,7 +1,7 @@
-"""The least that a server can do, to see what the generators of load can do alone.
+"""A server that does as little as possible, to measure how fast the load generators are.
 
-It reads nothing properly and keeps nothing: a POST is answered at once, and written to all
-sockets if it looks like a frame. Runs by itself: ``python -m benchmarks.servers.trivial PORT``.
+It parses almost nothing and stores nothing: a POST is answered at once, and written to all sockets
+if it looks like a frame. Run it with ``python -m benchmarks.servers.trivial PORT``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 // The same small schema for all servers on Node: a message is published, stored if it shall be,
-// and goes to all subscribers. Nobody asks who is calling.
+// and goes to all subscribers. Callers are not authenticated.
 import { readFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 

@@ -8,13 +8,13 @@ import { WebSocketServer } from "ws";
 import { openStore, resolvers, typeDefs } from "./schema.mjs";
 
 const [port, file] = process.argv.slice(2);
-const bell = new EventEmitter().setMaxListeners(0);
+const emitter = new EventEmitter().setMaxListeners(0);
 async function* listen() {
-  for await (const [payload] of on(bell, "message")) yield payload;
+  for await (const [payload] of on(emitter, "message")) yield payload;
 }
 const schema = createSchema({
   typeDefs,
-  resolvers: resolvers(await openStore(file), (payload) => bell.emit("message", payload), listen),
+  resolvers: resolvers(await openStore(file), (payload) => emitter.emit("message", payload), listen),
 });
 const server = createServer(async (request, response) => {
   const chunks = [];

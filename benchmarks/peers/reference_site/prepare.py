@@ -1,4 +1,4 @@
-"""Make a database with topics and people; print their keys as JSON."""
+"""Create a database with topics and users; print their keys as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site of dasf-broker-django, with the database settings of ours."""
+"""The settings of a site of dasf-broker-django, with our database settings."""
 
 from __future__ import annotations
 

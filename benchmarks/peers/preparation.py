@@ -1,4 +1,4 @@
-"""Build what peers need, once, in a folder for temporary files; start their servers."""
+"""Install the peers once, in a folder for temporary files, and start their servers."""
 
 from __future__ import annotations
 
