@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from tests.chaos.harness.nemesis import Arsenal
+from tests.chaos.harness.nemesis import FaultsByKind
 from tests.chaos.processes import Process, ServerProcess, WorkerProcess
 from tests.services import Breakable
 
@@ -41,12 +41,12 @@ class Breakage:
         await asyncio.to_thread(self.heal_it)
 
 
-def arsenal(
+def faults_by_kind(
     servers: Sequence[ServerProcess],
     consumers: Sequence[WorkerProcess],
     database: Breakable | None,
     layer: Breakable | None,
-) -> Arsenal:
+) -> FaultsByKind:
     """Return what can be broken; services only where there are any."""
     faults: dict[str, list[Breakage]] = {
         "kill server": [_kill(each) for each in servers],

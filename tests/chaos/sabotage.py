@@ -39,7 +39,7 @@ Outcomes = list[Published | BrokerError]
 
 
 def announce_nothing() -> None:
-    """Commit, and ring no bell."""
+    """Commit, and announce nothing."""
     _replace(publish, "announce_on_commit", lambda _: None)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.harness.history import FaultBegan, FaultEnded, Recorder, read_histories
-from tests.chaos.harness.nemesis import CALM, LASTS, Arsenal, Nemesis, Step, schedule
+from tests.chaos.harness.nemesis import CALM, LASTS, FaultsByKind, Nemesis, Step, schedule
 
 ARSENAL_SIZE = 4
 
@@ -32,7 +32,7 @@ class Spoon:
 
 
 @pytest.fixture
-def arsenal() -> Arsenal:
+def faults_by_kind() -> FaultsByKind:
     """Return faults of several kinds, with two victims each."""
     return {
         f"kind {kind}": [Spoon(f"bend {kind} of {victim}", victim) for victim in ("one", "two")]
@@ -41,17 +41,17 @@ def arsenal() -> Arsenal:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_seed_is_a_schedule(seed: int, arsenal: Arsenal) -> None:
+def test_a_seed_is_a_schedule(seed: int, faults_by_kind: FaultsByKind) -> None:
     """The same seed gives the same steps, another one others."""
-    steps = _steps(seed, arsenal)
-    assert steps == _steps(seed, arsenal)
-    assert steps != _steps(seed + 1, arsenal)
+    steps = _steps(seed, faults_by_kind)
+    assert steps == _steps(seed, faults_by_kind)
+    assert steps != _steps(seed + 1, faults_by_kind)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_every_kind_comes(seed: int, arsenal: Arsenal) -> None:
+def test_every_kind_comes(seed: int, faults_by_kind: FaultsByKind) -> None:
     """All kinds come before one comes again, with calm in between, no victim struck twice."""
-    steps = _steps(seed, arsenal)
+    steps = _steps(seed, faults_by_kind)
     for begin in range(0, len(steps), ARSENAL_SIZE):
         kinds = {each.faults[0].name[:6] for each in steps[begin : begin + ARSENAL_SIZE]}
         assert len(kinds) == ARSENAL_SIZE
@@ -92,5 +92,5 @@ async def test_a_fault_that_fails_is_healed(tmp_path: Path) -> None:
     assert spoon.log == ["end"]
 
 
-def _steps(seed: int, arsenal: Arsenal) -> list[Step]:
-    return list(islice(schedule(seed, arsenal), 10 * ARSENAL_SIZE))
+def _steps(seed: int, faults_by_kind: FaultsByKind) -> list[Step]:
+    return list(islice(schedule(seed, faults_by_kind), 10 * ARSENAL_SIZE))

@@ -23,7 +23,7 @@ LOAD = Load(pace=0.15, stay=(1.5, 3.0), read=(9.0, 12.0), echo=0.1, forget=0.25,
 
 #: Each sabotage, and the invariant that notices it.
 NOTICED_BY = {
-    "announce_nothing": "the bell rings",
+    "announce_nothing": "deliveries come at once",
     "drop_acknowledgements": "acknowledged stays away",
     "swap_sequences": "sequences follow time",
     "delete_rows": "answered is kept",

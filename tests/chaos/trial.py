@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests import services
 from tests.acceptance.servers import site_on
-from tests.chaos.breakage import arsenal
+from tests.chaos.breakage import faults_by_kind
 from tests.chaos.harness.checker import Verdict, check
 from tests.chaos.harness.clients import NoAnswerError, Server, execute_over_http, http_client
 from tests.chaos.harness.history import SUFFIX, Drained, Recorder, read_histories
@@ -123,7 +123,7 @@ class _Trial:
             await asyncio.sleep(self._plan.seconds)
             return
         ground = self._ground
-        faults = arsenal(self._servers, self._consumers, ground.database, ground.layer)
+        faults = faults_by_kind(self._servers, self._consumers, ground.database, ground.layer)
         nemesis = Nemesis(recorder, self._say)
         await nemesis.run(schedule(self._plan.seed, faults), self._plan.seconds)
 

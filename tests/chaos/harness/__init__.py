@@ -1,1 +1,1 @@
-"""Help for testing a broker: what it did under faults, written down and judged."""
+"""Test a broker under faults: record what it did, and check its promises."""

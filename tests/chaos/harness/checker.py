@@ -1,4 +1,4 @@
-"""Judges a history: which promises held, which did not, and which were never put to the test."""
+"""Checks a history: which promises held, which did not, and which were never tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients of the doors that tell "refused" from "nobody knows": GraphQL over HTTP and websocket."""
+"""Clients of the doors that tell "refused" from "unknown": GraphQL over HTTP and websocket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Consumers of a trial: they subscribe, again and again, and write down what they are sent."""
+"""Consumers of a trial: they subscribe, again and again, and record what they receive."""
 
 from __future__ import annotations
 

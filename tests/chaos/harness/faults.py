@@ -1,6 +1,6 @@
 """Faults inside a server process: a channel layer that misbehaves, and a clock that jumps.
 
-What goes wrong, and how often, is in a small file that a test rewrites while the server runs.
+A small file, which a test rewrites while the server runs, says which faults happen how often.
 In the settings of the server under test::
 
     CHANNEL_LAYERS = {

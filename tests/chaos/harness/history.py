@@ -1,10 +1,10 @@
-"""What clients asked of a broker and what came back, as JSON lines that survive ``kill -9``.
+"""Requests of clients and the answers of a broker, as JSON lines that survive ``kill -9``.
 
 Each process writes a file of its own with a :class:`Recorder`; :func:`read_histories` merges the
-files. A client writes that it asks *before* it sends, and what it got *after* it has it, so that
-the truth lies between the two. Plain Python: nothing here knows Django or the network.
+files. A client records a request *before* it sends it, and an answer *after* it has received it, so
+that the event itself lies between the two. Plain Python: no Django and no network.
 
-The pair of ``who`` and ``operation`` names an operation, that of ``who`` and ``subscription`` a
+``who`` names a process. ``who`` and ``operation`` name an operation, ``who`` and ``subscription`` a
 subscription. So a process that is started again needs another ``who``.
 """
 

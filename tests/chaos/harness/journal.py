@@ -1,4 +1,4 @@
-"""The history of one worker process, which all its clients write."""
+"""The history of one worker process, written by all its clients."""
 
 from __future__ import annotations
 

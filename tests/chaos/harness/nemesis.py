@@ -1,6 +1,7 @@
-"""The nemesis: breaks one thing after the other, as a seed has it, and writes down what and when.
+"""The nemesis: causes one fault after the other, in an order from a seed, and records each.
 
-It knows no process and no service. What can be broken is handed to it as :class:`Fault` objects.
+It depends on no process and no service: the possible faults are passed to it as :class:`Fault`
+objects.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Fault(Protocol):
 
 
 #: What can be broken: for each kind of fault, one for each possible victim.
-Arsenal = Mapping[str, Sequence[Fault]]
+FaultsByKind = Mapping[str, Sequence[Fault]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,16 @@ class Step:
     lasts: float
 
 
-def schedule(seed: int, arsenal: Arsenal) -> Iterator[Step]:
-    """Yield steps for ever; the same ones for the same seed and the same arsenal.
+def schedule(seed: int, faults_by_kind: FaultsByKind) -> Iterator[Step]:
+    """Yield steps without end; the same ones for the same seed and the same faults.
 
     Every kind comes before one comes again.
     """
     lot = random.Random(seed)  # noqa: S311 - to be repeated
     while True:
-        for kind in lot.sample(sorted(arsenal), len(arsenal)):
-            faults = [lot.choice(arsenal[kind])]
-            other = lot.choice(arsenal[lot.choice(sorted(arsenal))])
+        for kind in lot.sample(sorted(faults_by_kind), len(faults_by_kind)):
+            faults = [lot.choice(faults_by_kind[kind])]
+            other = lot.choice(faults_by_kind[lot.choice(sorted(faults_by_kind))])
             if lot.random() < DOUBLE and other.victim != faults[0].victim:
                 faults.append(other)
             yield Step(lot.uniform(*CALM), tuple(faults), lot.uniform(*LASTS))

@@ -1,4 +1,4 @@
-"""Publishers of a trial: each sends one message after the other and writes down what came back."""
+"""Publishers of a trial: each sends one message after the other and records the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A history with its records put together: which answer to which question, which message."""
+"""A history with its records linked: requests with answers, deliveries with messages."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Run:
             self._note(record)
         if self.drained == math.inf:
             raise ValueError("The history has no end (no record `Drained`): nothing can be judged.")
-        self._bury_killed_clients()
+        self._end_subscriptions_of_killed_clients()
         self._spans = _spans_of(self.faults)
         self._sent: defaultdict[str, list[Publish]] = defaultdict(list)
         for publish in self.publishes.values():
@@ -192,15 +192,15 @@ class Run:
                 fault.ended_at = record.at
                 return
 
-    def _bury_killed_clients(self) -> None:
+    def _end_subscriptions_of_killed_clients(self) -> None:
         killed = {
             fault.client: fault.began.at
             for fault in self.faults
             if fault.began.fault.startswith("kill client ")
         }
         for subscription in self.subscriptions.values():
-            died_at = killed.get(subscription.opened.who, math.inf)
-            subscription.ended_at = min(subscription.ended_at, died_at)
+            killed_at = killed.get(subscription.opened.who, math.inf)
+            subscription.ended_at = min(subscription.ended_at, killed_at)
 
 
 def _invoked_at(publish: Publish) -> float:

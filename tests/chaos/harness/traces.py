@@ -1,4 +1,4 @@
-"""What is known of one publish, acknowledgement, subscription, message or fault."""
+"""The records of one publish, acknowledgement, subscription, message or fault."""
 
 from __future__ import annotations
 
@@ -137,11 +137,11 @@ class Message:
 
     @property
     def sequence(self) -> int | None:
-        """Its sequence, as whoever knows it says."""
+        """Its sequence, from any record that has it."""
         return next((sequence for sequence, _ in self.sequences()), None)
 
     def sequences(self) -> Iterator[tuple[int, str]]:
-        """Yield every sequence that was told for it, with who told it."""
+        """Yield every sequence that was recorded for it, each with its source."""
         for row in self.rows:
             yield row.sequence, "the final row"
         for each in self.publishes:

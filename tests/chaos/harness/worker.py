@@ -1,7 +1,7 @@
 """A process with publishers and consumers: ``python -m tests.chaos.harness.worker < work.json``.
 
-``SIGTERM`` lets publishers see their last message through and ends the rest; ``SIGUSR1`` makes
-the consumers settle down, see :meth:`.Consumer.settle`.
+``SIGTERM`` lets publishers finish their last message and ends the consumers; ``SIGUSR1`` makes the
+consumers settle, see :meth:`.Consumer.settle`.
 """
 
 from __future__ import annotations

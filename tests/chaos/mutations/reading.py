@@ -138,18 +138,18 @@ def miss_what_is_stored(run: Run) -> Change:
 # --- time -------------------------------------------------------------------------------------
 
 
-def ring_no_bell(run: Run) -> Change:
-    """Deliver only what the regular look finds, on all topics."""
+def deliver_only_by_polling(run: Run) -> Change:
+    """Deliver messages only by polling the database, on all topics."""
     return _late([each for who in run.subscriptions.values() for each in who.deliveries])
 
 
-def ring_no_bell_for_one_topic(run: Run) -> Change:
-    """Deliver only what the regular look finds, on one topic."""
+def deliver_only_by_polling_on_one_topic(run: Run) -> Change:
+    """Deliver messages only by polling the database, on one topic."""
     return _late([*deliveries(run, "store")])
 
 
 def leave_with_nothing(run: Run) -> Change:
-    """Deliver nothing to those who leave before the next look."""
+    """Deliver nothing to subscribers that leave before the next poll."""
     gone = [each for each in run.subscriptions.values() if each.ended]
     return [delivered for each in gone for delivered in each.deliveries], []
 

@@ -1,9 +1,9 @@
 """What must hold in every history: the delivery promises, each as one short function.
 
-An invariant is a function that looks at a :class:`~tests.chaos.harness.run.Run` and yields once
-for each thing that it looks at: ``FINE``, or a sentence that says what is wrong. The name of the
-function is its name in the table, the first line of its docstring what it promises. To add one,
-write it and put it into :data:`INVARIANTS`.
+An invariant is a function that checks a :class:`~tests.chaos.harness.run.Run` and yields once for
+each thing that it checks: ``FINE``, or a sentence that says what is wrong. The name of the function
+is its name in the table; the first line of its docstring is the promise. To add one, write it and
+add it to :data:`INVARIANTS`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,6 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     unstored.loss_needs_a_fault,
     unstored.told_loss_is_real,
     unstored.stored_is_never_missed,
-    timing.the_bell_rings,
+    timing.deliveries_come_at_once,
     timing.answers_come_in_time,
 )

@@ -1,4 +1,4 @@
-"""What was acknowledged counts, for ever, and nothing else does."""
+"""Acknowledgements are kept for ever, and no others exist."""
 
 from __future__ import annotations
 

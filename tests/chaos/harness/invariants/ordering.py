@@ -1,4 +1,4 @@
-"""Everybody sees one order, the one in which messages were stored, and nothing twice."""
+"""All subscribers receive messages in one order, in which they were stored, and none twice."""
 
 from __future__ import annotations
 

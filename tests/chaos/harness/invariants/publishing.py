@@ -1,4 +1,4 @@
-"""What was answered to publishers is true."""
+"""The answers to publishers are true."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def answered_is_kept(run: Run) -> Iterator[str]:
 def answered_is_delivered(run: Run) -> Iterator[str]:
     """See that a stored message is delivered to every consumer that listens on until the end.
 
-    Under ``cache`` to one of them. Who listens are users with a subscription from ``OUTSTANDING``
-    that is open when everything has been drained.
+    Under ``cache`` to one of them. A consumer listens if it has a subscription from
+    ``OUTSTANDING`` that is open when everything has been drained.
     """
     for topic, messages in run.messages_of.items():
         if not run.is_stored(topic) or not (listeners := _listeners(run, topic)):

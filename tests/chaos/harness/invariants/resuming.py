@@ -1,4 +1,4 @@
-"""Who reads on behind the last message that was seen misses none."""
+"""A reader that resumes behind the last message that it received misses none."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def readers_miss_nothing(run: Run) -> Iterator[str]:
     """See that a reader that resumes ``AFTER`` the last message sees each one exactly once.
 
     Holds under ``store``, and under ``cacheall`` for consumers, whose acknowledgement every
-    message awaits: what they did not acknowledge must come. Up to the end of the history for who
-    is there when everything has been drained, else up to the last message that was seen.
+    message awaits: messages that they did not acknowledge must come. Up to the end of the history
+    for a reader that is connected when everything has been drained, else up to the last message
+    that it received.
     """
     for topic in run.topics:
         if run.policy(topic) not in {"store", "cacheall"}:

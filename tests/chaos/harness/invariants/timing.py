@@ -1,4 +1,4 @@
-"""What is promised about time, as far as a history can show it."""
+"""Promises about time, as far as a history can show them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Final
 from tests.chaos.harness.run import FINE, Run
 from tests.chaos.harness.traces import Acknowledge, Publish, Subscription
 
-#: Seconds within which every operation is answered, and half a second for the way.
+#: Seconds within which every operation is answered, and half a second for the network.
 ANSWER_TIME: Final = 10.5
 #: Seconds without a fault before a delivery counts as a usual one.
 CALM: Final = 5.0
-#: Seconds after which a subscription is done with what was there before it.
+#: Seconds after which a subscription has received the messages from before it.
 AWAKE: Final = 1.0
-#: Median seconds from answer to delivery. The regular look alone would need about a second.
-BELL_TIME: Final = 0.5
+#: Median seconds from answer to delivery. Polling the database alone would need about a second.
+DELIVERY_TIME: Final = 0.5
 #: Deliveries that it takes to speak of a median.
 SAMPLES: Final = 20
 
 
-def the_bell_rings(run: Run) -> Iterator[str]:
-    """See that while nothing is broken, messages are delivered at once and not by the regular look.
+def deliveries_come_at_once(run: Run) -> Iterator[str]:
+    """See that messages are delivered at once, and not by polling, while there is no fault.
 
-    Looked at for each topic with enough deliveries, and for all topics together.
+    Checked for each topic with enough deliveries, and for all topics together.
     """
     delays: defaultdict[str, list[float]] = defaultdict(list)
     for subscription in run.subscriptions.values():
@@ -41,7 +41,7 @@ def the_bell_rings(run: Run) -> Iterator[str]:
     for name, values in delays.items():
         if len(values) < SAMPLES:
             continue
-        if (middle := median(values)) < BELL_TIME:
+        if (middle := median(values)) < DELIVERY_TIME:
             yield FINE
         else:
             came = "never" if middle == math.inf else f"{middle:.3f} s after the publisher's answer"
@@ -51,8 +51,7 @@ def the_bell_rings(run: Run) -> Iterator[str]:
 def answers_come_in_time(run: Run) -> Iterator[str]:
     """See that every operation is answered in time, unless the client itself was stopped.
 
-    Who gave up waiting while something was broken is not counted; a broker that is stopped cannot
-    answer.
+    A client that timed out during a fault is not counted; a broker that is stopped cannot answer.
     """
     operations: list[Publish | Acknowledge] = [
         *run.publishes.values(),
@@ -84,9 +83,9 @@ def _delay(
         return None
     answered_at = publish.answered.at
     if delivered_at is None:
-        # It left without the message, though it waited long enough for it.
+        # It ended without the message, although it waited long enough for it.
         left_at = -math.inf if subscription.ended is None else subscription.ended_at
-        if left_at < answered_at + BELL_TIME:
+        if left_at < answered_at + DELIVERY_TIME:
             return None
         delivered_at = math.inf
     seen_at = min(delivered_at, answered_at + CALM)
@@ -96,5 +95,5 @@ def _delay(
 
 
 def _is_answer(operation: Publish | Acknowledge) -> bool:
-    # What is unavailable says so, and this is an answer too.
+    # "Unavailable" is an answer, too.
     return getattr(operation.end, "reason", "UNAVAILABLE").startswith("UNAVAILABLE")

@@ -1,4 +1,4 @@
-"""What nobody stores may be lost, but not in silence, and not for nothing."""
+"""Messages that are not stored may be lost, but only with a fault, and subscribers are told."""
 
 from __future__ import annotations
 
