@@ -87,7 +87,7 @@ def _channel_layer() -> Iterator[CheckMessage]:
     layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
     if not layer:
         yield Error(
-            "There is no channel layer: subscribers would hear nothing.",
+            "There is no channel layer: subscribers would receive nothing.",
             hint="Set CHANNEL_LAYERS; InMemoryChannelLayer will do for one process.",
             id="dasf_broker.E003",
         )
@@ -95,7 +95,7 @@ def _channel_layer() -> Iterator[CheckMessage]:
     if layer["BACKEND"].endswith("InMemoryChannelLayer") and not settings.DEBUG:
         yield Warning(
             "The in-memory channel layer does not reach other processes: subscribers there "
-            "hear of messages only by looking.",
+            "receive messages only when their process polls the database.",
             hint="Use channels_redis if there is more than one server process.",
             id="dasf_broker.W001",
         )

@@ -53,7 +53,7 @@ class Producer(DasfSocket):
 
 
 class Consumer(DasfSocket):
-    """Acknowledges what it is delivered."""
+    """Acknowledges the messages that it receives."""
 
     def on_text(self, payload: bytes) -> None:
         """Take a message."""

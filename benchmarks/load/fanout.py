@@ -19,7 +19,7 @@ from benchmarks.load.websocket import TEXT, WebSocket, read_frame
 #: Connections opened at a time.
 OPENING = 50
 
-#: Seconds for everybody to get what was published.
+#: Seconds until all subscribers must have all messages.
 PATIENCE = 20.0
 
 
@@ -211,8 +211,8 @@ async def _see_through(checker: DeliveryChecker) -> None:
         if asyncio.get_running_loop().time() > end:
             never = [message.data["number"] for message in checker.published.values()]
             raise ValueError(
-                f"{checker.missing} deliveries are missing, {checker.deliveries} came; to nobody came "
-                f"{never} of {checker.number} messages"
+                f"{checker.missing} deliveries are missing, {checker.deliveries} came; no "
+                f"subscriber got {never} of {checker.number} messages"
             )
         await asyncio.sleep(0.01)
 

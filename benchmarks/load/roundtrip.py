@@ -40,7 +40,7 @@ class Producer(WebSocket):
 
 
 class Consumer(WebSocket):
-    """Acknowledges what it is delivered, and tells of each answer."""
+    """Acknowledges the messages that it receives, and reports each answer."""
 
     def __init__(self, task: Task, finish: Callable[[str], None]) -> None:
         super().__init__(task)

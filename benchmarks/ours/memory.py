@@ -57,7 +57,7 @@ def _candidate(
     }
 
     def measure() -> dict[str, float]:
-        # What was freed is not given back: each turn needs a server that served nobody yet.
+        # A process does not return freed memory: each turn needs a new server.
         with site.server(application=application) as server:
             return generate("idle", server, **given)
 

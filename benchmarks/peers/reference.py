@@ -34,7 +34,7 @@ Runs = dict[str, list[dict[str, float]]]
 
 
 def run(bench: Bench) -> Report:
-    """Compare publishes, then round trips; look into both databases afterwards."""
+    """Compare publishes, then round trips; check both databases afterwards."""
     with ExitStack() as stack:
         site, keys = stack.enter_context(bench.site("site", *TOPICS.values()))
         ours = stack.enter_context(site.server())

@@ -50,7 +50,7 @@ def create_topic(
         The name of the topic.
     user
         The creator, who may then publish to the topic, see its status, change and delete it.
-        Without one the server itself creates it, and nobody gets a right.
+        Without one the server itself creates it, and no user gets a right.
     is_public
         All callers may see the topic, publish to it and ping it.
     supports_dasf

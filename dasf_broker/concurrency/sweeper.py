@@ -23,7 +23,7 @@ class Sweep(Generic[T]):
     #: The name of the task, also in the log if a check fails. The next check is made all the same.
     name: str
     #: Gets all items. The number of its queries must not grow with their number.
-    look: Callable[[Collection[T]], Awaitable[None]]
+    check: Callable[[Collection[T]], Awaitable[None]]
     #: Seconds between two checks.
     interval: float
 
@@ -58,11 +58,11 @@ class Sweeper:
             self._open.pop(sweep).task.cancel()
 
     async def _repeat(self, sweep: Sweep[Any]) -> None:
-        outage = OutageLog(logger, f"The regular look at {sweep.name}")
+        outage = OutageLog(logger, f"The periodic check {sweep.name}")
         while True:
             await asyncio.sleep(sweep.interval)
             try:
-                await sweep.look(tuple(self._open[sweep].items))
+                await sweep.check(tuple(self._open[sweep].items))
             except Exception:  # noqa: BLE001 - the database, most likely: it will come back
                 outage.failed()
             else:

@@ -72,7 +72,7 @@ class ThreadPool:
     ----------
     name
         The name of the threads.
-    surroundings
+    hooks
         The owner's part.
     """
 

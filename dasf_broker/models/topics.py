@@ -186,7 +186,7 @@ class BrokerTopic(models.Model):
         )
         # Small ones for the few among many. None holds what a publish writes.
         indexes = (
-            # Pages of the topics that everybody sees, in the orders of the API.
+            # Pages of public topics, in the orders of the API.
             models.Index(
                 fields=("slug",), condition=Q(is_public=True), name="dasf_broker_public_by_slug"
             ),
@@ -277,7 +277,7 @@ class BrokerTopic(models.Model):
         Parameters
         ----------
         user
-            Messages that this user did not acknowledge; without one, those that nobody did.
+            Messages that this user did not acknowledge; without one, those that no user did.
         """
         messages = self.brokermessage_set.order_by("sequence")
         if user is None:

@@ -119,9 +119,9 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
         if not was_stored and is_stored(topic.storage_policy):
             # Messages that were published in between were never stored, so they are missing behind
             # old cursors. One sequence is skipped for them, so that the newest cursor expires too.
-            hole = F("last_sequence") + 1
+            skipped = F("last_sequence") + 1
             topics = BrokerTopic.objects.filter(pk=topic.pk)
-            topics.update(last_sequence=hole, expired_sequence=hole)
+            topics.update(last_sequence=skipped, expired_sequence=skipped)
         remove_settled([topic])
     return _accessed(caller, topic)
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def user_or_anonymous(user: User | AnonymousUser | None) -> User:
     """Return the row that holds the rights: guardian's anonymous user for anonymous callers."""
     if user is None or not user.is_authenticated:
-        nobody: User = get_anonymous_user()
-        return nobody
+        anonymous: User = get_anonymous_user()
+        return anonymous
     return user
 
 

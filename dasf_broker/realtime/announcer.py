@@ -129,7 +129,7 @@ class _Announcer:
         self._waiting: list[Event] = []
         self._weight = 0
         self._task: asyncio.Task[None] | None = None
-        #: Done when what is being sent is sent, and when what waits now is.
+        #: Futures of callers of ``flush``: for the batch being sent, and for the one that waits.
         self._flushing: list[Future[None]] = []
         self._flushing_next: list[Future[None]] = []
 

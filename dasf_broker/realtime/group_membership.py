@@ -53,7 +53,7 @@ class GroupMembership:
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
                 await self._layer.group_add(group_name(topic.topic_id), self.channel)
-        except Exception:  # noqa: BLE001 - the next look tries again
+        except Exception:  # noqa: BLE001 - the next poll tries again
             self._outage.failed()
         else:
             self._outage.recovered()
@@ -105,9 +105,9 @@ class GroupMembership:
 
     # --- the probe ----------------------------------------------------------------------------
 
-    def hear(self, announcement: Any) -> bool:
+    def receive(self, announcement: Any) -> bool:
         """Tell whether an announcement is our own probe."""
-        return self._probe.hear(announcement)
+        return self._probe.receive(announcement)
 
     def probe_soon(self) -> None:
         """Do as :meth:`probe`, in the background."""
@@ -118,11 +118,11 @@ class GroupMembership:
         """Find out whether the channel layer still has our membership; join again if not."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT):
-                is_heard = await self._probe.send()
+                is_received = await self._probe.send()
         except Exception:  # noqa: BLE001 - the next one tries again
             self._outage.failed()
-            is_heard = False
-        if not is_heard:
+            is_received = False
+        if not is_received:
             self.renew_all()
 
 
@@ -145,18 +145,18 @@ class _Probe:
         self._channel = channel
         self._group = f"dasf_broker.probe.{token_hex(16)}"
         self._is_member = False
-        self._heard = asyncio.Event()
+        self._received = asyncio.Event()
 
-    def hear(self, announcement: Any) -> bool:
+    def receive(self, announcement: Any) -> bool:
         """Tell whether this is our own probe, and record that it arrived."""
         is_ours = bool(announcement.get("probe") == self._group)
         if is_ours:
-            self._heard.set()
+            self._received.set()
         return is_ours
 
     async def send(self) -> bool:
         """Send it; return whether it arrived in time."""
-        self._heard.clear()
+        self._received.clear()
         is_member, self._is_member = self._is_member, False
         if not is_member:
             await self._layer.group_add(self._group, self._channel)
@@ -164,7 +164,7 @@ class _Probe:
         await self._layer.group_send(self._group, probe)
         with suppress(TimeoutError):
             async with asyncio.timeout(PROBE_TIMEOUT):
-                await self._heard.wait()
+                await self._received.wait()
                 self._is_member = True
         return self._is_member
 

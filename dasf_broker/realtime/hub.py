@@ -181,14 +181,14 @@ class Hub:
                 self._membership = GroupMembership(self._layer, channel, self._topics)
                 self._tasks = [
                     asyncio.create_task(self._listen(), name="dasf-hub-listen"),
-                    asyncio.create_task(self._look_regularly(), name="dasf-hub-look"),
+                    asyncio.create_task(self._poll_regularly(), name="dasf-hub-poll"),
                 ]
 
     async def _listen(self) -> None:
         while True:
             try:
                 announcement = await self._layer.receive(self._groups.channel)
-            except Exception:  # noqa: BLE001 - the regular looks go on
+            except Exception:  # noqa: BLE001 - polling goes on
                 self._reading_outage.failed()
                 await asyncio.sleep(RETRY)
                 self._groups.renew_all()  # it may come back without its groups
@@ -198,7 +198,7 @@ class Hub:
 
     def _pass_on_all(self, announcement: Any) -> None:
         try:
-            if self._groups.hear(announcement):
+            if self._groups.receive(announcement):
                 return
             for wire in announcement["events"]:
                 self._pass_on(wire)
@@ -247,16 +247,16 @@ class Hub:
                     topic.advance(message)
                 # What is not there up to the target was acknowledged and removed.
                 topic.position = max(topic.position, target)
-        except Exception:  # noqa: BLE001 - the next look tries again
+        except Exception:  # noqa: BLE001 - the next poll tries again
             self._looking_outage.failed()
         finally:
             topic.catching_up = None
 
-    async def _look_regularly(self) -> None:
+    async def _poll_regularly(self) -> None:
         while True:
             await asyncio.sleep(app_settings.DASF_LOOK_INTERVAL)
             try:
-                await self.look()
+                await self.poll()
             except Exception:  # noqa: BLE001 - the database, most likely: it will come back
                 self._looking_outage.failed()
             else:
@@ -265,7 +265,7 @@ class Hub:
             if self._topics:
                 self._groups.probe_soon()
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Find messages that the channel layer did not announce. One query for all topics."""
         topics = [topic for topic in self._topics.values() if topic.position is not None]
         if not topics:

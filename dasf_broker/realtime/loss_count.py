@@ -45,7 +45,7 @@ class LossCount:
     """The last numbers that a hub received of the streams of one topic."""
 
     def __init__(self) -> None:
-        self._heard: OrderedDict[str, int] = OrderedDict()
+        self._received: OrderedDict[str, int] = OrderedDict()
 
     def missed_before(self, serial: Serial) -> int | None:
         """Return how many messages were lost right before this one.
@@ -56,8 +56,8 @@ class LossCount:
             ``None`` for a duplicate, or for a message so late that it was counted as lost. It is 0
             for the first message of a stream that is received.
         """
-        last = self._heard.pop(serial.stream, serial.number - 1)
-        self._heard[serial.stream] = max(last, serial.number)
-        if len(self._heard) > STREAMS:
-            self._heard.popitem(last=False)
+        last = self._received.pop(serial.stream, serial.number - 1)
+        self._received[serial.stream] = max(last, serial.number)
+        if len(self._received) > STREAMS:
+            self._received.popitem(last=False)
         return serial.number - last - 1 if serial.number > last else None

@@ -77,7 +77,7 @@ async def test_session_logs_out(
         await look(watched)
         looks.append(watched)
 
-    monkeypatch.setattr(credential_revocation.CREDENTIALS, "look", noted)
+    monkeypatch.setattr(credential_revocation.CREDENTIALS, "check", noted)
     stream = await open_stream(MESSAGES, **await database.write(_log_in, consumer))
     await until_heard(topic)
     await until(lambda: len(looks) > 1)

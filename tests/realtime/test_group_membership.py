@@ -131,11 +131,11 @@ async def test_join_that_failed_is_made_again(hub: Hub, layer: FakeLayer, table:
     layer.is_broken = True
     async with hub.subscription(1, MESSAGES) as (mailbox, _):
         table.store(1)
-        await hub.look()
+        await hub.poll()
         assert await take(mailbox, 1) == [1]
         layer.is_broken = False
         await until(lambda: hub._groups._renewing is None or hub._groups._renewing.done())
-        await hub.look()
+        await hub.poll()
         await until(lambda: layer.groups[group_name(1)])
         layer.ring(message(None))
         assert await take(mailbox, 1) == [None]
@@ -190,7 +190,7 @@ async def test_forgotten_membership_is_found_by_looking(
     async with hub.subscription(1, MESSAGES) as (mailbox, _):
         layer.groups.clear()
         table.store(1)
-        await hub.look()
+        await hub.poll()
         assert await take(mailbox, 1) == [1]
         await until(lambda: layer.groups[group_name(1)])
 
@@ -202,7 +202,7 @@ async def test_memberships_are_renewed(
     """A membership is renewed before it expires, and not with every look."""
     monkeypatch.setattr(group_membership, "RENEWAL", renewal)
     async with hub.subscription(1, MESSAGES):
-        await hub.look()
+        await hub.poll()
         await layer.settled()
         assert layer.added == [group_name(1)] * joins
 
@@ -217,7 +217,7 @@ async def test_hanging_layer_does_not_hold_up_the_looks(
         for sequence in (1, 2):
             table.store(1)
             table.store(2)
-            await asyncio.wait_for(hub.look(), DEADLINE)
+            await asyncio.wait_for(hub.poll(), DEADLINE)
             assert (await take(one, 1), await take(two, 1)) == ([sequence], [sequence])
         layer.may_join.set()
 
@@ -229,7 +229,7 @@ async def test_renewal_does_not_outlive_the_room(
     async with hub.subscription(1, MESSAGES):
         layer.may_join.clear()
         table.store(1)
-        await hub.look()
+        await hub.poll()
         await until(lambda: len(layer.added) == 2)
         asyncio.get_running_loop().call_soon(layer.may_join.set)
     assert not layer.groups[group_name(1)]
@@ -246,7 +246,7 @@ async def test_renewal_does_not_join_what_was_left(
         leaving = asyncio.create_task(stack.aclose())
         await until(lambda: layer.discarded)
         table.store(1)
-        await hub.look()
+        await hub.poll()
         await layer.settled()
         layer.may_leave.set()
         await leaving

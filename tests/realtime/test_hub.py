@@ -107,7 +107,7 @@ async def test_lost_last_announcement_is_found_by_looking(
         table.store(1)
         table.store(2)
         before = table.looks
-        await hub.look()
+        await hub.poll()
         assert table.looks == before + 1
         assert (await take(one, 1), await take(two, 1)) == ([1], [1])
 
@@ -123,7 +123,7 @@ async def test_unreadable_rows_are_tried_again(
         await layer.settled()
         assert len(mailbox) == 0
         table.is_broken = False
-        await hub.look()
+        await hub.poll()
         assert await take(mailbox, 2) == [1, 2]
 
 
@@ -161,7 +161,7 @@ async def test_deleted_topic_ends_its_subscriptions(
         if way == "announced":
             layer.ring(TopicDeleted(topic_id=1, topic_slug="topic-1"))
         else:
-            await hub.look()
+            await hub.poll()
         assert await take(mailbox, 1) == [1]
         with pytest.raises(NotFoundError):
             await asyncio.wait_for(mailbox.get(), DEADLINE)
@@ -227,7 +227,7 @@ async def test_any_schedule_of_announcements(data: st.DataObject, count: int) ->
                 await layer.settled()
                 got += await take(mailbox, len(mailbox))
         await layer.settled()
-        await hub.look()
+        await hub.poll()
         got += await take(mailbox, count - len(got))
         await layer.settled()
         assert got == [*range(1, count + 1)]

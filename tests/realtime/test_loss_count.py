@@ -60,4 +60,4 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for stream in "abc":
         assert reckoning.missed_before(Serial(stream, 5)) == 0
     assert reckoning.missed_before(Serial("a", 9)) == 0
-    assert len(reckoning._heard) == 2
+    assert len(reckoning._received) == 2

@@ -111,7 +111,7 @@ exit code:
             self.write_json(dict(message.content) | facts)
         else:
             self.stdout.write(_line(message))
-        self.stdout.flush()  # somebody may be reading a pipe
+        self.stdout.flush()  # a program may be reading from a pipe
 
 
 async def finish(work: Coroutine[Any, Any, None]) -> None:

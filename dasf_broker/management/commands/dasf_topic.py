@@ -158,9 +158,9 @@ exit code:
     def _wanted(self, options: dict[str, Any]) -> Iterator[tuple[Right, Holder]]:
         """Yield each right with its wanted holder; create users if the options say so."""
         if options["anonymous"]:
-            nobody = Holder(user_or_anonymous(None).get_username(), None)
-            yield Right.CONSUME, nobody
-            yield Right.PRODUCE, nobody
+            anonymous = Holder(user_or_anonymous(None).get_username(), None)
+            yield Right.CONSUME, anonymous
+            yield Right.PRODUCE, anonymous
         for option, right in RIGHTS.items():
             for name in options[option]:
                 yield right, self._holder(name, create=options["create_users"])

@@ -51,7 +51,7 @@ def end_when_revoked(
     return services.sweeper.include(RIGHTS, subscription)
 
 
-async def _look(subscriptions: Collection[_Subscription]) -> None:
+async def _check(subscriptions: Collection[_Subscription]) -> None:
     pairs = {(each.user_id, each.topic_id) for each in subscriptions}
     table = await database.read(_rights, pairs)
     for each in subscriptions:
@@ -75,4 +75,4 @@ def _rights(pairs: Collection[tuple[Any, int]]) -> dict[tuple[Any, int], Any]:
 
 
 #: The rights behind all live subscriptions.
-RIGHTS: Sweep[_Subscription] = Sweep("dasf-rights", _look, INTERVAL)
+RIGHTS: Sweep[_Subscription] = Sweep("dasf-rights", _check, INTERVAL)

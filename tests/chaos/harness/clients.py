@@ -42,7 +42,7 @@ class RefusedError(Exception):
 
 
 class NoAnswerError(Exception):
-    """Nobody knows what was done; the argument says why."""
+    """It is unknown what was done; the argument says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
-#: Seconds of a clock that all processes of one machine share and that nobody can set.
+#: Seconds of a clock that all processes of one machine share and that cannot be set.
 now: Final[Callable[[], float]] = time.monotonic
 
 #: Codes of errors that say for certain that nothing was published. Any other failure to get an
@@ -110,7 +110,7 @@ class PublishRefused(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishUnknown(Record):
-    """Nobody knows whether the message is published."""
+    """It is unknown whether the message is published."""
 
     operation: int
     #: A code of the broker such as ``UNAVAILABLE``, or what broke on the way.
@@ -142,7 +142,7 @@ class AcknowledgeAnswered(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcknowledgeUnknown(Record):
-    """Nobody knows whether the acknowledgement counts."""
+    """It is unknown whether the acknowledgement counts."""
 
     operation: int
     #: A code of the broker such as ``UNAVAILABLE``, or what broke on the way.
@@ -208,7 +208,7 @@ class FaultEnded(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drained(Record):
-    """Everything is healed, nobody publishes, and the consumers had time to get all there is."""
+    """All faults are over, no client publishes, and the consumers had time to get all messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,7 +208,7 @@ async def test_idle_consumers_cost_nothing(
     assert threading.active_count() <= threads
     assert (await database.read(_rows)) == rows + 50  # the tokens that the test made
     with queries_of_all_threads() as queries:
-        await current().hub.look()
+        await current().hub.poll()
     assert len(queries) == 1
 
 
