@@ -15,7 +15,7 @@ from tests.clients.node import installed
 from tests.docs import pages
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "tests" / "graphql_js"
+PACKAGE = ROOT / "tests" / "clients" / "graphql_js"
 
 #: The executable examples, which are the page's tabs too.
 EXAMPLES = [path.read_text(encoding="utf-8") for path in ROOT.glob("examples/graphql/*.graphql")]

@@ -1,0 +1,1 @@
+"""What the reference system promises, and what was wrong with it."""

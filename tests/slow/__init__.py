@@ -1,0 +1,1 @@
+"""What takes minutes, or wants the machine for itself: `make test-slow`."""
