@@ -11,7 +11,8 @@ from channels.layers import get_channel_layer
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from pytest_django import Settings
+from django.db import connections
+from pytest_django import DjangoDbBlocker, Settings
 
 from dasf_broker import database, test_mode
 from dasf_broker.auth import failures
@@ -19,6 +20,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import Right, grant
 from dasf_broker.runtime import current
+from tests.emptying import contents, quick_emptying
 
 # How long an example takes depends on the machine, and says nothing about the broker. Here, because
 # a test takes what is in force when it is read.
@@ -37,11 +39,16 @@ def _threads_as_in_production() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _close_database_threads(django_db_setup: None) -> Iterator[None]:
-    """Let go of the test database before it is removed."""
-    yield
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Empty the test database quickly, and let go of it before it is removed."""
+    with django_db_blocker.unblock():
+        initial = {alias: contents(alias) for alias in connections}
+    with quick_emptying(initial):
+        yield
     database.close()
+    with django_db_blocker.unblock():
+        assert {alias: contents(alias) for alias in connections} == initial, "something was left"
 
 
 @pytest.fixture(autouse=True)
