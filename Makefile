@@ -5,13 +5,27 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 SECONDS ?= 600
 SEEDS ?= 1 2 3
+
+# The folder of a test says when it runs.
+# Once: what knows no database.
+UNIT_TESTS := tests/unit tests/realtime tests/chaos
+# On each backend.
+DATABASE_TESTS := tests/operations tests/doors tests/security tests/reference tests/api tests/testing
+# What starts real servers or processes, and waits more than it works: on each backend, and once.
+SERVER_TESTS := tests/acceptance tests/endurance
+SERVER_TESTS_ONCE := tests/acceptance/any_database tests/docs tests/hosts
+# What takes minutes, or wants the machine for itself.
+SLOW_TESTS := tests/slow
+SLOW_TESTS_ONCE := tests/slow/any_database
+# What needs Node.js or a browser.
+CLIENT_TESTS := tests/clients tests/browser tests/schema_tools
+
+PYTEST = $(BIN)/python -m pytest
 # Tests of one file share servers; and the files with the longest tests are not the last ones.
 BY_FILE := --dist=loadfile --no-loadscope-reorder
-# Tests that start real servers wait more than they work.
-WAITING := --numprocesses=3 $(BY_FILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients chaos bench bench-check bench-peers profile docs audit lint format schema requirements clean
+.PHONY: help demo test test-in-process test-servers test-slow test-clients chaos bench bench-check bench-peers profile docs audit lint format schema requirements clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -37,16 +51,23 @@ $(BIN)/.docs: requirements/docs.txt pyproject.toml
 demo: $(BIN)/.server ## Start a broker with live data on this machine (PORT=8000).
 	@exec $(BIN)/python manage.py quickstart --port $(PORT)
 
-test: $(BIN)/.dev ## Run all tests, on SQLite and on PostgreSQL with Redis.
-	$(BIN)/python -m pytest --backend=sqlite -m "not acceptance and not clients" --numprocesses=auto
-	$(BIN)/python -m pytest --backend=postgres -m "not acceptance and not clients" --numprocesses=auto
-	$(BIN)/python -m pytest --backend=sqlite -m "acceptance and not clients and not quiet" $(WAITING)
-	$(BIN)/python -m pytest --backend=postgres -m "acceptance and not clients and not quiet and not any_database" $(WAITING)
-	$(BIN)/python -m pytest --backend=sqlite -m "quiet"
-	$(BIN)/python -m pytest --backend=postgres -m "quiet and not any_database"
+test: $(BIN)/.dev ## Run the tests, on SQLite and on PostgreSQL with Redis.
+	@$(MAKE) --no-print-directory --jobs=2 test-in-process test-servers
+
+test-in-process:
+	$(PYTEST) --backend=sqlite $(UNIT_TESTS) $(DATABASE_TESTS) --numprocesses=2
+	$(PYTEST) --backend=postgres $(DATABASE_TESTS) --numprocesses=2
+
+test-servers:
+	$(PYTEST) --backend=sqlite $(SERVER_TESTS) $(SERVER_TESTS_ONCE) --numprocesses=3 $(BY_FILE)
+	$(PYTEST) --backend=postgres $(SERVER_TESTS) $(SERVER_TESTS_ONCE:%=--ignore=%) --numprocesses=3 $(BY_FILE)
+
+test-slow: $(BIN)/.dev ## Run the tests that take minutes: after changes to delivery, storage or security.
+	$(PYTEST) --backend=sqlite $(SLOW_TESTS)
+	$(PYTEST) --backend=postgres $(SLOW_TESTS) $(SLOW_TESTS_ONCE:%=--ignore=%)
 
 test-clients: $(BIN)/.dev ## Test with real clients and browsers (needs Node.js, npm and Chromium).
-	$(BIN)/python -m pytest --backend=sqlite -m clients --timeout=400 --numprocesses=2 $(BY_FILE)
+	$(PYTEST) --backend=sqlite $(CLIENT_TESTS) --timeout=400 --numprocesses=2 $(BY_FILE)
 
 chaos: $(BIN)/.dev ## Check the promises while parts are killed, stopped or cut off (SECONDS=600 SEEDS="1 2 3").
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seeds $(SEEDS)

@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from tests import services
+from tests.acceptance.databases import copy_of_postgres, new_postgres, new_sqlite
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 #: Seconds that a server may take to end after SIGTERM.
 GRACE = 15.0
+
+#: What a site may run on, by the names of their addresses.
+SERVICES = {"DATABASE_URL": services.postgres, "REDIS_URL": services.redis}
 
 #: Redis databases; the tests that run in this process have number 0.
 _redis_numbers = itertools.cycle(range(1, 16))
@@ -177,8 +179,7 @@ def copy_of(original: Site, folder: Path) -> Iterator[Site]:
     own = {"DASF_VAR": str(folder)}
     with ExitStack() as stack:
         if (database := original.environment.get("DATABASE_URL")) is not None:
-            name = database.rpartition("/")[2]
-            own["DATABASE_URL"] = stack.enter_context(_own_database(database, name))
+            own["DATABASE_URL"] = stack.enter_context(copy_of_postgres(database))
         else:
             shutil.copy(original.folder / "db.sqlite3", folder)
         if (redis := original.environment.get("REDIS_URL")) is not None:
@@ -195,10 +196,11 @@ def site(folder: Path, **environment: str) -> Iterator[Site]:
     folder
         An empty folder for the database of SQLite and for logs.
     **environment
-        Further environment variables of all its processes, for instance ``REDIS_CAPACITY``.
+        Further environment variables of all its processes, for instance ``REDIS_CAPACITY``; a
+        ``DATABASE_URL`` or ``REDIS_URL`` is that of another server.
     """
-    urls = [os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")]
-    with _site(folder, urls[0], urls[1], environment) as made:
+    database, redis = (environment.pop(name, os.environ.get(name)) for name in SERVICES)
+    with _site(folder, database, redis, environment) as made:
         yield made
 
 
@@ -214,9 +216,10 @@ def site_on(folder: Path, database: str | None, redis: str | None) -> Iterator[S
 def site_for_several(folder: Path, **environment: str) -> Iterator[Site]:
     """Make a site on PostgreSQL and Redis, whatever the backend of this test run is."""
     with ExitStack() as stack:
-        database = os.environ.get("DATABASE_URL") or stack.enter_context(services.postgres())
-        redis = os.environ.get("REDIS_URL") or stack.enter_context(services.redis())
-        yield stack.enter_context(_site(folder, database, redis, environment))
+        for name, service in SERVICES.items():
+            if name not in {**os.environ, **environment}:
+                environment[name] = stack.enter_context(service())
+        yield stack.enter_context(site(folder, **environment))
 
 
 @contextmanager
@@ -232,32 +235,16 @@ def _site(
     }
     with ExitStack() as stack:
         if database is not None:
-            own["DATABASE_URL"] = stack.enter_context(_own_database(database))
+            own["DATABASE_URL"] = stack.enter_context(new_postgres(database))
+        else:
+            new_sqlite(folder)
         if redis is not None:
             own["REDIS_URL"] = _own_redis(redis)
-        made = Site(folder, {**inherited, **own, **environment})
-        made.run("manage.py", "migrate", "--verbosity", "0")
-        yield made
+        yield Site(folder, {**inherited, **own, **environment})
 
 
 def _own_redis(url: str) -> str:
     return f"{url.rpartition('/')[0]}/{next(_redis_numbers)}"
-
-
-@contextmanager
-def _own_database(url: str, template: str = "template1") -> Iterator[str]:
-    name = f"site_{secrets.token_hex(4)}"
-    with psycopg.connect(_service_database(url), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-    yield f"{url.rpartition('/')[0]}/{name}"
-    # The server may have been killed meanwhile, and its connections with it.
-    with psycopg.connect(_service_database(url), autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
-
-
-def _service_database(url: str) -> str:
-    # Nobody may be connected to a database that is copied.
-    return f"{url.rpartition('/')[0]}/postgres"
 
 
 def _wait_until_it_listens(server: Server, log: Path) -> None:

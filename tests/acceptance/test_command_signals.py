@@ -16,8 +16,6 @@ import pytest
 
 from tests.acceptance.servers import ROOT, Site, site
 
-pytestmark = pytest.mark.acceptance
-
 #: Seconds to wait for anything; far more than anything takes.
 DEADLINE = 60.0
 

@@ -12,8 +12,6 @@ import pytest
 from tests.acceptance.clients import Http, graphql_socket, http_client, sequences
 from tests.acceptance.servers import Server, site
 
-pytestmark = pytest.mark.acceptance
-
 PUBLISHERS = 200
 EACH = 3
 ALL = [*range(1, PUBLISHERS * EACH + 1)]

@@ -27,8 +27,6 @@ from websockets.typing import Subprotocol
 
 from tests.services import free_port
 
-pytestmark = pytest.mark.acceptance
-
 ROOT = Path(__file__).parents[2]
 #: Seconds that anything here may take at the very most.
 PATIENCE = 60

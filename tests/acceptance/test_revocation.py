@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.acceptance.clients import DEADLINE, RefusedError, graphql_socket
 from tests.acceptance.servers import Server, Site, site
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.quiet, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 #: Seconds: promise 14.
 PROMISED = 5.0

@@ -6,19 +6,15 @@ import asyncio
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tests import services
 from tests.acceptance.clients import http_client
 from tests.acceptance.load import FAILURES, PUBLISH, load
-from tests.acceptance.outages import frozen, locked, stalled_reader
+from tests.acceptance.outages import locked, stalled_reader
 from tests.acceptance.servers import Server, Site, site
-
-pytestmark = [pytest.mark.acceptance, pytest.mark.quiet]
 
 #: The promise, in seconds.
 PROMISED = 10.0
@@ -66,28 +62,6 @@ async def test_with_nothing_to_do(made: tuple[Site, dict[str, str]]) -> None:
             await busy.until(lambda: busy.codes)
         assert "Traceback" not in (running.folder / f"server-{server.port}.log").read_text()
     assert (seconds < PROMISED, status, busy.codes[0]) == (True, -signal.SIGTERM, 1012)
-
-
-@pytest.mark.parametrize("has_redis", [True, False])
-async def test_when_nothing_answers(tmp_path: Path, has_redis: bool) -> None:
-    """With a frozen database, without Redis, and with publishes in flight."""
-    with ExitStack() as stack:
-        postgres = stack.enter_context(services.breakable_postgres())
-        redis = stack.enter_context(services.breakable_redis())
-        urls = {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
-        running = stack.enter_context(site(tmp_path, **urls))
-        keys = running.prepare(TOPICS, PEOPLE)
-        server = stack.enter_context(running.server())
-        async with load([server], keys) as busy:
-            with frozen(postgres):
-                if not has_redis:
-                    redis.kill()
-                before = len(busy.answered)
-                seconds, status = await end(server)
-                busy.end()
-            assert len(busy.answered) <= before + 4  # what was on its way when time stood still
-    assert seconds < PROMISED
-    assert status == -signal.SIGTERM
 
 
 async def test_with_a_locked_database(made: tuple[Site, dict[str, str]]) -> None:

@@ -8,8 +8,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "frontend"
 BUILT = Path("dasf_broker/static/dasf_broker/graphiql")
@@ -18,7 +16,6 @@ BUILT = Path("dasf_broker/static/dasf_broker/graphiql")
 MOST_BYTES = 6_000_000
 
 
-@pytest.mark.clients
 def test_it_is_up_to_date(tmp_path: Path) -> None:
     """Building anew, in another folder, gives the same bytes."""
     ignored = shutil.ignore_patterns("node_modules")

@@ -6,13 +6,10 @@ import re
 import time
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Deployment
 from tests.browser.console import Console
-
-pytestmark = pytest.mark.clients
 
 EXAMPLES = sorted(Path(__file__).parents[2].glob("examples/graphql/*.graphql"))
 

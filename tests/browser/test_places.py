@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from tests import services
 from tests.acceptance.servers import Site
 from tests.browser.console import Console
-
-pytestmark = pytest.mark.clients
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.browser.settings"}
 MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"

@@ -9,8 +9,6 @@ from tests.acceptance.servers import Site
 from tests.browser.conftest import Deployment
 from tests.browser.console import Console
 
-pytestmark = pytest.mark.clients
-
 TOPIC = '{"topic": "topic"}'
 
 

@@ -15,7 +15,7 @@ from tests.docs.conftest import Finished
 from tests.docs.pages import Page
 from tests.docs.reader import served
 
-pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_tutorial(tutorial: Finished) -> None:

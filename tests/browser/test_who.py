@@ -11,8 +11,6 @@ from playwright.sync_api import Browser, expect
 from tests.browser.conftest import Deployment
 from tests.browser.console import Console
 
-pytestmark = pytest.mark.clients
-
 TOPIC = '{"topic": "topic"}'
 WRONG = "dasf_00000000_wrong"
 

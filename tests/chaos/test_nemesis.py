@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.harness.history import FaultBegan, FaultEnded, Recorder, read_histories
-from tests.chaos.harness.nemesis import CALM, LASTS, FaultsByKind, Nemesis, Step, schedule
+from tests.chaos.harness.nemesis import (
+    CALM,
+    LASTS,
+    FaultsByKind,
+    Nemesis,
+    Step,
+    in_order,
+    schedule,
+)
 
 ARSENAL_SIZE = 4
 
@@ -61,6 +69,13 @@ def test_every_kind_comes(seed: int, faults_by_kind: FaultsByKind) -> None:
         victims = [fault.victim for fault in step.faults]
         assert len(victims) == len(set(victims))
     assert any(len(step.faults) > 1 for step in steps)
+
+
+def test_kinds_in_order(faults_by_kind: FaultsByKind) -> None:
+    """Each kind comes once, as it was asked for; something is usual before the first."""
+    first, *others = in_order(["kind 2", "kind 0", "kind 1"], faults_by_kind)
+    assert [step.faults[0].name[:6] for step in (first, *others)] == ["bend 2", "bend 0", "bend 1"]
+    assert first.calm > max(step.calm for step in others)
 
 
 async def test_the_nemesis_writes_what_it_does(tmp_path: Path) -> None:

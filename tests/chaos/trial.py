@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from tests.chaos.breakage import faults_by_kind
 from tests.chaos.harness.checker import Verdict, check
 from tests.chaos.harness.clients import NoAnswerError, Server, execute_over_http, http_client
 from tests.chaos.harness.history import SUFFIX, Drained, Recorder, read_histories
-from tests.chaos.harness.nemesis import Nemesis, schedule
+from tests.chaos.harness.nemesis import FaultsByKind, Nemesis, Step, in_order, schedule
 from tests.chaos.load import Cast, Load
 from tests.chaos.processes import ServerProcess, WorkerProcess
 from tests.services import Breakable
@@ -33,6 +34,8 @@ class Plan:
     seed: int = 0
     servers: int = 1
     with_faults: bool = True
+    #: The kinds of faults, which come once each; without them, those that the seed has.
+    kinds: tuple[str, ...] = ()
     load: Load = field(default_factory=Load)
     #: Seconds without anything new after which the consumers have got everything.
     silence: float = 3.0
@@ -82,6 +85,17 @@ def hold(plan: Plan, ground: Ground, folder: Path, say: Callable[[str], None]) -
     return check(read_histories(folder))
 
 
+def hold_on(backend: str, plan: Plan, folder: Path) -> None:
+    """Hold a trial on services of its own, in which all must go well and nothing go unseen."""
+    said = [f"seed {plan.seed}, history in {folder}"]  # shown when it fails
+    with own_ground(folder, backend) as ground:
+        verdict = hold(plan, ground, folder, said.append)
+    said.append(verdict.table())
+    sys.stdout.write("\n".join(said))
+    assert verdict.ok, "\n".join(verdict.violations)
+    assert not verdict.vacuous, verdict.vacuous
+
+
 class _Trial:
     def __init__(
         self, plan: Plan, ground: Ground, folder: Path, say: Callable[[str], None]
@@ -125,7 +139,12 @@ class _Trial:
         ground = self._ground
         faults = faults_by_kind(self._servers, self._consumers, ground.database, ground.layer)
         nemesis = Nemesis(recorder, self._say)
-        await nemesis.run(schedule(self._plan.seed, faults), self._plan.seconds)
+        await nemesis.run(self._steps(faults), self._plan.seconds)
+
+    def _steps(self, faults: FaultsByKind) -> Iterator[Step]:
+        if self._plan.kinds:
+            return in_order(self._plan.kinds, faults)
+        return schedule(self._plan.seed, faults)
 
     async def _drain(self) -> None:
         for consumers in self._consumers:

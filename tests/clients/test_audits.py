@@ -10,8 +10,6 @@ import pytest
 from tests.acceptance.servers import site
 from tests.clients.node import Node
 
-pytestmark = pytest.mark.clients
-
 #: How many there are, MUST, SHOULD and MAY; another number is another version of them.
 AUDITS = 61
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-import pytest
 from graphql import GraphQLInterfaceType
 
 from dasf_broker.schema import schema
@@ -13,7 +12,6 @@ from tests.clients.conftest import Deployment
 from tests.clients.node import EXAMPLES, Node
 
 
-@pytest.mark.clients
 def test_cache(node: Node, deployment: Deployment) -> None:
     """Fragments on interfaces, and one object for each id."""
     node.run("cache", **deployment.given())

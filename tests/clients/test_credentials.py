@@ -9,8 +9,6 @@ import pytest
 from tests.clients.conftest import Deployment
 from tests.clients.node import Node
 
-pytestmark = pytest.mark.clients
-
 #: graphql-ws takes 4401 for final. graphql-sse tries again whatever the status is, five times
 #: unless it is told otherwise; what ends in order it leaves alone.
 SOCKETS = {"attempts": 1, "says": "4401"}

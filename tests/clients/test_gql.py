@@ -20,8 +20,6 @@ from gql.transport.websockets import WebsocketsTransport
 from tests.clients.conftest import Deployment
 from tests.clients.node import DEADLINE
 
-pytestmark = pytest.mark.clients
-
 VIEWER = gql("{ viewer { username } }")
 PUBLISH = gql("""
     mutation ($text: String!) {

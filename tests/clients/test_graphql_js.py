@@ -20,8 +20,6 @@ PACKAGE = ROOT / "tests" / "clients" / "graphql_js"
 #: The executable examples, which are the page's tabs too.
 EXAMPLES = [path.read_text(encoding="utf-8") for path in ROOT.glob("examples/graphql/*.graphql")]
 
-pytestmark = pytest.mark.clients
-
 
 @pytest.fixture(scope="module")
 def graphql_js(pytestconfig: pytest.Config) -> Path:

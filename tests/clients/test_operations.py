@@ -7,8 +7,6 @@ import pytest
 from tests.clients.conftest import Deployment
 from tests.clients.node import Node
 
-pytestmark = pytest.mark.clients
-
 LIBRARIES = ["apollo", "urql", "urql-events", "graphiql", "graphql-ws", "graphql-sse"]
 
 

@@ -18,8 +18,6 @@ from tests.clients.conftest import Deployment
 from tests.clients.node import DEADLINE, EXAMPLES, installed
 from tests.clients.scripts import consumer, outstanding, until
 
-pytestmark = pytest.mark.clients
-
 PATIENCE = DEADLINE * 1000
 
 

@@ -10,8 +10,6 @@ from tests.acceptance.servers import Site, site
 from tests.clients.conftest import PEOPLE, Deployment
 from tests.clients.node import Node
 
-pytestmark = pytest.mark.clients
-
 LIBRARIES = ["apollo", "urql", "graphql-ws", "graphql-sse"]
 
 

@@ -25,8 +25,6 @@ from tests.clients.scripts import (
     working,
 )
 
-pytestmark = pytest.mark.clients
-
 #: The same script in both languages.
 BOTH = pytest.mark.parametrize("language", ["py", "sh"])
 

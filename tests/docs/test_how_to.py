@@ -13,7 +13,7 @@ from tests.docs.pages import Block, Page
 from tests.docs.reader import Project, Reader
 from tests.docs.terminals import Terminal
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 #: What is not run, and why that is so. As few as possible.
 NOT_RUN = {

@@ -13,7 +13,7 @@ from tests.docs.conftest import Finished
 from tests.docs.pages import DOCS, ROOT
 from tests.docs.reader import served
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 

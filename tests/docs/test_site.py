@@ -16,7 +16,7 @@ from dasf_broker.app_settings import DEFAULTS
 from dasf_broker.transports.connection.close_codes import CloseCode
 from tests.docs.pages import DOCS, HOW_TO, ROOT, TUTORIAL, read
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

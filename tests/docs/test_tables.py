@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.permissions import Right
 from tests.acceptance.servers import AS_IN_README
 from tests.docs.pages import DOCS, ROOT, table
-
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database]
 
 
 def _first_column(name: str, heading: str) -> list[str]:

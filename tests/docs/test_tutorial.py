@@ -6,7 +6,7 @@ import pytest
 
 from tests.docs.conftest import Finished
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_first_message(tutorial: Finished) -> None:

@@ -28,6 +28,7 @@ from tests.doors.clients import (
     key_of,
 )
 from tests.doors.event_streams import EventStream
+from tests.doors.several import doors_of_this_backend
 from tests.doors.sockets import Socket
 
 CLIENTS: dict[str, type[GraphQLClient]] = {
@@ -48,7 +49,7 @@ def _open_to_everybody(settings: Settings) -> None:
     settings.DASF_INTROSPECTION = settings.DASF_GRAPHIQL = "everybody"
 
 
-@pytest.fixture(params=CLIENTS)
+@pytest.fixture(params=doors_of_this_backend(CLIENTS))
 def client(request: pytest.FixtureRequest, hub_lifetime: None) -> GraphQLClient:
     """Return a client for each of the doors in turn."""
     return CLIENTS[request.param]()

@@ -24,6 +24,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.routing import broker_application
 from testproject.asgi import application, django_application
 from tests.doors.clients import is_refusal, key_of
+from tests.doors.several import doors_of_this_backend
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +35,7 @@ VIEWER = {"query": "{ viewer { username } }"}
 CREATE = {"query": 'mutation { createTopic(input: {slug: "made"}) { topic { slug } } }'}
 
 
-@pytest.fixture(params=["beside Django", "Django's view"])
+@pytest.fixture(params=doors_of_this_backend(["beside Django", "Django's view"]))
 async def door(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client of each of the two doors in turn."""
     served: Any = application if request.param == "beside Django" else django_application

@@ -9,22 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
-from pathlib import Path
-
-import pytest
 
 from tests.acceptance.servers import Server, Site
 from tests.endurance.vitals import Vitals
-
-#: On PostgreSQL and Redis whatever the backend of the run is: collected in one of the two runs.
-SEVERAL_SERVERS = {"test_redis_outage.py", "test_resume_elsewhere.py"}
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what the other run does, without reporting it as skipped."""
-    is_elsewhere = config.getoption("backend") != "postgres"
-    return True if is_elsewhere and collection_path.name in SEVERAL_SERVERS else None
-
 
 #: Connections that the pools of PostgreSQL and Redis may have come to need since.
 SPARE = 5

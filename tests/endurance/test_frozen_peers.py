@@ -22,7 +22,7 @@ from tests.endurance.conftest import enduring, is_back_at, until, vitals_of
 from tests.endurance.vitals import Vitals
 from tests.endurance.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 FROZEN = 10
 LARGE = "x" * 32 * 1024

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +17,10 @@ from tests.endurance.conftest import enduring
 from tests.endurance.vitals import resident_memory
 from tests.endurance.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
-
 MEGABYTE = 1024 * 1024
-SIZES = {"long": 200_000, "dasf": 30_000}
+
+#: Messages of each topic. `make test-slow` has ten times as many.
+SIZES = {"long": 20_000, "dasf": 3000}
 
 #: Seconds between live messages.
 PACE = 0.05
@@ -64,57 +65,75 @@ Running = tuple[Server, dict[str, str]]
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Return a server with backlogs, and the keys of a producer and a consumer."""
-    with site(tmp_path_factory.mktemp("site")) as made:
+    with serving(tmp_path_factory.mktemp("site"), SIZES) as running:
+        yield running
+
+
+async def test_graphql(running: Running) -> None:
+    """The backlog, and what is published meanwhile, comes in order without hole."""
+    await read_over_graphql(running, SIZES["long"])
+
+
+async def test_dasf(running: Running) -> None:
+    """The same over the DASF protocol."""
+    await read_over_dasf(running, SIZES["dasf"])
+
+
+@contextmanager
+def serving(folder: Path, sizes: Mapping[str, int]) -> Iterator[Running]:
+    """Run a server whose topics have so many messages."""
+    with site(folder) as made:
         keys = made.prepare(
-            {slug: {} for slug in SIZES}, {"producer": ["can_produce"], "consumer": ["can_consume"]}
+            {slug: {} for slug in sizes}, {"producer": ["can_produce"], "consumer": ["can_consume"]}
         )
-        for slug, count in SIZES.items():
+        for slug, count in sizes.items():
             made.run("-c", _FILL, given=json.dumps([slug, count]))
         with enduring(made) as server:
             yield server, keys
 
 
-async def test_graphql(running: Running) -> None:
-    """200,000 messages, and those published meanwhile, come in order without hole."""
+async def read_over_graphql(running: Running, size: int) -> None:
+    """Read the topic ``long``, which has so many messages."""
     server, keys = running
-    async with _live_messages(running, "long") as live:
+    async with _live_messages(running, "long", size) as live:
         wire = await Wire.connect(server.port)
         await wire.upgrade_to_graphql(keys["consumer"])
         wire.subscribe(MESSAGES, topic="long")
-        await _stream(wire, running, _sequence_in_graphql, SIZES["long"], live)
+        await _stream(wire, running, _sequence_in_graphql, size, live)
 
 
-async def test_dasf(running: Running) -> None:
-    """The same over the DASF protocol."""
+async def read_over_dasf(running: Running, size: int) -> None:
+    """Read the topic ``dasf``, which has so many messages."""
     server, keys = running
-    async with _live_messages(running, "dasf") as live:
+    async with _live_messages(running, "dasf", size) as live:
         wire = await Wire.connect(server.port)
         await wire.upgrade("/ws/dasf/consumer", Authorization=f"Token {keys['consumer']}")
-        await _stream(wire, running, lambda frame: frame["context"], SIZES["dasf"], live)
+        await _stream(wire, running, lambda frame: frame["context"], size, live)
 
 
 class Live:
     """What is published while the backlog is read."""
 
-    def __init__(self, http: Http, topic: str) -> None:
+    def __init__(self, http: Http, topic: str, backlog: int) -> None:
         self.published = 0
         self._http = http
         self._topic = topic
+        self._backlog = backlog
 
     async def publish(self) -> None:
         """Publish for ever."""
         while True:
-            context = SIZES[self._topic] + self.published + 1
+            context = self._backlog + self.published + 1
             await self._http.execute(PUBLISH, topic=self._topic, context=context)
             self.published += 1
             await asyncio.sleep(PACE)
 
 
 @asynccontextmanager
-async def _live_messages(running: Running, topic: str) -> AsyncIterator[Live]:
+async def _live_messages(running: Running, topic: str, backlog: int) -> AsyncIterator[Live]:
     server, keys = running
     async with http_client(server, keys["producer"]) as http, asyncio.TaskGroup() as group:
-        live = Live(http, topic)
+        live = Live(http, topic, backlog)
         publishing = group.create_task(live.publish())
         yield live
         publishing.cancel()

@@ -15,7 +15,7 @@ from tests.acceptance.servers import Server, Site, site
 from tests.endurance.resuming import MESSAGES, PATIENCE, TOPIC, Publisher, Reader, check
 from tests.endurance.wire import Wire
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 #: Messages between two blows.
 STEP = 100

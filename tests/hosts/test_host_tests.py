@@ -13,7 +13,7 @@ import pytest
 
 from tests import services
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
 PROJECT = Path(__file__).parent / "project"

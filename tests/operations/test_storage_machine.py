@@ -220,12 +220,17 @@ class StorageMachine(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 @pytest.mark.django_db
 def test_the_table_holds_in_any_history(settings: Settings) -> None:
-    """Let the machine look for a history that breaks it."""
+    """Let the machine look for a history that breaks it. `make test-slow` lets it look longer."""
+    look_for_a_history(settings, examples=20)
+
+
+def look_for_a_history(settings: Settings, *, examples: int) -> None:
+    """Let the machine try so many histories."""
     settings.DASF_MAX_BACKLOG = LIMIT
     run_state_machine_as_test(
         StorageMachine,
         settings=HypothesisSettings(
-            max_examples=60,
+            max_examples=examples,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -11,8 +11,6 @@ import pytest
 
 from tests.schema_tools.conftest import ROOT, SCHEMA, Run
 
-pytestmark = pytest.mark.clients
-
 #: The schema of the last release: `docs/releasing.md` says how it is renewed.
 RELEASED = ROOT / "schema.released.graphql"
 

@@ -8,8 +8,6 @@ import pytest
 
 from tests.schema_tools.conftest import Run
 
-pytestmark = pytest.mark.clients
-
 ESLINT = ("node_modules/.bin/eslint", "--max-warnings=0", "schema.graphql")
 
 #: Where the argument of a list begins.

@@ -18,8 +18,6 @@ import pytest
 from tests.acceptance.servers import Server, site
 from tests.schema_tools.conftest import HERE, ROOT, SCHEMA
 
-pytestmark = pytest.mark.clients
-
 PYTHON = HERE / "python"
 
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.schema_tools.conftest import Run
-
-pytestmark = pytest.mark.clients
 
 GENERATE = ("node_modules/.bin/graphql-codegen", "--config", "codegen.mjs")
 COMPILE = ("node_modules/.bin/tsc", "--project", ".")

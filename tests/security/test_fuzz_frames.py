@@ -34,28 +34,17 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 #: The promise, in seconds: of work, since among so many frames a busy machine stops for longer.
 PROMISED = 1.0
 
-#: Frames of an example, and examples: 10,000 frames a door, of which DASF has three sockets.
-FRAMES = 50
-EXAMPLES = 200
+#: Frames of an example, and examples of a door. `make test-slow` takes ten times as many.
+FRAMES, EXAMPLES = 50, 20
+
+#: The sockets of DASF.
+PATHS = ["topic", "topic/consumer", "status-ping"]
 
 #: Closing is an answer, too; but a frame never makes the broker fail (1011).
 FINE = {1009, 4400, 4401, 4403, 4409, 4429}
 
+Open = Callable[[], Coroutine[Any, Any, Socket]]
 Probe = Callable[[Socket], Coroutine[Any, Any, None]]
-
-
-def fuzzed(
-    frames: st.SearchStrategy[str | bytes], examples: int
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that runs a test with many lists of frames."""
-    given_frames = given(frames=st.lists(frames, min_size=FRAMES, max_size=FRAMES))
-    relaxed = settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    return lambda test: relaxed(given_frames(test))
 
 
 @pytest.fixture
@@ -66,29 +55,49 @@ def key(topic: BrokerTopic, consumer: User) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def no_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """See that nothing was logged as an error."""
     with caplog.at_level(logging.ERROR):
         yield
         assert not [each.getMessage() for each in caplog.get_records("call")]
 
 
-@fuzzed(graphql_frames, EXAMPLES)
-def test_graphql(key: str, frames: list[str | bytes]) -> None:
+def test_graphql(key: str) -> None:
     """At the door of GraphQL."""
-    asyncio.run(_with_hub(_survive(lambda: _graphql_socket(key), _ping, frames)))
+    fuzz_graphql(key, EXAMPLES)
 
 
-@pytest.mark.parametrize("path", ["topic", "topic/consumer", "status-ping"])
-@fuzzed(dasf_frames, EXAMPLES // 3 + 1)
-def test_dasf(consumer: User, key: str, path: str, frames: list[str | bytes]) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_dasf(key: str, path: str) -> None:
     """At each of the sockets of DASF."""
-    asyncio.run(_with_hub(_survive(lambda: _dasf_socket(path, key), _ask, frames)))
+    fuzz_dasf(key, path, EXAMPLES // len(PATHS))
 
 
-async def _survive(
-    open_: Callable[[], Coroutine[Any, Any, Socket]], probe: Probe, frames: list[str | bytes]
-) -> None:
+def fuzz_graphql(key: str, examples: int) -> None:
+    """Send frames to a socket of GraphQL."""
+    _fuzz(graphql_frames, examples, lambda: _graphql_socket(key), _ping)
+
+
+def fuzz_dasf(key: str, path: str, examples: int) -> None:
+    """Send frames to a socket of DASF."""
+    _fuzz(dasf_frames, examples, lambda: _dasf_socket(path, key), _ask)
+
+
+def _fuzz(frames: st.SearchStrategy[str | bytes], examples: int, open_: Open, probe: Probe) -> None:
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(frames=st.lists(frames, min_size=FRAMES, max_size=FRAMES))
+    def check(frames: list[str | bytes]) -> None:
+        asyncio.run(_with_hub(_survive(open_, probe, frames)))
+
+    check()
+
+
+async def _survive(open_: Open, probe: Probe, frames: list[str | bytes]) -> None:
     """Send frames, each with a probe behind it, on a socket that is opened anew when closed."""
     socket = await open_()
     codes = set()

@@ -16,6 +16,7 @@ from pytest_django import Settings
 from dasf_broker.routing import broker_application
 from testproject.asgi import django_application
 from tests.doors.clients import is_refusal
+from tests.doors.several import doors_of_this_backend
 from tests.doors.test_http import JSON, URL, VIEWER, door, log_in
 
 __all__ = ["door"]
@@ -29,10 +30,16 @@ pytestmark = [
 Send = Callable[..., Awaitable[tuple[int, dict[str, str], Any, int]]]
 
 
-@pytest.fixture(params=[False, True], ids=["beside Django", "through middleware"])
+#: The ways that `broker_application` has.
+THROUGH_MIDDLEWARE = {"beside Django": False, "through middleware": True}
+
+
+@pytest.fixture(params=doors_of_this_backend(THROUGH_MIDDLEWARE))
 def send(request: pytest.FixtureRequest) -> Send:
     """Return a function that sends chunks through either way that `broker_application` has."""
-    served = broker_application(django_application, through_middleware=request.param)
+    served = broker_application(
+        django_application, through_middleware=THROUGH_MIDDLEWARE[request.param]
+    )
 
     async def send_(chunks: list[bytes], *headers: tuple[str, str]) -> Any:
         return await _send(served, chunks, *headers)

@@ -14,7 +14,7 @@ from tests.chaos.harness.checker import Verdict
 from tests.chaos.load import Cast, Load
 from tests.chaos.trial import Ground, Plan, hold
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 #: Trials at once: most of a trial is waiting.
 AT_ONCE = 4

@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.servers import site_for_several
 from tests.endurance.resuming import TOPIC, Publisher, Reader, check
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 STEP = 200
 

@@ -13,8 +13,6 @@ from tests.acceptance.load import load
 from tests.acceptance.servers import Server, site_for_several
 from tests.acceptance.test_shutdown import PEOPLE, PROMISED, TOPICS, end
 
-pytestmark = pytest.mark.acceptance
-
 
 @pytest.mark.timeout(240)
 async def test_two_servers_are_replaced(tmp_path: Path) -> None:

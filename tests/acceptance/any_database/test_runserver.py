@@ -8,13 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests import services
 from tests.acceptance.clients import graphql_socket
 from tests.acceptance.servers import ROOT, Server, Site, site
-
-pytestmark = pytest.mark.acceptance
 
 
 async def test_runserver_serves_websockets(tmp_path: Path) -> None:

@@ -19,8 +19,6 @@ from tests.acceptance.clients import (
 )
 from tests.acceptance.servers import Server, site_for_several
 
-pytestmark = pytest.mark.acceptance
-
 MESSAGES = 500
 IN_FLIGHT = 20
 

@@ -15,7 +15,7 @@ from deprogressapi import BaseReport
 from tests.acceptance.clients import graphql_socket, http_client
 from tests.acceptance.dasf.conftest import DEADLINE, Broker, Client
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("module")]
+pytestmark = pytest.mark.usefixtures("module")
 
 Connect = Callable[..., Client]
 

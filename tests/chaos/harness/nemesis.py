@@ -17,6 +17,10 @@ from tests.chaos.harness.history import FaultBegan, FaultEnded, Recorder
 #: Seconds of calm before each step: long enough that what happens in it can be told from faults.
 CALM: Final = (6.0, 8.0)
 
+#: The same in a short schedule: before its first fault, which must leave time for what only shows
+#: in calm, and before the others.
+FIRST, SOON = 12.0, 1.5
+
 #: Seconds that the faults of a step last.
 LASTS: Final = (1.5, 5.0)
 
@@ -68,6 +72,12 @@ def schedule(seed: int, faults_by_kind: FaultsByKind) -> Iterator[Step]:
             if lot.random() < DOUBLE and other.victim != faults[0].victim:
                 faults.append(other)
             yield Step(lot.uniform(*CALM), tuple(faults), lot.uniform(*LASTS))
+
+
+def in_order(kinds: Sequence[str], arsenal: FaultsByKind) -> Iterator[Step]:
+    """Yield a step for each of these kinds: the first after some calm, the others soon after it."""
+    for index, kind in enumerate(kinds):
+        yield Step(SOON if index else FIRST, (arsenal[kind][0],), LASTS[0])
 
 
 class Nemesis:

@@ -20,7 +20,7 @@ from tests.acceptance.clients import Http, graphql_socket, http_client, sequence
 from tests.acceptance.servers import Server, site_for_several
 from tests.services import BreakableRedis
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.quiet, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 TOPICS = ("one", "two", "three")
 

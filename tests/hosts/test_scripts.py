@@ -7,11 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.servers import ROOT, site_for_several
-
-pytestmark = [pytest.mark.acceptance, pytest.mark.any_database]
 
 _LAST = 99
 
