@@ -29,17 +29,30 @@ from dasf_broker import publish, subscribe
 assert callable(publish) and callable(subscribe)
 """
 
+_TEST_ENVIRONMENT = """
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes"])
+django.setup()
+from dasf_broker import test_mode
+assert not test_mode.are_running()
+from django.test.utils import setup_test_environment, teardown_test_environment
+assert not test_mode.are_running()
+setup_test_environment()
+assert test_mode.are_running()
+teardown_test_environment()
+assert not test_mode.are_running()
+"""
+
 
 def test_imports_before_django_is_ready() -> None:
     """The package is imported first; what it exports is there when Django is."""
-    done = subprocess.run(
-        [sys.executable, "-c", _BEFORE_DJANGO],
-        cwd=ROOT.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    _run(_BEFORE_DJANGO)
+
+
+def test_tests_of_hosts_are_told_from_production() -> None:
+    """By what Django does at the beginning and the end of tests, whichever runner there is."""
+    _run(_TEST_ENVIRONMENT)
 
 
 def test_all_names_are_sorted_and_there() -> None:
@@ -54,6 +67,17 @@ def test_other_names_are_missing() -> None:
     """What is not exported is no attribute, as with any module."""
     with pytest.raises(AttributeError, match="no attribute 'Hub'"):
         _ = dasf_broker.Hub
+
+
+def _run(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def _imported_for_type_checkers() -> list[str]:

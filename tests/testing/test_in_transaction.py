@@ -1,0 +1,51 @@
+"""While tests of a host run: calls see the test's transaction, or leave no connection behind."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from dasf_broker import apublish, database, test_mode
+from dasf_broker.models import BrokerMessage, BrokerTopic
+from dasf_broker.testing import GraphQLClient
+
+TOPIC = '{ topic(slug: "topic") { slug } }'
+
+
+@pytest.fixture(autouse=True)
+def _tests_are_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the broker notice that it is tested, which it does not in the tests of its own."""
+    monkeypatch.setattr(test_mode, "are_running", lambda: True)
+
+
+@pytest.mark.django_db
+async def test_loop_in_the_thread_of_the_test(topic: BrokerTopic, producer: User) -> None:
+    """Reads and writes, one by one and in batches, are part of the test's transaction."""
+    assert await database.read(BrokerTopic.objects.count) == 1
+    await apublish("topic", data=0, user=producer)
+    assert await database.write(BrokerMessage.objects.count) == 1
+    assert await database.aside(BrokerMessage.objects.count, 1.0) == 1
+    assert await database.hand_over(BrokerMessage.objects.count) == 1
+
+
+@pytest.mark.django_db
+def test_loop_in_another_thread(topic: BrokerTopic, producer: User) -> None:
+    """As with the test client, which runs asynchronous views beside the thread of the test."""
+    assert GraphQLClient(producer).execute(TOPIC) == {"topic": {"slug": "topic"}}
+
+
+@pytest.mark.django_db
+async def test_errors_are_those_of_the_threads(topic: BrokerTopic) -> None:
+    """What is raised there is raised here."""
+    with pytest.raises(BrokerTopic.DoesNotExist):
+        await database.read(lambda: BrokerTopic.objects.get(slug="nowhere"))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_threads_leave_no_connection_behind(topic: BrokerTopic, producer: User) -> None:
+    """Where no transaction is open a thread does it, whose connection is closed then."""
+    await apublish("topic", data=0, user=producer)
+    for call in (database.read, database.write):
+        assert await call(BrokerMessage.objects.count) == 1
+        assert await call(lambda: connection.connection) is None
