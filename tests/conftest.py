@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -73,9 +74,12 @@ def _nobody_listens_on() -> Iterator[None]:
 
 @pytest.fixture
 async def hub_lifetime() -> AsyncIterator[None]:
-    """Close the hub that a test's event loop may have opened."""
+    """Close the hub that a test's event loop may have opened, and see its consumers off."""
     yield
     await current().close_hub()
+    # Or the next test would be told of them: its topic is pinged when the last one has left.
+    while departures := current().consumer_log._departures:
+        await asyncio.wait(departures)
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ So each function waits until its own are sent.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -28,7 +26,7 @@ async def publish(publications: Sequence[Publication]) -> Sequence[Published | B
     if not publications:
         return []
     outcomes = await runtime.current().writer.publish(publications, is_limited=False)
-    await _announced()
+    await flush(SEND_TIMEOUT)
     return outcomes
 
 
@@ -43,7 +41,7 @@ def asynchronous(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]
     @wraps(function)
     async def write(*args: P.args, **kwargs: P.kwargs) -> T:
         result = await database.write(function, *args, **kwargs)
-        await _announced()
+        await flush(SEND_TIMEOUT)
         return result
 
     write.__name__ = write.__qualname__ = f"a{function.__name__}"
@@ -51,9 +49,3 @@ def asynchronous(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]
         f"Do as :func:`{function.__name__}` from asynchronous code, in a transaction of its own."
     )
     return write
-
-
-async def _announced() -> None:
-    with suppress(TimeoutError):  # a channel layer that hangs fails no caller
-        async with asyncio.timeout(SEND_TIMEOUT):
-            await flush()

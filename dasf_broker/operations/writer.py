@@ -13,7 +13,7 @@ from typing import TypeVar
 from dasf_broker import app_settings, database
 from dasf_broker.concurrency.batching import Batcher
 from dasf_broker.domain.envelope import content_size
-from dasf_broker.domain.publishing import Published
+from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BrokerError, UnavailableError
 from dasf_broker.operations import heartbeat
@@ -29,9 +29,13 @@ from dasf_broker.operations.heartbeat import Pinged
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.rate_limits import admit, refused_publications
+from dasf_broker.realtime.announcer import flush
 
 #: Bytes that are counted for a small item: an acknowledgement, or a message without its content.
 ITEM_BYTES = 500
+
+#: Seconds that the answer to a message that is not stored waits for its announcement.
+ANNOUNCE_TIMEOUT = 1.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,12 +72,19 @@ class Writer:
         """
         refused = await refused_publications(items) if is_limited else {}
         if not refused:
-            return await self._publishing(items)
+            return await self._publish(items)
         allowed = [item for index, item in enumerate(items) if index not in refused]
-        outcomes = iter(await self._publishing(allowed) if allowed else ())
+        outcomes = iter(await self._publish(allowed) if allowed else ())
         return [
             refused[index] if index in refused else next(outcomes) for index in range(len(items))
         ]
+
+    async def _publish(self, items: Sequence[Publication]) -> Sequence[Published | BrokerError]:
+        outcomes = await self._publishing(items)
+        if any(isinstance(each, Published) and _is_only_sent(each) for each in outcomes):
+            # No row exists: a server that is killed right after the answer would lose it unseen.
+            await flush(ANNOUNCE_TIMEOUT)
+        return outcomes
 
     async def publish_one(self, item: Publication) -> Published:
         """Publish one message, and raise its error if it has one."""
@@ -190,6 +201,10 @@ def raised(outcome: Result | BrokerError) -> Result:
     if isinstance(outcome, BrokerError):
         raise outcome
     return outcome
+
+
+def _is_only_sent(published: Published) -> bool:
+    return published.status is PublishStatus.SENT
 
 
 def _weigh_message(publication: Publication) -> int:

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypedDict
 
@@ -81,10 +82,18 @@ def announce_from_running_loop() -> None:
     _process.announce_from(asyncio.get_running_loop())
 
 
-async def flush() -> None:
-    """Wait until all events that this process has handed over so far are announced."""
+async def flush(seconds: float | None = None) -> None:
+    """Wait until all events that this process has handed over so far are announced.
+
+    Parameters
+    ----------
+    seconds
+        Wait no longer than this: a channel layer that hangs fails no caller.
+    """
     if (announcer := _process.announcer()) is not None:
-        await asyncio.wrap_future(announcer.flushed())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.wrap_future(announcer.flushed())
 
 
 class _Sender:
