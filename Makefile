@@ -20,7 +20,8 @@ SLOW_TESTS_ONCE := tests/slow/any_database
 # What needs Node.js or a browser.
 CLIENT_TESTS := tests/clients tests/browser tests/schema_tools
 
-PYTEST = $(BIN)/python -m pytest
+# Each process of a run reads all tests: better as bytecode than once more as text.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 # Tests of one file share servers; and the files with the longest tests are not the last ones.
 BY_FILE := --dist=loadfile --no-loadscope-reorder
 

@@ -59,6 +59,12 @@ def _no_housekeeping(settings: Settings) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
+    """Hash passwords as if nobody wanted to guess them."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def _nobody_failed() -> None:
     """Let the wrong credentials of one test be none of the next one's."""
     failures.forget()

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -20,44 +19,46 @@ from tests.acceptance.servers import ROOT, Site, site
 DEADLINE = 60.0
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a site with a topic, and somebody who may do everything with it."""
+    with site(tmp_path_factory.mktemp("site")) as made:
+        made.prepare({"weather": {}}, {"ada": ["can_consume", "can_produce"]})
+        yield made
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_listen_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+def test_listen_ends_cleanly(number: signal.Signals, made: Site) -> None:
     """It shows what another process publishes, until Ctrl-C or SIGTERM, which is no error."""
-    with site(tmp_path) as made:
-        made.prepare({"weather": {}}, {"ada": ["can_consume", "can_produce"]})
-        command = ("dasf_listen", "weather", "--user", "ada", "--ack", "--json")
-        made.run("manage.py", "dasf_publish", "weather", "--data", "1", "--user", "ada")
-        with _running(made, *command) as process:
-            # The first was there before, so it listens now; the second comes while it does.
-            assert _line(process)["payload"] == "MQ=="
-            made.run("manage.py", "dasf_publish", "weather", "--data", "2", "--user", "ada")
-            assert _line(process)["payload"] == "Mg=="
-            assert _end(process, number) == (0, "")
-        shown = json.loads(made.run("manage.py", "dasf_topic", "weather", "--json"))
-        assert shown["storedMessages"] == 0
+    command = ("dasf_listen", "weather", "--user", "ada", "--ack", "--json")
+    made.run("manage.py", "dasf_publish", "weather", "--data", "1", "--user", "ada")
+    with _running(made, *command) as process:
+        # The first was there before, so it listens now; the second comes while it does.
+        assert _line(process)["payload"] == "MQ=="
+        made.run("manage.py", "dasf_publish", "weather", "--data", "2", "--user", "ada")
+        assert _line(process)["payload"] == "Mg=="
+        assert _end(process, number) == (0, "")
+    shown = json.loads(made.run("manage.py", "dasf_topic", "weather", "--json"))
+    assert shown["storedMessages"] == 0
 
 
-def test_housekeeping_ends_cleanly(tmp_path: Path) -> None:
+def test_housekeeping_ends_cleanly(made: Site) -> None:
     """It goes on each minute until SIGTERM, and gives its lease back."""
-    with site(tmp_path) as made:
-        made.prepare({"weather": {"supports_dasf": True}}, {})
-        with _running(made, "dasf_housekeeping", "--loop", "--json") as process:
-            assert _line(process)["pinged"] == 1
-            assert _end(process, signal.SIGTERM) == (0, "")
-        assert json.loads(made.run("manage.py", "dasf_housekeeping", "--json"))["busy"] is False
+    with _running(made, "dasf_housekeeping", "--loop", "--json") as process:
+        assert _line(process)["pinged"] == 1
+        assert _end(process, signal.SIGTERM) == (0, "")
+    assert json.loads(made.run("manage.py", "dasf_housekeeping", "--json"))["busy"] is False
 
 
-def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
+def test_a_reader_that_has_seen_enough(made: Site) -> None:
     """`| head` ends a command without a word."""
-    with site(tmp_path) as made:
-        made.prepare({"weather": {}}, {"ada": ["can_consume", "can_produce"]})
-        with _running(made, "dasf_listen", "weather", "--user", "ada") as process:
-            assert process.stdout is not None
-            process.stdout.close()
-            made.run("manage.py", "dasf_publish", "weather", "--data", "1", "--user", "ada")
-            assert process.stderr is not None
-            assert process.wait(DEADLINE) == 0
-            assert process.stderr.read() == ""
+    with _running(made, "dasf_listen", "weather", "--user", "ada") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        made.run("manage.py", "dasf_publish", "weather", "--data", "1", "--user", "ada")
+        assert process.stderr is not None
+        assert process.wait(DEADLINE) == 0
+        assert process.stderr.read() == ""
 
 
 @contextmanager

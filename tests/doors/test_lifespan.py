@@ -104,6 +104,7 @@ async def test_the_end_does_not_wait_for_ever(
 async def test_process_is_tuned_where_that_is_wanted(is_wanted: bool, settings: Settings) -> None:
     """The whole process of a host is changed by its own setting only."""
     settings.DASF_TUNE_PROCESS = is_wanted
+    gc.unfreeze()
     interval = sys.getswitchinterval()
     server = Lifespan()
     try:
