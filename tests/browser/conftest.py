@@ -12,9 +12,9 @@ from playwright.sync_api import Browser
 from tests.acceptance.servers import Server, Site, site
 from tests.browser import chromium
 from tests.browser.console import Console
-from tests.docs.conftest import tutorial
+from tests.docs.conftest import readme, tutorial
 
-__all__ = ["tutorial"]
+__all__ = ["readme", "tutorial"]
 
 TOPICS = {"topic": {"supports_dasf": True}}
 PEOPLE = {"worker": ["can_consume", "can_produce"], "stranger": []}
