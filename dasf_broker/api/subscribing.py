@@ -18,6 +18,7 @@ from dasf_broker.operations import acknowledge as operations
 from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions.messages import StartPosition, messages
+from dasf_broker.realtime.announcer import SEND_TIMEOUT, flush
 from dasf_broker.realtime.mailbox import Delivery
 
 
@@ -103,9 +104,12 @@ async def _received(
     stream = messages(
         services, caller, topic, start=start, after=after, types=types, is_limited=False
     )
-    async with aclosing(cast("AsyncGenerator[Delivery, None]", stream)) as deliveries:
-        async for delivery in deliveries:
-            yield ReceivedMessage._of(delivery, caller)
+    try:
+        async with aclosing(cast("AsyncGenerator[Delivery, None]", stream)) as deliveries:
+            async for delivery in deliveries:
+                yield ReceivedMessage._of(delivery, caller)
+    finally:
+        await flush(SEND_TIMEOUT)  # the topic is pinged when its last consumer leaves
 
 
 @synchronous(instead="aacknowledge")

@@ -17,6 +17,7 @@ from dasf_broker import (
     StartPosition,
     aping,
     apublish,
+    database,
     subscribe,
 )
 from dasf_broker.exceptions import (
@@ -81,7 +82,7 @@ async def test_resume(topic: BrokerTopic, consumer: User) -> None:
 async def test_start_positions(topic: BrokerTopic, consumer: User) -> None:
     """All that is stored, or only what comes."""
     topic.store_messages = "store"
-    await topic.asave()
+    await database.write(topic.save)
     done = await apublish("topic", data=0)
     async with subscribe("topic", user=consumer) as stream:
         await (await _next(stream)).acknowledge()
@@ -113,7 +114,7 @@ async def test_types(topic: BrokerTopic, consumer: User) -> None:
 async def test_the_server_listens(topic: BrokerTopic, consumer: User) -> None:
     """Without a user everything comes, as long as it is stored, and nothing is acknowledged."""
     topic.store_messages = "store"
-    await topic.asave()
+    await database.write(topic.save)
     await apublish("topic", data=0)
     async with subscribe("topic", user=consumer) as stream:
         await (await _next(stream)).acknowledge()
@@ -149,7 +150,8 @@ async def test_refused(topic: BrokerTopic, producer: User, stranger: User, consu
 async def test_expired_cursor(topic: BrokerTopic, consumer: User, make_topic: MakeTopic) -> None:
     """A cursor that cannot be honoured is an error, and never a silent hole."""
     done = await apublish("topic", data=0)
-    await BrokerTopic.objects.filter(pk=topic.pk).aupdate(expired_sequence=5)
+    topic.expired_sequence = 5
+    await database.write(topic.save, update_fields=["expired_sequence"])
     with pytest.raises(CursorExpiredError):
         await _next(subscribe("topic", user=consumer, after=done.message.cursor))
 
@@ -162,7 +164,7 @@ async def test_a_right_is_taken_away(topic: BrokerTopic, consumer: User) -> None
     ):
         await apublish("topic", data=0)
         await asyncio.gather(_next(stream), _next(own))
-        await asyncio.to_thread(revoke, consumer, topic, Right.CONSUME)
+        await database.write(revoke, consumer, topic, Right.CONSUME)
         with pytest.raises(ForbiddenError):
             await _next(stream)
         await apublish("topic", data=1)

@@ -45,6 +45,7 @@ async def test_errors_are_those_of_the_threads(topic: BrokerTopic) -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_threads_leave_no_connection_behind(topic: BrokerTopic, producer: User) -> None:
     """Where no transaction is open a thread does it, whose connection is closed then."""
+    database.close()  # those of other tests, which keep theirs
     await apublish("topic", data=0, user=producer)
     for call in (database.read, database.write):
         assert await call(BrokerMessage.objects.count) == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from dasf_broker import apublish
+from dasf_broker import apublish, database
 from dasf_broker.models import ApiToken, BrokerTopic
 from dasf_broker.runtime import current
 from dasf_broker.testing import GraphQLSocket, OperationError
@@ -54,7 +54,7 @@ async def test_the_server_closes(topic: BrokerTopic, consumer: User) -> None:
     """Whoever waits learns why: here the token is revoked."""
     async with GraphQLSocket(application, user=consumer) as socket:
         results = await socket.subscribe(MESSAGES)
-        await ApiToken.objects.all().adelete()
+        await database.write(ApiToken.objects.all().delete)
         with pytest.raises(ConnectionError, match="4401"):
             await results.next()
 
