@@ -146,15 +146,17 @@ class _PoolHooks:
         return app_settings.DASF_DATABASE_TIMEOUT
 
     def call(self, function: Callable[[], T]) -> T:
+        if test_mode.are_running():
+            return test_mode.call(partial(self._call, function))
+        return self._call(function)
+
+    def _call(self, function: Callable[[], T]) -> T:
         _drop_broken_connections()
         try:
             return function()
         except (OperationalError, InterfaceError) as error:
             undone = _was_undone(error.__cause__)
             raise (not_done() if undone else self.unfinished()) from error
-        finally:
-            if test_mode.are_running():
-                test_mode.close_connections()
 
     def divert(self, work: Callable[[], None], otherwise: Callable[[], None]) -> bool:
         if is_tested := test_mode.are_running():

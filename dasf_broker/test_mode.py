@@ -5,7 +5,8 @@ rows that a ``TestCase`` wrote in its transaction, and would keep Django from re
 database at the end. So, under Django's test runner or pytest-django:
 
 - As long as the transaction of a test is open, the work of a thread runs on the test's connection.
-- Otherwise a thread does the work, and closes its connection afterwards.
+- Otherwise a thread does the work, and closes its connection afterwards. One thread works at a time
+  if the database is SQLite in memory, which answers a second one with "locked" and does not wait.
 - There is no housekeeping, because the tests of a host do not expect it.
 
 In production this costs one check whether tests run.
@@ -15,10 +16,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import connections
+
+T = TypeVar("T")
+
+#: Seconds to wait for another thread that works with a database in memory. A thread that waits
+#: for this one in its turn (a receiver of a signal may) must not be waited for forever.
+PATIENCE = 2.0
+
+_in_memory = threading.RLock()
 
 #: Work that waits for the thread of a test.
 _tasks: set[asyncio.Task[None]] = set()
@@ -43,7 +54,26 @@ def run(work: Callable[[], None], otherwise: Callable[[], None]) -> None:
         task.add_done_callback(_tasks.discard)
 
 
-def close_connections() -> None:
+def call(function: Callable[[], T]) -> T:
+    """Call a function that works with the database, in a thread of the broker or of a test."""
+    is_locked = _is_in_memory() and _in_memory.acquire(timeout=PATIENCE)
+    try:
+        return function()
+    finally:
+        _close_connections()
+        if is_locked:
+            _in_memory.release()
+
+
+def _is_in_memory() -> bool:
+    # Only the connections of SQLite have the second method.
+    return any(
+        connection.vendor == "sqlite" and connection.is_in_memory_db()  # type: ignore[attr-defined]
+        for connection in connections.all()
+    )
+
+
+def _close_connections() -> None:
     """Close the connections of this thread, unless they belong to a test."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:

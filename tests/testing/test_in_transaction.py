@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db import connection
 
@@ -50,3 +54,29 @@ async def test_threads_leave_no_connection_behind(topic: BrokerTopic, producer: 
     for call in (database.read, database.write):
         assert await call(BrokerMessage.objects.count) == 1
         assert await call(lambda: connection.connection) is None
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_one_thread_at_a_time_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite in memory answers a second thread with "locked", however long it would wait."""
+    monkeypatch.setattr(test_mode, "_is_in_memory", lambda: True)
+    meeting = threading.Barrier(2)
+
+    def meet() -> bool:
+        try:
+            meeting.wait(0.05)
+        except threading.BrokenBarrierError:
+            return False
+        return True
+
+    met = await asyncio.gather(database.read(meet), database.write(meet))
+    assert not any(met)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_thread_that_waits_for_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a receiver of a signal may: it is not kept waiting forever."""
+    monkeypatch.setattr(test_mode, "_is_in_memory", lambda: True)
+    monkeypatch.setattr(test_mode, "PATIENCE", 0.05)
+    nested = async_to_sync(database.read)
+    assert await database.write(lambda: nested(lambda: "read")) == "read"
