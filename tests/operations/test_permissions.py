@@ -94,7 +94,7 @@ def expected(held: frozenset[tuple[str, str, Right]], name: str, topic: str) -> 
 
 
 @pytest.mark.django_db
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(held=HELD)
 def test_all_questions_have_the_same_answer(held: frozenset[tuple[str, str, Right]]) -> None:
     """One table for many, one user and topic alone, which topics, and which users."""
@@ -130,7 +130,7 @@ def test_all_questions_have_the_same_answer(held: frozenset[tuple[str, str, Righ
 
 
 @pytest.mark.django_db
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(held=HELD)
 def test_global_rights(held: frozenset[tuple[str, str, Right]]) -> None:
     """Held by the user or a group; an object's right does not count."""
