@@ -44,6 +44,7 @@ def test_listen_ends_cleanly(number: signal.Signals, made: Site) -> None:
 
 def test_housekeeping_ends_cleanly(made: Site) -> None:
     """It goes on each minute until SIGTERM, and gives its lease back."""
+    made.prepare({"never-pinged": {}}, {})
     with _running(made, "dasf_housekeeping", "--loop", "--json") as process:
         assert _line(process)["pinged"] == 1
         assert _end(process, signal.SIGTERM) == (0, "")
