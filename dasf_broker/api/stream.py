@@ -44,12 +44,13 @@ class Stream(AsyncIterator[T], Generic[T]):
 
     async def aclose(self) -> None:
         """End the subscription."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            with suppress(asyncio.QueueEmpty):
-                self._queue.get_nowait()
-        await self._source.aclose()
+        if self._task is None:  # it never began; a later ``anext`` finds the source closed
+            await self._source.aclose()
+            return
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        with suppress(asyncio.QueueEmpty):
+            self._queue.get_nowait()
         self._queue.put_nowait(_End(StopAsyncIteration()))
 
     async def __aenter__(self) -> Self:

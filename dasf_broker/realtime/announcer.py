@@ -139,8 +139,8 @@ class _Announcer:
         self._weight = 0
         self._task: asyncio.Task[None] | None = None
         #: Futures of callers of ``flush``: for the batch being sent, and for the one that waits.
-        self._flushing: list[Future[None]] = []
-        self._flushing_next: list[Future[None]] = []
+        self._flushing: set[Future[None]] = set()
+        self._flushing_next: set[Future[None]] = set()
 
     @property
     def is_running(self) -> bool:
@@ -161,9 +161,16 @@ class _Announcer:
         return future
 
     def _flush(self, future: Future[None]) -> None:
-        (self._flushing_next if self._waiting else self._flushing).append(future)
+        (self._flushing_next if self._waiting else self._flushing).add(future)
+        # Beside a channel layer that hangs, the futures of callers that gave up would add up.
+        future.add_done_callback(self._forget_cancelled)
         if self._task is None:
             _finish(self._flushing)
+
+    def _forget_cancelled(self, future: Future[None]) -> None:
+        if future.cancelled() and (loop := self._loop()) is not None and loop.is_running():
+            loop.call_soon_threadsafe(self._flushing.discard, future)
+            loop.call_soon_threadsafe(self._flushing_next.discard, future)
 
     def _accept(self, events: Sequence[Event]) -> None:
         heavier = self._weight + sum(map(weight, events))
@@ -180,7 +187,7 @@ class _Announcer:
         try:
             while self._waiting:
                 events, self._waiting, self._weight = self._waiting, [], 0
-                self._flushing, self._flushing_next = self._flushing_next, []
+                self._flushing, self._flushing_next = self._flushing_next, set()
                 await self._sender.send(get_channel_layer(), events)
                 _finish(self._flushing)
             self._overrun.recovered()
@@ -217,7 +224,7 @@ _process = _Process()
 _threads = _Threads()
 
 
-def _finish(futures: list[Future[None]]) -> None:
+def _finish(futures: set[Future[None]]) -> None:
     while futures:
         future = futures.pop()
         if future.set_running_or_notify_cancel():

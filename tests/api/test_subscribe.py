@@ -229,3 +229,12 @@ async def test_what_the_host_does_counts_for_no_rate(
     for _ in range(3):
         async with subscribe("topic", user=consumer) as stream:
             assert (await anext(stream)).text == "hello"
+
+
+async def test_closing_twice(topic: BrokerTopic, consumer: User) -> None:
+    """A stream may be closed before it begins, and more than once."""
+    stream = subscribe("topic", user=consumer)
+    for _ in range(2):
+        await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await _next(stream)

@@ -16,7 +16,7 @@ from dasf_broker.permissions import Right
 from dasf_broker.realtime import announcer
 from dasf_broker.runtime import current
 from tests.conftest import MakeTopic, MakeUser
-from tests.operations.streams import DEADLINE, publication
+from tests.operations.streams import DEADLINE, publication, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,3 +74,6 @@ async def test_layer_that_hangs_fails_no_producer(
     layer.before = asyncio.Event().wait
     done = await asyncio.wait_for(current().writer.publish_one(publication(producer)), DEADLINE)
     assert (done.status, layer.sent) == (PublishStatus.SENT, 0)
+    announcing = announcer._process.announcer()
+    assert announcing is not None
+    await until(lambda: not announcing._flushing | announcing._flushing_next)
