@@ -9,13 +9,19 @@ import json
 from typing import Any
 
 from testproject.asgi import application as project
-from tests.endurance.vitals import connections, vitals, warm_up
+from tests.endurance.vitals import connections, served, vitals, warm_up
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Answer ``/vitals`` and ``/warm-up``, and leave the rest to the project."""
     if scope["type"] == "websocket":
         connections.add(send.__self__)
+        served.add(send.__self__)
+        try:
+            await project(scope, receive, send)
+        finally:
+            served.discard(send.__self__)
+        return
     if scope["type"] != "http" or scope["path"] not in {"/vitals", "/warm-up"}:
         await project(scope, receive, send)
         return

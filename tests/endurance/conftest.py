@@ -48,7 +48,8 @@ async def until(
 def is_back_at(vitals: Vitals, base: Vitals) -> bool:
     """Tell whether a server holds no more than it did before. Memory is another matter."""
     return (
-        vitals["topics"] == vitals["mailboxes"] == vitals["waiting"] == vitals["unsent"] == 0
+        vitals["sockets"] == vitals["topics"] == vitals["mailboxes"] == 0
+        and vitals["waiting"] == vitals["unsent"] == 0
         and vitals["memberships"] <= 1  # the hub's own, by which it knows that it is heard
         and vitals["tasks"] <= base["tasks"]
         and vitals["descriptors"] <= base["descriptors"] + SPARE

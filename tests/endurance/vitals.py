@@ -27,6 +27,8 @@ class Vitals(TypedDict):
     tasks: int
     descriptors: int
     threads: int
+    #: Websockets whose applications have not ended.
+    sockets: int
     #: Topics with local subscribers.
     topics: int
     #: Local subscribers.
@@ -44,6 +46,9 @@ class Vitals(TypedDict):
 #: The connections of the websockets of this process, as far as uvicorn still has them.
 connections: weakref.WeakSet[WebSocketsSansIOProtocol] = weakref.WeakSet()
 
+#: Those of them whose applications have not ended.
+served: set[WebSocketsSansIOProtocol] = set()
+
 
 async def vitals(*, collected: bool) -> Vitals:
     """Return how this process is, perhaps with everything collected that can be."""
@@ -55,6 +60,7 @@ async def vitals(*, collected: bool) -> Vitals:
         tasks=len(asyncio.all_tasks()),
         descriptors=len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - counts, and nothing else
         threads=threading.active_count(),
+        sockets=len(served),
         topics=len(hub.topics),
         mailboxes=sum(len(each.mailboxes) for each in hub._topics.values()),
         memberships=memberships,
