@@ -273,7 +273,7 @@ DASF_NUM_PROXIES: int = _origins_and_rates(
 DASF_USER_RATES: Mapping[str, str | None] = _origins_and_rates(
     {},
     partial(read_rates, known=OF_USERS, defaults={}),
-    "The rates of one user: `publish`, `publish_bytes`, `ping`, `subscribe`, each like "
+    "The rates of one user: `publish`, `publish_bytes`, `ping`, `query`, `subscribe`, each like "
     '`"1000/m"`. Anonymous callers are counted by address.',
 )
 DASF_ADDRESS_RATES: Mapping[str, str | None] = _origins_and_rates(

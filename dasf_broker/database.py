@@ -18,8 +18,9 @@ from typing import ParamSpec, TypeVar
 from django.db import InterfaceError, OperationalError, connections, transaction
 
 from dasf_broker import app_settings, test_mode
+from dasf_broker.concurrency.shares import current_share
 from dasf_broker.concurrency.threads import ThreadPool
-from dasf_broker.exceptions import UnavailableError
+from dasf_broker.exceptions import RateLimitedError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -31,12 +32,29 @@ CLOSE_TIMEOUT = 10.0
 
 
 async def read(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a function that reads the database, in one of the reading threads.
+    """Run a function that reads the database for a caller, in one of the reading threads.
+
+    Callers take turns, and few threads read for one of them.
 
     Raises
     ------
     UnavailableError
         The database is locked, down, or has not answered within ``DASF_DATABASE_TIMEOUT``.
+    RateLimitedError
+        The caller's other reads took all of that time.
+    """
+    return await READING.run(partial(function, *args, **kwargs), share=current_share())
+
+
+async def read_first(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that reads the database for the server itself, before all callers' reads.
+
+    It is for authentication, revocation and the hub: one thread is kept for them.
+
+    Raises
+    ------
+    UnavailableError
+        As :func:`read`.
     """
     return await READING.run(partial(function, *args, **kwargs))
 
@@ -50,7 +68,7 @@ async def write(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         The database is locked, down or full, or has not answered within
         ``DASF_DATABASE_TIMEOUT``. The text says whether it may have been written.
     """
-    return await WRITING.run(partial(function, *args, **kwargs))
+    return await WRITING.run(partial(function, *args, **kwargs), share=current_share())
 
 
 async def aside(function: Callable[P, T], seconds: float, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -82,6 +100,15 @@ def not_done() -> UnavailableError:
     """Return the error for what was not even begun, or was undone."""
     return UnavailableError(
         "The broker's database does not answer now. Nothing was changed; try again."
+    )
+
+
+def crowded_out() -> RateLimitedError:
+    """Return the error for what did not begin because its caller asked for so much else."""
+    return RateLimitedError(
+        "Your other requests to the database took all the time. Nothing was changed; send fewer "
+        "at once, or smaller ones, and try again.",
+        retryAfter=1,
     )
 
 
@@ -169,9 +196,12 @@ class _PoolHooks:
     def not_done(self) -> UnavailableError:
         return not_done()
 
+    def crowded_out(self) -> RateLimitedError:
+        return crowded_out()
+
 
 #: The threads of :func:`read`, :func:`write` and :func:`aside`, for batches.
-READING = ThreadPool("dasf-read", _PoolHooks(unfinished=not_done))
+READING = ThreadPool("dasf-read", _PoolHooks(unfinished=not_done), reserved=1)
 WRITING = ThreadPool("dasf-write", _PoolHooks(unfinished=perhaps_done, threads=1))
 ASIDE = ThreadPool("dasf-aside", _PoolHooks(unfinished=not_done, threads=1))
 

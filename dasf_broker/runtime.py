@@ -15,8 +15,11 @@ from typing import Any, TypeVar
 
 from dasf_broker import app_settings, database, test_mode
 from dasf_broker.concurrency.batching import Batcher, Bounds, Lookup
+from dasf_broker.concurrency.gate import Gate
 from dasf_broker.concurrency.loop_local import LoopLocal
 from dasf_broker.concurrency.sweeper import Sweeper
+from dasf_broker.concurrency.turns import Turns
+from dasf_broker.exceptions import RateLimitedError
 from dasf_broker.operations.subscriptions import consumers
 from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.operations.subscriptions.hub_access import make_hub
@@ -45,6 +48,11 @@ THREADS = 0.25
 #: Topics whose last consumer has gone that are noted at once, between what clients write.
 DEPARTURES = 50
 
+#: Most large queries that are executed at once: of all callers, and of one. They share a few
+#: threads that read for them: more at once would not be faster, and only hold more memory.
+LARGE_QUERIES = 8
+LARGE_QUERIES_OF_ONE = 2
+
 #: Seconds after which the event loop lets another thread run, if one wants to. A thread that reads
 #: the database wants to some dozens of times. Python's own 5 ms begin anew whenever the loop sends
 #: something: a busy loop would hold up a read for half a second.
@@ -59,6 +67,13 @@ class Runtime:
 
     def __init__(self) -> None:
         self.sweeper = Sweeper()
+        self.turns = Turns()
+        self.large_queries = Gate(
+            most=LARGE_QUERIES,
+            per_share=LARGE_QUERIES_OF_ONE,
+            timeout=lambda: app_settings.DASF_DATABASE_TIMEOUT,
+            late=_too_many_queries,
+        )
         self.consumer_log = ConsumerLog()
         self._lookups: dict[Callable[..., Any], Lookup[Any, Any]] = {}
         self._housekeeping: asyncio.Task[None] | None = None
@@ -124,6 +139,13 @@ class Runtime:
     def _forget_housekeeping(self, _: asyncio.Task[None]) -> None:
         # The task refers to its loop: as long as it is kept, so is the loop.
         self._housekeeping = None
+
+
+def _too_many_queries() -> RateLimitedError:
+    return RateLimitedError(
+        f"Your other queries took all the time: {LARGE_QUERIES_OF_ONE} of yours with lists or "
+        "bodies are executed at once. Send fewer, or ask for smaller pages."
+    )
 
 
 _runtimes: LoopLocal[Runtime] = LoopLocal(Runtime)

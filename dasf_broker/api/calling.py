@@ -29,7 +29,7 @@ async def acaller_of(user: AnyUser | None) -> Caller:
     """Do as :func:`caller_of` from asynchronous code."""
     if user is None or user.is_authenticated:
         return caller_of(user)
-    return await database.read(caller_of, user)  # reads the row of an anonymous caller
+    return await database.read_first(caller_of, user)  # reads the row of an anonymous caller
 
 
 def synchronous(instead: str) -> Callable[[Function], Function]:

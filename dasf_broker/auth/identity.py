@@ -55,7 +55,7 @@ async def identify_request(request: HttpRequest) -> Identity:
         return await identify_token(authorization, address=address)
     user = await request.auser() if hasattr(request, "auser") else None
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    return await database.read(_identify_user, user, session_key, address)
+    return await database.read_first(_identify_user, user, session_key, address)
 
 
 async def identify_session(session_key: str | None, *, address: str | None = None) -> Identity:
@@ -70,7 +70,7 @@ async def identify_session(session_key: str | None, *, address: str | None = Non
     def identify() -> Identity:
         return _identify_user(session_user(session_key), session_key, address)
 
-    return await database.read(identify)
+    return await database.read_first(identify)
 
 
 async def identify_token(authorization: str, *, address: str | None = None) -> Identity:

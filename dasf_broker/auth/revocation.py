@@ -56,7 +56,7 @@ async def while_valid(credential: Credential | None) -> AsyncIterator[None]:
 
 
 async def _check(checked: Collection[tuple[Credential, asyncio.Timeout]]) -> None:
-    valid = await database.read(_valid, {credential for credential, _ in checked})
+    valid = await database.read_first(_valid, {credential for credential, _ in checked})
     now = asyncio.get_running_loop().time()
     for credential, deadline in checked:
         if credential not in valid and not deadline.expired():

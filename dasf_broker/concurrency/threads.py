@@ -2,22 +2,29 @@
 
 A call may take longer than its caller wants to wait, and a thread cannot be stopped. So the caller
 gets an error in time, and the thread goes on. A pool never has more threads than its size; a call
-whose time is over before it begins is removed from the queue.
+whose time is over before it begins is removed from the queue. Callers take turns: see
+:mod:`.fair_queue`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
+from dasf_broker.concurrency.fair_queue import FairQueue
 from dasf_broker.concurrency.futures import reject, resolve, within
+from dasf_broker.concurrency.loop_local import LoopLocal
+from dasf_broker.concurrency.pauses import Pauses
+from dasf_broker.concurrency.shares import Share
 
 T = TypeVar("T")
+
+#: Most threads that work for one caller.
+PER_SHARE = 2
 
 
 class Work(Protocol):
@@ -61,9 +68,12 @@ class PoolHooks(Protocol):
     def unfinished(self) -> Exception:
         """Return the error for a call that began, and may or may not be done."""
 
+    def crowded_out(self) -> Exception:
+        """Return the error for a call that did not begin because of its caller's other calls."""
+
 
 class ThreadPool:
-    """Threads that serve one queue, first in, first out.
+    """Threads that serve one queue.
 
     It is no ``ThreadPoolExecutor``: at its end the interpreter waits for the threads of one, also
     for those that wait for a dead database; and cancelled calls stay in its queue.
@@ -74,19 +84,33 @@ class ThreadPool:
         The name of the threads.
     hooks
         The owner's part.
+    reserved
+        Threads that are kept for work without a share, if there is more than one.
     """
 
-    def __init__(self, name: str, hooks: PoolHooks) -> None:
+    def __init__(self, name: str, hooks: PoolHooks, *, reserved: int = 0) -> None:
         self.hooks = hooks
         #: Guards the queue, and the queues of the work in it.
         self.lock = threading.Lock()
         self._changed = threading.Condition(self.lock)
         self._name = name
-        self._queue: OrderedDict[Work, None] = OrderedDict()
+        self._reserved = reserved
+        self._queue: FairQueue[Work] = FairQueue(PER_SHARE)
+        self._pauses = LoopLocal(lambda: Pauses(self.is_busy))
         self._threads: set[threading.Thread] = set()
         self._idle = 0
 
-    async def run(self, function: Callable[[], T], seconds: float | None = None) -> T:
+    def is_busy(self) -> bool:
+        """Tell whether there is work that waits or is being done."""
+        return len(self._queue) > 0 or self._idle < len(self._threads)
+
+    async def run(
+        self,
+        function: Callable[[], T],
+        seconds: float | None = None,
+        *,
+        share: Share = None,
+    ) -> T:
         """Call a function in a thread, and return what it returns.
 
         Parameters
@@ -95,13 +119,19 @@ class ThreadPool:
             Called without arguments.
         seconds
             How long to wait; without it the pool's own timeout.
+        share
+            The share of the caller that the call belongs to; without it, it comes first.
         """
         call = _Call(self, function)
-        self.put(call)
+        finished = self._queue.finished(share)
+        self.put(call, share)
 
         def late() -> Exception:
-            is_waiting = self.withdraw(call)
-            return self.hooks.not_done() if is_waiting else self.hooks.unfinished()
+            # Before it is withdrawn: afterwards nothing of the share may wait.
+            is_stuck = finished == self._queue.finished(share)
+            if not self.withdraw(call):
+                return self.hooks.unfinished()
+            return self.hooks.not_done() if is_stuck else self.hooks.crowded_out()
 
         try:
             return await within(seconds or self.hooks.timeout, call.future, late)
@@ -122,14 +152,15 @@ class ThreadPool:
         self.put(call)
         return call.future
 
-    def put(self, work: Work) -> None:
-        """Queue work for the next free thread."""
-        if not self.hooks.divert(work.run, partial(self._put, work)):
-            self._put(work)
+    def put(self, work: Work, share: Share = None) -> None:
+        """Queue work for the next free thread, from an event loop."""
+        if not self.hooks.divert(work.run, partial(self._put, work, share)):
+            self._put(work, share)
 
-    def _put(self, work: Work) -> None:
+    def _put(self, work: Work, share: Share) -> None:
+        self._pauses.get().begin()
         with self.lock:
-            self._queue[work] = None
+            self._queue.put(work, share)
             if len(self._queue) > self._idle and len(self._threads) < self.hooks.size:
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._threads.add(thread)
@@ -140,10 +171,7 @@ class ThreadPool:
     def withdraw(self, work: Work) -> bool:
         """Remove work from the queue; return whether it was still there."""
         with self.lock:
-            if work not in self._queue:
-                return False
-            del self._queue[work]
-            return True
+            return self._queue.remove(work)
 
     def end(self) -> set[threading.Thread]:
         """Let the threads end when the queue is empty; return them. Later work starts new ones."""
@@ -153,21 +181,26 @@ class ThreadPool:
             return ending
 
     def _work(self) -> None:
-        while (work := self._next()) is not None:
+        while (taken := self._next()) is not None:
+            work, share = taken
             work.run()
-            del work  # nor what it holds, until the next one comes
+            del work, taken  # nor what they hold, until the next work comes
+            self._finish(share)
         self.hooks.end()
 
-    def _next(self) -> Work | None:
+    def _finish(self, share: Share) -> None:
         with self.lock:
-            while not self._queue:
+            self._queue.finish(share)
+
+    def _next(self) -> tuple[Work, Share] | None:
+        with self.lock:
+            while (taken := self._queue.take(max(1, self.hooks.size - self._reserved))) is None:
                 if threading.current_thread() not in self._threads:
                     return None
                 self._idle += 1
                 self._changed.wait()
                 self._idle -= 1
-            work, _ = self._queue.popitem(last=False)
-            return work
+            return taken
 
 
 class _Call(Generic[T]):

@@ -25,6 +25,8 @@ class Activity(StrEnum):
     #: Bytes of such messages, as they are stored.
     PUBLISH_BYTES = "publish_bytes"
     PING = "ping"
+    #: GraphQL queries.
+    QUERY = "query"
     #: Attempts to subscribe, allowed or not.
     SUBSCRIBE = "subscribe"
     #: Credentials that are not valid.
@@ -40,6 +42,7 @@ _NOUNS = {
     Activity.PUBLISH: "messages",
     Activity.PUBLISH_BYTES: "bytes of messages",
     Activity.PING: "pings",
+    Activity.QUERY: "queries",
     Activity.SUBSCRIBE: "subscriptions",
     Activity.FAILED_AUTHENTICATION: "wrong credentials",
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 
+from dasf_broker.concurrency.shares import Share
 from dasf_broker.permissions import user_or_anonymous
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ class Caller:
         """Return the server itself, which has all rights and is no user."""
         # The key is named because some user models have one before they are saved.
         return cls(get_user_model()(pk=None, is_superuser=True, is_active=True))
+
+    @property
+    def share(self) -> Share:
+        """The share of the process that the caller's work belongs to."""
+        if self.user_or_none is None:
+            return None
+        # All anonymous callers are one user: they share by address.
+        return ("address", self.address) if self.is_anonymous else ("user", self.user.pk)
 
     @property
     def user_or_none(self) -> User | None:

@@ -136,7 +136,7 @@ async def test_too_many_operations(
     settings.DASF_MAX_OPERATIONS_PER_SOCKET = 2
     socket = await enter(consumer)
     await socket.subscribe(MESSAGES, id_="a")
-    await socket.subscribe(PINGS, id_="b")
+    await socket.subscribe(MESSAGES, id_="b")
     await socket.subscribe(VIEWER, id_="c")
     [error] = await socket.error("c")
     assert error["extensions"]["code"] == "RATE_LIMITED"

@@ -65,7 +65,7 @@ def test_defaults(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "hint"),
     [
-        ("DASF_USER_RATES", {"publishes": "1/m"}, "publish, publish_bytes, ping, subscribe"),
+        ("DASF_USER_RATES", {"publishes": "1/m"}, "publish, publish_bytes, ping, query, subscribe"),
         ("DASF_USER_RATES", {"failed_authentication": "1/m"}, "there is no"),
         ("DASF_USER_RATES", {"publish": "often"}, "write a number and a period"),
         ("DASF_USER_RATES", {"publish": 1000}, "publish is a text"),

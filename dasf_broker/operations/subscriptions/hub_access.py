@@ -78,11 +78,11 @@ def stored_messages(topic_id: int) -> Any:
 
 
 async def _load_heads(topic_ids: Collection[int]) -> Mapping[int, int]:
-    return await database.read(heads, topic_ids)
+    return await database.read_first(heads, topic_ids)
 
 
 async def _load_messages(topic_id: int, position: int, limit: int) -> Sequence[MessagePublished]:
     def load() -> list[MessagePublished]:
         return [message_event(row) for row in stored_messages(topic_id).after(position)[:limit]]
 
-    return await database.read(load)
+    return await database.read_first(load)

@@ -53,7 +53,7 @@ def end_when_revoked(
 
 async def _check(subscriptions: Collection[_Subscription]) -> None:
     pairs = {(each.user_id, each.topic_id) for each in subscriptions}
-    table = await database.read(_rights, pairs)
+    table = await database.read_first(_rights, pairs)
     for each in subscriptions:
         rights = table.get((each.user_id, each.topic_id))
         # The hub itself ends the subscriptions of a deleted topic.

@@ -14,6 +14,7 @@ import strawberry
 from django.contrib.auth import get_user_model
 from strawberry.dataloader import DataLoader
 
+from dasf_broker import runtime
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.lists.acknowledgements import (
@@ -23,6 +24,7 @@ from dasf_broker.operations.lists.acknowledgements import (
 )
 from dasf_broker.permissions import Right, consumers_by_topic, holder_names, rights_table
 from dasf_broker.schema.execution.loaders import PageLoaders, loader
+from dasf_broker.schema.execution.long_lists import WaitingLists
 
 #: Primary keys of users, as text, by message.
 Deliveries: TypeAlias = DataLoader[MessageKey, frozenset[str] | None]
@@ -54,9 +56,14 @@ class Context:
         self.resume_after = resume_after
 
     @cached_property
+    def waiting_lists(self) -> WaitingLists:
+        """The lists that wait for a turn, of all executions with this context."""
+        return WaitingLists(runtime.current().turns)
+
+    @cached_property
     def pages(self) -> PageLoaders:
         """Pages of the lists of topics."""
-        return PageLoaders(self.caller)
+        return PageLoaders(self.caller, self.waiting_lists)
 
     @cached_property
     def rights(self) -> DataLoader[BrokerTopic, Any]:
@@ -66,7 +73,7 @@ class Context:
             table = rights_table([self.caller.user], topics)
             return {topic: table[self.caller.user.pk, topic.pk] for topic in topics}
 
-        return loader(load)
+        return loader(load, self.waiting_lists)
 
     @cached_property
     def topics(self) -> DataLoader[int, BrokerTopic | None]:
@@ -76,7 +83,7 @@ class Context:
             topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
             return topics.in_bulk(ids)
 
-        return loader(load)
+        return loader(load, self.waiting_lists)
 
     @cached_property
     def api_infos(self) -> DataLoader[int, Any]:
@@ -86,7 +93,7 @@ class Context:
             topics = BrokerTopic.objects.filter(pk__in=ids, api_info__isnull=False)
             return dict(topics.order_by().values_list("pk", "api_info"))
 
-        return loader(load)
+        return loader(load, self.waiting_lists)
 
     @cached_property
     def users(self) -> DataLoader[str, Any]:
@@ -96,22 +103,22 @@ class Context:
             users = get_user_model()._default_manager.filter(pk__in=ids)
             return {str(user.pk): user for user in users}
 
-        return loader(load)
+        return loader(load, self.waiting_lists)
 
     @cached_property
     def delivered(self) -> Deliveries:
         """Primary keys of the consumers who acknowledged each stored message."""
-        return loader(delivered_to)
+        return loader(delivered_to, self.waiting_lists)
 
     @cached_property
     def acknowledged(self) -> Deliveries:
         """The same for the caller only: there may be many other consumers."""
-        return loader(partial(delivered_to, only=self.caller.user.pk))
+        return loader(partial(delivered_to, only=self.caller.user.pk), self.waiting_lists)
 
     @cached_property
     def holders(self) -> DataLoader[tuple[BrokerTopic, Right], set[str] | None]:
         """Names of the users who hold each right on its topic."""
-        return loader(holder_names)
+        return loader(holder_names, self.waiting_lists)
 
     @cached_property
     def consumers(self) -> DataLoader[int, frozenset[str] | None]:
@@ -122,12 +129,12 @@ class Context:
             found = consumers_by_topic(list(topics))
             return {pk: frozenset(map(str, users)) for pk, users in found.items()}
 
-        return loader(load)
+        return loader(load, self.waiting_lists)
 
     @cached_property
     def outstanding(self) -> DataLoader[int, int | None]:
         """How many messages of each topic the caller has not acknowledged."""
-        return loader(partial(count_outstanding, user_id=self.caller.user.pk))
+        return loader(partial(count_outstanding, user_id=self.caller.user.pk), self.waiting_lists)
 
 
 #: The ``info`` of the broker's resolvers.

@@ -54,6 +54,8 @@ class Operation:
     type: OperationType
     #: Whether it queries the schema.
     introspects: bool
+    #: Whether it reads lists, or bodies that its caller did not send.
+    is_large: bool
     _node: OperationDefinitionNode
     _cost: Cost
     _defaults: Mapping[str, Any]
@@ -105,6 +107,11 @@ class Document:
             )
             raise InvalidDocumentError([GraphQLError(text)])
         return found
+
+
+def is_known(schema: GraphQLSchema, query: str) -> bool:
+    """Tell whether a document was validated already."""
+    return _cache.get(schema, query) is not None
 
 
 def load_document(schema: GraphQLSchema, query: str) -> DocumentNode:
@@ -229,6 +236,7 @@ def _operation(schema: GraphQLSchema, node: OperationDefinitionNode, measure: Me
     return Operation(
         node.operation,
         measure.introspects,
+        measure.pages or (measure.bodies and node.operation is OperationType.QUERY),
         node,
         measure.cost,
         {

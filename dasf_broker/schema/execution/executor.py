@@ -4,6 +4,8 @@ Most selected fields are plain: a text, a number or an enum that is an attribute
 that a method without arguments returns. For each field graphql-core and strawberry build a
 description of the field, its arguments and the caller, which takes longer than all other steps.
 Plain fields do not use it, so the executor gets and coerces their values directly.
+
+Long lists take turns with everything else in the event loop.
 """
 
 from __future__ import annotations
@@ -27,6 +29,10 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
+from dasf_broker import runtime
+from dasf_broker.concurrency.turns import Turns
+from dasf_broker.schema.execution.long_lists import LongList, WaitingLists
+
 _PLAIN = "dasf_broker.plain"
 
 
@@ -41,6 +47,9 @@ class _Plain:
 class Executor(StrawberryGraphQLCoreExecutionContext):
     """Executes one operation, with the same result as graphql-core's own executor."""
 
+    #: Fields since :meth:`take_count`.
+    _fields = 0
+
     def execute_field(
         self,
         parent_type: GraphQLObjectType,
@@ -50,6 +59,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         """Return the value of a field, or an awaitable of it; ``None`` after an error."""
+        self._fields += 1
         field = parent_type.fields.get(field_details_list[0].node.name.value)
         plain = field.extensions.get(_PLAIN) if field else None
         if field is None or plain is None or self.middleware_manager:
@@ -69,6 +79,38 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         except Exception as error:  # noqa: BLE001 - it becomes the field's error
             self.handle_field_error(error, field.type, field_details_list, path)
             return None
+
+    def complete_iterable_value(
+        self,
+        item_type: Any,
+        field_details_list: Any,
+        info: Any,
+        path: Any,
+        items: Any,
+        position_context: Any,
+    ) -> Any:
+        """Return the items of a list, or an awaitable of them if they need several turns."""
+        if (turns := _turns()) is None:
+            return super().complete_iterable_value(
+                item_type, field_details_list, info, path, items, position_context
+            )
+        # A host may execute our schema with a context of its own.
+        waiting = getattr(self.context_value, "waiting_lists", None) or WaitingLists(turns)
+        arguments = item_type, field_details_list, info, position_context
+        return LongList(self, turns, waiting, items, path, *arguments).complete()
+
+    def take_count(self) -> int:
+        """Return how many fields were executed since the last call."""
+        fields, self._fields = self._fields, 0
+        return fields
+
+
+def _turns() -> Turns | None:
+    """Return the turns of the running loop; ``None`` if a host executes without a loop."""
+    try:
+        return runtime.current().turns
+    except RuntimeError:
+        return None
 
 
 def mark_plain_fields(schema: GraphQLSchema) -> None:

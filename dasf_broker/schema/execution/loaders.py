@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from strawberry.dataloader import DataLoader
 
@@ -23,6 +24,7 @@ from dasf_broker.operations.lists.per_topic import (
     list_response_topics,
     list_source_messages,
 )
+from dasf_broker.schema.execution.long_lists import WaitingLists
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -33,7 +35,9 @@ Wanted = TypeVar("Wanted", bound=Hashable)
 BATCH = 10_000
 
 
-def loader(load: Callable[[Sequence[Key]], Mapping[Key, Value]]) -> DataLoader[Key, Any]:
+def loader(
+    load: Callable[[Sequence[Key]], Mapping[Key, Value]], waiting: WaitingLists
+) -> DataLoader[Key, Any]:
     """Return a loader that reads in one of the reading threads.
 
     Parameters
@@ -41,13 +45,41 @@ def loader(load: Callable[[Sequence[Key]], Mapping[Key, Value]]) -> DataLoader[K
     load
         Reads the values of some keys, and leaves out keys without a value. A value that is an
         exception is raised for its key.
+    waiting
+        The lists that may ask for further keys: they are waited for, so that one read is enough.
     """
+    reading = _OneRead(load, waiting)
 
     async def load_all(keys: list[Key]) -> list[Value | None]:
-        found = await database.read(load, keys)
+        found = await reading.of(keys)
         return [found.get(key) for key in keys]
 
     return DataLoader(load_fn=load_all, max_batch_size=BATCH)
+
+
+class _OneRead(Generic[Key, Value]):
+    """Combines what is loaded until the lists of an execution are complete into one read."""
+
+    def __init__(
+        self, load: Callable[[Sequence[Key]], Mapping[Key, Value]], waiting: WaitingLists
+    ) -> None:
+        self._load = load
+        self._waiting = waiting
+        self._keys: list[Key] = []
+        self._next: asyncio.Task[Mapping[Key, Value]] | None = None
+
+    async def of(self, keys: Sequence[Key]) -> Mapping[Key, Value]:
+        if self._next is None or len(self._keys) + len(keys) > BATCH:
+            self._keys = []
+            self._next = asyncio.ensure_future(self._read(self._keys))
+        self._keys += keys
+        return await self._next
+
+    async def _read(self, keys: list[Key]) -> Mapping[Key, Value]:
+        await self._waiting.done()
+        if self._keys is keys:
+            self._next = None
+        return await database.read(self._load, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +105,9 @@ class PageLoaders:
     Lists of several topics with equal arguments are read together.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, waiting: WaitingLists) -> None:
         self._caller = caller
+        self._waiting = waiting
 
     @cached_property
     def messages(self) -> DataLoader[tuple[BrokerTopic, Messages], Page[Any]]:
@@ -89,7 +122,7 @@ class PageLoaders:
                 outstanding=wanted.outstanding,
             )
 
-        return _page_loader(load)
+        return _page_loader(load, self._waiting)
 
     @cached_property
     def response_topics(self) -> DataLoader[tuple[BrokerTopic, PageRequest], Page[Any]]:
@@ -98,7 +131,7 @@ class PageLoaders:
         def load(topics: Sequence[BrokerTopic], wanted: PageRequest) -> Pages[BrokerTopic]:
             return list_response_topics(self._caller, topics, wanted)
 
-        return _page_loader(load)
+        return _page_loader(load, self._waiting)
 
     @cached_property
     def source_messages(self) -> DataLoader[tuple[WithSource, SourceMessages], Page[Any]]:
@@ -112,11 +145,11 @@ class PageLoaders:
                 may_consume_source=wanted.may_consume_source,
             )
 
-        return _page_loader(load)
+        return _page_loader(load, self._waiting)
 
 
 def _page_loader(
-    load: Callable[[Sequence[Owner], Wanted], Pages[Owner]],
+    load: Callable[[Sequence[Owner], Wanted], Pages[Owner]], waiting: WaitingLists
 ) -> DataLoader[tuple[Owner, Wanted], Page[Any]]:
     def load_all(keys: Sequence[tuple[Owner, Wanted]]) -> Mapping[tuple[Owner, Wanted], Any]:
         alike: dict[Wanted, list[Owner]] = defaultdict(list)
@@ -129,7 +162,7 @@ def _page_loader(
             found |= {(each, wanted): pages.get(each, Page.empty()) for each in owners}
         return found
 
-    return loader(load_all)
+    return loader(load_all, waiting)
 
 
 def _or_error(

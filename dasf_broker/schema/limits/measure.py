@@ -68,6 +68,9 @@ class Measure:
     #: How often each name occurs here, and the maximum here and on deeper levels.
     names: Counter[str] = field(default_factory=Counter)
     repeats: int = 0
+    #: Whether it has pages of lists, and bodies of messages or JSON values.
+    pages: bool = False
+    bodies: bool = False
     #: Costs that count once, and those that count for each item of the list around them.
     once: list[Cost] = field(default_factory=list)
     each: list[Cost] = field(default_factory=list)
@@ -92,6 +95,8 @@ class Measure:
         self.directives += other.directives
         self.items += other.items
         self.repeats = max(self.repeats, other.repeats)
+        self.pages = self.pages or other.pages
+        self.bodies = self.bodies or other.bodies
 
 
 class Measuring:
@@ -179,6 +184,7 @@ class Measuring:
         if node.selection_set is None:
             made.depth = max(made.depth, 1)
             made.once.append(Cost(1))
+            made.bodies = made.bodies or (definition is not None and _is_body(name, definition))
             return
         inner = get_named_type(definition.type) if definition else None
         below = self._selection_set(node.selection_set, inner)
@@ -210,6 +216,7 @@ class Measuring:
         once, each = total(below.once), total(below.each)
         arguments = node.arguments or ()
         if definition is not None and is_paged(definition):
+            made.pages = True
             each = each.times(page_size(arguments, self._default, self._most))
         elif parent is self._schema.mutation_type:
             each = each.times(batch_size(definition, arguments))
@@ -238,3 +245,8 @@ class Measuring:
                 waiting += value.values
             elif isinstance(value, ObjectValueNode):
                 waiting += [each.value for each in value.fields]
+
+
+def _is_body(name: str, field: GraphQLField) -> bool:
+    """Tell whether a field without subfields may be long."""
+    return name in ("payload", "text") or get_named_type(field.type).name == "JSON"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any
@@ -10,14 +11,27 @@ from graphql import DocumentNode, ExecutionResult, OperationType
 from strawberry import Schema
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
+from dasf_broker import runtime
 from dasf_broker.auth import Identity
+from dasf_broker.concurrency.shares import working_for
+from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BadInputError, ForbiddenError
+from dasf_broker.operations import rate_limits
 from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.schema.execution.documents import Document, DocumentCache, Operation, read_document
+from dasf_broker.schema.execution.documents import (
+    Document,
+    DocumentCache,
+    Operation,
+    is_known,
+    read_document,
+)
 from dasf_broker.schema.execution.executor import build_executor
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.visibility import may_introspect
+
+#: The validation of a document, in fields: it takes as long as their execution.
+DOCUMENT = 250
 
 _ANSWERED = (StrawberryOperationType.QUERY, StrawberryOperationType.MUTATION)
 
@@ -119,7 +133,28 @@ def _operation(document: Document, request: GraphQLRequest) -> Operation:
 
 
 async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> Result:
-    """Execute a query or a mutation; errors become part of the result."""
+    """Execute a query or a mutation; errors become part of the result.
+
+    Raises
+    ------
+    RateLimitedError
+        The caller sent too many queries, or too many large ones at once.
+    """
+    with working_for(context.caller.share):
+        return await _answer(schema, request, context)
+
+
+async def take_turn(schema: Schema, request: GraphQLRequest) -> None:
+    """Wait until the event loop has time for a document that it has to validate first."""
+    turns = runtime.current().turns
+    if not is_known(schema._schema, request.query):
+        while turns.is_over():
+            await turns.wait()
+        turns.is_over(DOCUMENT)
+
+
+async def _answer(schema: Schema, request: GraphQLRequest, context: Context) -> Result:
+    await take_turn(schema, request)
     try:
         document = read_document(schema._schema, request.query)
         operation = _operation(document, request)
@@ -130,7 +165,11 @@ async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> 
         return Result.refused(ForbiddenError(_HIDDEN))
     if operation.type is OperationType.SUBSCRIPTION:
         return Result.refused(BadInputError(_NEEDS_STREAM))
-    done = await _execute(schema, document.node, request, context)
+    if operation.type is OperationType.QUERY:
+        await rate_limits.admit(context.caller, Activity.QUERY)
+    queries = runtime.current().large_queries
+    async with queries.passed(context.caller.share) if operation.is_large else nullcontext():
+        done = await _execute(schema, document.node, request, context)
     errors = format_errors(done.errors or ())
     if done.data is None and not any("path" in error for error in errors):
         return Result({"errors": errors})

@@ -146,7 +146,7 @@ class _Request(ASGIRequest):
         if not key:
             return AnonymousUser()
         self.session = session_store(key)
-        return await database.read(get_user, self)
+        return await database.read_first(get_user, self)
 
 
 def _without_unused_variables(call: Call) -> Call:

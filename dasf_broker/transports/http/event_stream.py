@@ -15,6 +15,7 @@ from strawberry import Schema
 
 from dasf_broker import app_settings
 from dasf_broker.auth.revocation import while_valid
+from dasf_broker.concurrency.shares import working_for
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.schema.errors import format_errors
@@ -61,8 +62,9 @@ class _Stream:
             await self._write(_COMMENT)  # tells the client at once that it is connected
             try:
                 async with while_valid(self._call.identity.credential):
-                    if not await self._deliver_while_connected():
-                        return
+                    with working_for(self._call.identity.caller.share):
+                        if not await self._deliver_while_connected():
+                            return
             except UnauthenticatedError as error:
                 await self._next_error(error)
             await self._write(_COMPLETE)

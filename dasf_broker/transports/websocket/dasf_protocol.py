@@ -15,6 +15,7 @@ from dasf_broker import app_settings
 from dasf_broker.answers import Answer, answer_to
 from dasf_broker.auth.credentials import Credential
 from dasf_broker.auth.revocation import while_valid
+from dasf_broker.concurrency.shares import working_for
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,
@@ -139,6 +140,10 @@ class DasfSocket:
         return identity.credential
 
     async def _work(self) -> None:
+        with working_for(None if self._caller is None else self._caller.share):
+            await self._handle_all()
+
+    async def _handle_all(self) -> None:
         waiting: asyncio.Queue[str | None] = asyncio.Queue(BATCH)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(job) for job in self.jobs()]

@@ -17,6 +17,7 @@ from dasf_broker import app_settings
 from dasf_broker.answers import answer_to
 from dasf_broker.auth import Identity
 from dasf_broker.auth.revocation import while_valid
+from dasf_broker.concurrency.shares import working_for
 from dasf_broker.exceptions import BadInputError, RateLimitedError
 from dasf_broker.operations.caller import Caller
 from dasf_broker.schema import served_schema
@@ -37,6 +38,7 @@ from dasf_broker.transports.graphql.execution import (
     GraphQLRequest,
     examine,
     execute,
+    take_turn,
 )
 from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import read_json, write_json
@@ -115,7 +117,8 @@ class _Socket:
                     slots.assign_to(identity.caller)
                     await self._send_json({"type": "connection_ack"})
                     async with while_valid(identity.credential):
-                        await self._handle_all()
+                        with working_for(identity.caller.share):
+                            await self._handle_all()
         except _CloseError as close:
             await self._close(close.code, str(close))
         except OSError:
@@ -221,6 +224,7 @@ class _Socket:
             request = GraphQLRequest.read(frame.get("payload"))
         except BadInputError as error:
             raise _CloseError(CloseCode.BAD_REQUEST, f"subscribe: {error}") from None
+        await take_turn(self._schema, request)
         try:
             # Before the task starts, so that operations are counted in the order of their frames.
             await self._check_operation_limit()
