@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.clients import Http, http_client, sequence_of
 from tests.acceptance.servers import Server, site
 from tests.endurance.conftest import enduring
-from tests.endurance.vitals import resident_memory
+from tests.endurance.memory import resident_memory
 from tests.endurance.wire import Wire
 
 MEGABYTE = 1024 * 1024

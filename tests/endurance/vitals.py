@@ -6,10 +6,8 @@ import asyncio
 import ctypes
 import gc
 import os
-import re
 import threading
 import weakref
-from pathlib import Path
 from typing import Any, TypedDict
 
 import redis.asyncio
@@ -19,6 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from dasf_broker import app_settings, database
 from dasf_broker.runtime import current
+from tests.endurance.memory import resident_memory
 
 
 class Vitals(TypedDict):
@@ -80,14 +79,6 @@ async def warm_up() -> None:
 
     await asyncio.gather(*(database.read(connect) for _ in range(together.parties)))
     await database.write(connection.ensure_connection)
-
-
-def resident_memory(process: int | str) -> int:
-    """Return the resident bytes of a process."""
-    status = Path(f"/proc/{process}/status").read_text()
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-    assert found is not None, status
-    return int(found[1]) * 1024
 
 
 async def _memberships(layer: Any) -> int:

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from testproject.asgi import application as broker
-from tests.endurance.vitals import resident_memory
+from tests.endurance.memory import resident_memory
 
 #: Seconds between two turns, where nothing holds up the loop.
 TURN = 0.001

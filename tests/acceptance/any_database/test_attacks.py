@@ -19,7 +19,7 @@ import pytest
 
 from tests.acceptance.clients import GraphQLSocket, graphql_socket
 from tests.acceptance.servers import ROOT, Server, site
-from tests.endurance.vitals import resident_memory
+from tests.endurance.memory import resident_memory
 from tests.security.attackers import ATTACKS
 
 MEGABYTE = 1024 * 1024
