@@ -81,8 +81,13 @@ def _visibility(value: Any) -> Visibility | None:
     return None if value is None else Visibility(value)
 
 
-#: Default rates of addresses; the host overrides each of them separately.
-_ADDRESS_RATES = {Activity.FAILED_AUTHENTICATION.value: "30/m"}
+#: Default rates; the host overrides each of them separately. A client of the DASF protocol creates
+#: one topic for each of its connections.
+_USER_RATES = {Activity.CREATE.value: "600/h"}
+_ADDRESS_RATES = {
+    Activity.CREATE.value: "6000/h",
+    Activity.FAILED_AUTHENTICATION.value: "30/m",
+}
 
 
 # --- topics and messages ---------------------------------------------------------------------
@@ -102,6 +107,25 @@ DASF_STORE_RESPONSE_MESSAGES: StoreMessageOptions = _topics_and_messages(
 )
 DASF_STORE_SOURCE_MESSAGES: StoreMessageOptions = _topics_and_messages(
     "DASF_STORE_MESSAGES", StoreMessageOptions, "The same for all other topics."
+)
+DASF_MAX_NEW_TOPICS: int = _topics_and_messages(
+    50,
+    _positive(int),
+    "Most topics that the messages of one caller create in one request, and in requests that are "
+    "written together. Messages that would create more are refused with `RATE_LIMITED`.",
+)
+DASF_ANONYMOUS_RESPONSE_TOPICS: bool = _topics_and_messages(
+    False,
+    _boolean,
+    "Anonymous callers may name response topics. All of them are one user: each reads and "
+    "acknowledges the answers to all others.",
+)
+DASF_FREE_RESPONSE_TOPIC_NAMES: bool = _topics_and_messages(
+    False,
+    _boolean,
+    "New response topics may have any name. By default the name begins with the name of the topic, "
+    "unless the caller may add topics: `weather_kWzPqXbT`. With free names, a caller can find out "
+    "which names hidden topics have.",
 )
 DASF_MAX_MESSAGE_SIZE: int = _topics_and_messages(
     1024 * 1024,
@@ -271,10 +295,11 @@ DASF_NUM_PROXIES: int = _origins_and_rates(
     "is ignored.",
 )
 DASF_USER_RATES: Mapping[str, str | None] = _origins_and_rates(
-    {},
-    partial(read_rates, known=OF_USERS, defaults={}),
-    "The rates of one user: `publish`, `publish_bytes`, `ping`, `query`, `subscribe`, each like "
-    '`"1000/m"`. Anonymous callers are counted by address.',
+    _USER_RATES,
+    partial(read_rates, known=OF_USERS, defaults=_USER_RATES),
+    "The rates of one user: `publish`, `publish_bytes`, `ping`, `query`, `subscribe`, `create`, "
+    'each like `"1000/m"`. Anonymous callers are counted by address. A rate that you do not set '
+    "keeps its default; `None`: no limit.",
 )
 DASF_ADDRESS_RATES: Mapping[str, str | None] = _origins_and_rates(
     _ADDRESS_RATES,

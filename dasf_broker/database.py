@@ -85,6 +85,13 @@ async def aside(function: Callable[P, T], seconds: float, *args: P.args, **kwarg
     return await ASIDE.run(partial(function, *args, **kwargs), seconds)
 
 
+def aside_now(function: Callable[P, T], seconds: float, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do as :func:`aside` from a thread, which waits for it."""
+    if test_mode.are_running():  # the thread may be needed: it has the test's connection
+        return function(*args, **kwargs)
+    return ASIDE.wait(partial(function, *args, **kwargs), seconds)
+
+
 def hand_over(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Have a function run in the writing thread in any case, however late.
 

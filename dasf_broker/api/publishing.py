@@ -133,7 +133,7 @@ def _publication(
         message_id=None if message_id is None else check_uuid(message_id),
         **parts,
     )
-    return Publication(caller, check_slug(topic), envelope)
+    return Publication(caller, check_slug(topic), envelope, is_limited=False)
 
 
 def _drafts(caller: Caller, messages: Iterable[NewMessage]) -> list[Publication | BrokerError]:

@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 async def publish(publications: Sequence[Publication]) -> Sequence[Published | BrokerError]:
-    """Publish messages of the host itself, for which there are no rate limits."""
+    """Publish messages."""
     if not publications:
         return []
-    outcomes = await runtime.current().writer.publish(publications, is_limited=False)
+    outcomes = await runtime.current().writer.publish(publications)
     await flush(SEND_TIMEOUT)
     return outcomes
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from dasf_broker.concurrency.fair_queue import FairQueue
 from dasf_broker.concurrency.futures import reject, resolve, within
@@ -152,6 +152,14 @@ class ThreadPool:
         self.put(call)
         return call.future
 
+    def wait(self, function: Callable[[], T], seconds: float) -> T:
+        """Call a function in a thread of the pool, from another thread that waits for it."""
+        call = _Waiting(self, function)
+        self._enqueue(call, None)
+        if not call.is_done.wait(seconds):
+            raise self.hooks.not_done() if self.withdraw(call) else self.hooks.unfinished()
+        return call.outcome()
+
     def put(self, work: Work, share: Share = None) -> None:
         """Queue work for the next free thread, from an event loop."""
         if not self.hooks.divert(work.run, partial(self._put, work, share)):
@@ -159,6 +167,9 @@ class ThreadPool:
 
     def _put(self, work: Work, share: Share) -> None:
         self._pauses.get().begin()
+        self._enqueue(work, share)
+
+    def _enqueue(self, work: Work, share: Share) -> None:
         with self.lock:
             self._queue.put(work, share)
             if len(self._queue) > self._idle and len(self._threads) < self.hooks.size:
@@ -219,6 +230,29 @@ class _Call(Generic[T]):
             tell(self._loop, reject, self.future, error)
         else:
             tell(self._loop, resolve, self.future, result)
+
+
+class _Waiting(Generic[T]):
+    """One function to call for a thread."""
+
+    def __init__(self, pool: ThreadPool, function: Callable[[], T]) -> None:
+        self.is_done = threading.Event()
+        self.outcome: Callable[[], T]
+        self._call = pool.hooks.call
+        self._function = function
+
+    def run(self) -> None:
+        try:
+            result = self._call(self._function)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the thread waits
+            self.outcome = partial(_raise, error)
+        else:
+            self.outcome = lambda: result
+        self.is_done.set()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:

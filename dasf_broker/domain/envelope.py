@@ -49,6 +49,15 @@ class MessageType(StrEnum):
     API_INFO = "api_info"
 
 
+#: Types of answers: what a response topic takes.
+ANSWER_TYPES = (
+    MessageType.RESPONSE,
+    MessageType.PROGRESS,
+    MessageType.LOG,
+    MessageType.INFO,
+    MessageType.PONG,
+)
+
 _MESSAGE_TYPES = list(MessageType)  # a list, because a value may be anything
 
 #: The broker's own pings name this socket as their response topic. It is no topic.

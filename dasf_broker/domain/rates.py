@@ -29,6 +29,8 @@ class Activity(StrEnum):
     QUERY = "query"
     #: Attempts to subscribe, allowed or not.
     SUBSCRIBE = "subscribe"
+    #: New topics, those that messages create, too.
+    CREATE = "create"
     #: Credentials that are not valid.
     FAILED_AUTHENTICATION = "failed_authentication"
 
@@ -44,6 +46,7 @@ _NOUNS = {
     Activity.PING: "pings",
     Activity.QUERY: "queries",
     Activity.SUBSCRIBE: "subscriptions",
+    Activity.CREATE: "new topics",
     Activity.FAILED_AUTHENTICATION: "wrong credentials",
 }
 

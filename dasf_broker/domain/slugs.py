@@ -18,6 +18,15 @@ def is_slug(text: str) -> bool:
     return len(text) <= MAX_SLUG_LENGTH and _SLUG.fullmatch(text) is not None
 
 
+def is_derived(slug: str, source: str) -> bool:
+    """Tell whether a new response topic of ``source`` may have this name, whatever there is.
+
+    It is the name of its topic, an underscore or hyphen, and more: ``weather_kWzPqXbT``, as
+    ``demessaging`` chooses it.
+    """
+    return len(slug) > len(source) + 1 and slug.startswith((f"{source}_", f"{source}-"))
+
+
 def check_slug(slug: str, *, field: str = "topic") -> str:
     """Return ``slug`` if it may name a topic.
 

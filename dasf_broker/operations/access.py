@@ -96,10 +96,11 @@ class AccessTable:
         """Tell whether the topic exists, visible or hidden."""
         return slug in self._topics
 
-    def reload(self, slug: str) -> None:
-        """Read a topic again that was created or removed meanwhile."""
-        self._topics.pop(slug, None)
-        self._load({slug})
+    def reload(self, *slugs: str) -> None:
+        """Read topics again that were created or removed meanwhile. Two queries."""
+        for slug in slugs:
+            self._topics.pop(slug, None)
+        self._load(slugs)
 
     def _load(self, slugs: Collection[str]) -> None:
         # A text that is no slug names no topic, and the database may refuse it.

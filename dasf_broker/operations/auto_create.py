@@ -5,19 +5,26 @@ If the message is refused, neither is created.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from dasf_broker import app_settings
 from dasf_broker.domain.events import TopicAppeared
-from dasf_broker.exceptions import ConflictError, ForbiddenError, NotFoundError
-from dasf_broker.models import BrokerTopic, ResponseTopic
-from dasf_broker.operations.access import Access, AccessTable
+from dasf_broker.exceptions import BrokerError, ConflictError, NotFoundError
+from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.access import Access
 from dasf_broker.operations.caller import Caller
-from dasf_broker.permissions import CREATOR_RIGHTS, Right, grant, holds_globally
+from dasf_broker.operations.new_topics import NewTopics
+from dasf_broker.operations.storage.response_topics import (
+    insert_response_topics,
+    put_off_removal,
+)
+from dasf_broker.permissions import CREATOR_RIGHTS, grant
 from dasf_broker.realtime.announcer import announce_on_commit
 
 #: How long a response topic is kept without a consumer, from the last request that named it.
@@ -26,14 +33,28 @@ ANSWERS_KEPT = timedelta(hours=24)
 #: How often, at most, requests put the removal of their response topic off.
 ANSWERS_STEP = timedelta(hours=1)
 
+#: How often response topics are inserted of which another process inserts one at the same time.
+ATTEMPTS = 3
+
+
+class Request(NamedTuple):
+    """A message that asks for answers."""
+
+    caller: Caller
+    #: The response topic that it names.
+    answers: str
+    source: BrokerTopic
+
 
 def find_or_create(
-    table: AccessTable, caller: Caller, slug: str, *, answers: str | None
+    new: NewTopics, caller: Caller, slug: str, *, answers: str | None
 ) -> tuple[Access, bool]:
     """Return the topic that a message names, and whether it was created for it.
 
     Parameters
     ----------
+    new
+        What the caller may create.
     answers
         The response topic that the message names. If the topic is created, so is this one: both
         or none.
@@ -43,22 +64,26 @@ def find_or_create(
     NotFoundError
         This server does not create topics on messages, the caller may not add topics, or the topic
         exists and is hidden: all three get the same answer.
-    ConflictError
-        The response topic's name is taken.
+    ForbiddenError, ConflictError, RateLimitedError
+        As :func:`check_response_topic`.
     """
+    table = new.table
     with suppress(NotFoundError):
         return table.get(caller, slug), False
-    allowed = app_settings.DASF_CREATE_TOPIC_ON_MESSAGE and holds_globally(caller.user, Right.ADD)
+    allowed = app_settings.DASF_CREATE_TOPIC_ON_MESSAGE and new.may_add(caller)
     if not allowed or table.exists(slug):  # hidden takes as long as missing
         raise NotFoundError.topic(slug)
+    new.check_count(caller, slug)
+    if answers is not None:
+        _check_beforehand(new, caller, answers, slug)
     try:
         with transaction.atomic():
             created = _create_on_message(caller, slug)
             table.reload(slug)
             found = table.get(caller, slug)
             if answers is not None:
-                ensure_response_topic(table, caller, answers, found.topic)
-    except ConflictError:
+                _ensure_one(new, Request(caller, answers, found.topic))
+    except BrokerError:
         table.reload(slug)  # the rollback removed it
         raise
     return found, created
@@ -85,55 +110,60 @@ def insert_topic(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
     return topic
 
 
-def check_response_topic(
-    table: AccessTable, requester: Caller, slug: str, source: BrokerTopic
-) -> BrokerTopic | None:
+def check_response_topic(new: NewTopics, request: Request) -> BrokerTopic | None:
     """Return the topic for the answers to a request, if it exists.
+
+    Nobody gets a right on a topic by naming its slug: an existing topic can be named by its
+    consumers only. A hidden topic is answered as a missing one, by a rule that looks at the name.
 
     Raises
     ------
+    ForbiddenError
+        The caller may not ask for answers.
+    BadInputError
+        There is no such topic that the caller may see, and a new one may not have this name.
     ConflictError
-        The slug is taken by a topic that cannot carry these answers. An existing topic can if the
-        requester may consume it already: nobody gets a right on a topic by naming its slug.
+        The slug is taken by a topic that cannot carry these answers.
+    RateLimitedError
+        The caller creates too many topics.
     """
-    if not table.exists(slug):
-        return None
-    with suppress(NotFoundError, ForbiddenError):
-        topic = table.get(requester, slug).to_consume().topic
-        if topic.source_topic_id in {None, source.pk}:
-            return topic
-    raise ConflictError(f"The response topic {slug!r} is taken; choose another name.")
+    caller, slug, source = request
+    new.check_asks(caller, source.slug)
+    with suppress(NotFoundError):
+        found = new.table.get(caller, slug)
+        if found.rights.may_consume and found.topic.source_topic_id in {None, source.pk}:
+            return found.topic
+        raise _taken(slug)
+    new.check_name(caller, slug, source.slug)
+    if new.table.exists(slug):
+        raise _taken(slug)
+    new.check_count(caller, slug)
+    return None
 
 
-def ensure_response_topic(
-    table: AccessTable, requester: Caller, slug: str, source: BrokerTopic
-) -> BrokerTopic:
-    """Return the topic for the answers to a request; create it if it does not exist.
+def ensure_response_topics(
+    new: NewTopics, requests: Sequence[Request]
+) -> list[BrokerTopic | BrokerError]:
+    """Return the topics for the answers to requests; create those that do not exist.
 
     The requester may consume a response topic that was created for them. It is removed after
     ``ANSWERS_KEPT`` if it never has a consumer; the first consumer clears the mark for removal.
+    The number of queries does not grow with the number of requests.
 
-    Raises
-    ------
-    ConflictError
-        As :func:`check_response_topic`.
+    Returns
+    -------
+    list
+        For each request its topic, or the error of :func:`check_response_topic`.
     """
     due = timezone.now() + ANSWERS_KEPT
-    if not table.exists(slug):
-        with suppress(IntegrityError), transaction.atomic():  # another caller may be quicker
-            created = ResponseTopic(slug=slug, is_response_for=source, garbage_collect_on=due)
-            created.save()
-            if requester.user_or_none is not None:
-                grant(requester.user_or_none, created, Right.CONSUME)
-            announce_on_commit([TopicAppeared(topic_slug=slug)])
-        table.reload(slug)
-    topic = check_response_topic(table, requester, slug, source)
-    if topic is None:  # another caller created it and it was removed meanwhile
-        raise ConflictError(f"The response topic {slug!r} is being removed; try again.")
-    if topic.garbage_collect_on is not None and topic.garbage_collect_on < due - ANSWERS_STEP:
-        BrokerTopic.objects.filter(pk=topic.pk).update(garbage_collect_on=due)
-        topic.garbage_collect_on = due
-    return topic
+    by_name = {each.answers: each for each in reversed(requests)}  # of two callers the first one
+    _create_missing(new, by_name, due)
+    found = [_found(new, each) for each in requests]
+    put_off_removal([each for each in found if isinstance(each, BrokerTopic)], due, ANSWERS_STEP)
+    return found
+
+
+# --- the rows ---------------------------------------------------------------------------------
 
 
 def _create_on_message(caller: Caller, slug: str) -> bool:
@@ -142,3 +172,44 @@ def _create_on_message(caller: Caller, slug: str) -> bool:
     except ConflictError:  # another caller was quicker: use their topic
         return False
     return True
+
+
+def _check_beforehand(new: NewTopics, caller: Caller, answers: str, slug: str) -> None:
+    """Check what can be checked before the source topic is created, which would be undone."""
+    if answers == slug:
+        raise _taken(answers)
+    check_response_topic(new, Request(caller, answers, BrokerTopic(slug=slug)))
+
+
+def _ensure_one(new: NewTopics, request: Request) -> None:
+    [found] = ensure_response_topics(new, [request])
+    if isinstance(found, BrokerError):
+        raise found
+
+
+def _found(new: NewTopics, request: Request) -> BrokerTopic | BrokerError:
+    try:
+        topic = check_response_topic(new, request)
+    except BrokerError as error:
+        return error
+    if topic is None:  # another caller created it and it was removed meanwhile
+        return ConflictError(f"The response topic {request.answers!r} is being removed; try again.")
+    return topic
+
+
+def _taken(slug: str) -> ConflictError:
+    return ConflictError(f"The response topic {slug!r} is taken; choose another name.")
+
+
+def _create_missing(new: NewTopics, requests: Mapping[str, Request], due: datetime) -> None:
+    for _ in range(ATTEMPTS):
+        # In the order of their names, so that two processes never wait for each other.
+        missing = [requests[slug] for slug in sorted(requests) if not new.table.exists(slug)]
+        if not missing:
+            return
+        # Another process may be quicker with one of them; then the others are tried again.
+        with suppress(IntegrityError), transaction.atomic():
+            insert_response_topics(
+                [(each.answers, each.source, each.caller.user_or_none) for each in missing], due
+            )
+        new.table.reload(*(each.answers for each in missing))

@@ -15,3 +15,6 @@ class Publication:
     caller: Caller
     slug: str
     envelope: Envelope
+    #: Whether it counts for the caller's rates, and the topics that it creates for their bound.
+    #: The host's own code is not counted.
+    is_limited: bool = True

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.db import transaction
 from django.utils import timezone
 
 from dasf_broker import app_settings
-from dasf_broker.domain.envelope import Envelope
-from dasf_broker.domain.fingerprints import fingerprint
+from dasf_broker.domain.envelope import ANSWER_TYPES, Envelope
 from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import is_stored
@@ -20,20 +18,18 @@ from dasf_broker.exceptions import BrokerError, ConflictError
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
 from dasf_broker.operations.access import AccessTable
 from dasf_broker.operations.auto_create import (
+    Request,
     check_response_topic,
-    ensure_response_topic,
+    ensure_response_topics,
     find_or_create,
 )
 from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.drafts import Draft, Target, admit
+from dasf_broker.operations.new_topics import NewTopics
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.storage.capacity import Capacity
-from dasf_broker.operations.storage.deduplication import (
-    Key,
-    KnownMessage,
-    known_messages,
-    message_keys,
-)
-from dasf_broker.operations.storage.events import message_event, new_event
+from dasf_broker.operations.storage.deduplication import known_messages, message_keys
+from dasf_broker.operations.storage.events import message_event
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
 from dasf_broker.sql.bulk_insert import BulkInsert
@@ -43,81 +39,26 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The topic of a caller's messages: found once for all of them in a batch."""
-
-    topic: BrokerTopic
-    is_stored: bool
-    #: ``None`` if it does not exist yet, or none is named.
-    response_topic: BrokerTopic | None
-    topic_created: bool
-
-
 #: By primary key of the user, slug, and slug of the response topic.
-_Targets: TypeAlias = dict[tuple[Any, str, str | None], _Target]
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A publication on its way through the transaction."""
-
-    publication: Publication
-    target: _Target
-    response_topic: BrokerTopic | None
-    #: The row to write.
-    row: KnownMessage | None = None
-    outcome: Published | BrokerError | None = None
-
-    @property
-    def topic(self) -> BrokerTopic:
-        return self.target.topic
-
-    @property
-    def caller(self) -> Caller:
-        return self.publication.caller
-
-    @property
-    def key(self) -> Key:
-        return self.topic.pk, self.publication.envelope.message_id
-
-    def ensure_response_topic(self, table: AccessTable) -> None:
-        if (name := self.publication.envelope.response_topic) is not None:
-            self.response_topic = ensure_response_topic(table, self.caller, name, self.topic)
-
-    def finish(self, status: PublishStatus, sequence: int | None, published: datetime) -> None:
-        user, envelope = self.caller.user_or_none, self.publication.envelope
-        message = new_event(user, self.topic, envelope, sequence, published)
-        answers = self.response_topic.slug if self.response_topic else None
-        self.outcome = Published(message, status, self.target.topic_created, answers)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """The publications of a transaction and what they have in common."""
-
-    table: AccessTable
-    capacity: Capacity
-    known: dict[Key, KnownMessage]
-    now: datetime
+_Targets: TypeAlias = dict[tuple[Any, str, str | None], Target]
 
 
 def publish_batch(publications: Sequence[Publication]) -> list[Published | BrokerError]:
     """Publish messages in one transaction, in the given order.
 
     A message that cannot be published gets its error; the others are published all the same. The
-    number of queries does not grow with the batch, apart from topics that are created. Returns the
-    outcome of each publication, in order.
+    number of queries does not grow with the batch, apart from topics that are created and are no
+    response topics. Returns the outcome of each publication, in order.
     """
     with transaction.atomic():
-        table = AccessTable([*_named(publications)])
+        new = NewTopics(AccessTable([*_named(publications)]), publications)
         targets: _Targets = {}
-        drafts = [_draft(table, targets, each) for each in publications]
-        accepted = [draft for draft in drafts if isinstance(draft, _Draft)]
+        drafts = [_draft(new, targets, each) for each in publications]
+        accepted = [draft for draft in drafts if isinstance(draft, Draft)]
         capacity = _lock(accepted)
-        _decide(table, accepted, capacity)
+        _decide(new, accepted, capacity)
         _insert([draft for draft in accepted if draft.row is not None], capacity.last_sequences)
-        outcomes = [draft.outcome if isinstance(draft, _Draft) else draft for draft in drafts]
+        outcomes = [draft.outcome if isinstance(draft, Draft) else draft for draft in drafts]
         _announce(outcomes)
     return outcomes  # type: ignore[return-value]
 
@@ -128,11 +69,14 @@ def publish(publication: Publication) -> Published:
     Raises
     ------
     BadInputError
-        The topic is not a slug.
+        The topic is not a slug, or a new response topic may not have its name.
     NotFoundError, ForbiddenError
-        The caller may not see the topic, or not publish to it.
+        The caller may not see the topic, or not publish to it, or not ask for answers.
     ConflictError
-        The message id belongs to another message, or the response topic's name is taken.
+        The message id belongs to another message, the response topic's name is taken, or the
+        topic takes answers only.
+    RateLimitedError
+        The message would create a topic, and the caller created too many.
     TopicFullError
         The topic holds as many messages as it may.
     """
@@ -145,7 +89,7 @@ def publish(publication: Publication) -> Published:
 def publish_content(user: User, slug: str, content: Any) -> Published:
     """Publish an envelope in its wire form. Raises as :func:`publish` and ``Envelope.parse``."""
     envelope = Envelope.parse(content, max_size=app_settings.DASF_MAX_MESSAGE_SIZE)
-    return publish(Publication(Caller.of(user), slug, envelope))
+    return publish(Publication(Caller.of(user), slug, envelope, is_limited=False))
 
 
 def deliver_again(messages: Iterable[BrokerMessage]) -> None:
@@ -163,27 +107,40 @@ def _named(publications: Iterable[Publication]) -> Iterator[tuple[Caller, str]]:
             yield each.caller, name
 
 
-def _draft(table: AccessTable, targets: _Targets, publication: Publication) -> _Draft | BrokerError:
+def _draft(new: NewTopics, targets: _Targets, publication: Publication) -> Draft | BrokerError:
     answers = publication.envelope.response_topic
     key = publication.caller.user.pk, publication.slug, answers
     try:
-        target = targets.get(key) or _find_target(table, publication, answers)
+        target = targets.get(key) or _find_target(new, publication, answers)
+        _check_type(target.topic, publication.envelope)
     except BrokerError as error:
         return error
     targets[key] = replace(target, topic_created=False) if target.topic_created else target
-    return _Draft(publication, target, target.response_topic)
+    return Draft(publication, target, target.response_topic)
 
 
-def _find_target(table: AccessTable, publication: Publication, answers: str | None) -> _Target:
+def _find_target(new: NewTopics, publication: Publication, answers: str | None) -> Target:
     caller, slug = publication.caller, check_slug(publication.slug)
-    found, created = find_or_create(table, caller, slug, answers=answers)
+    found, created = find_or_create(new, caller, slug, answers=answers)
     found.require(found.rights.may_produce, to="publish to")
     # It is created later, when the message can no longer be refused.
-    existing = check_response_topic(table, caller, answers, found.topic) if answers else None
-    return _Target(found.topic, is_stored(found.topic.storage_policy), existing, created)
+    request = Request(caller, answers, found.topic) if answers else None
+    existing = check_response_topic(new, request) if request else None
+    return Target(found.topic, is_stored(found.topic.storage_policy), existing, created)
 
 
-def _lock(drafts: Sequence[_Draft]) -> Capacity:
+def _check_type(topic: BrokerTopic, envelope: Envelope) -> None:
+    # A stranger may have given their response topic the name that this message means.
+    if topic.is_response_topic and envelope.message_type not in ANSWER_TYPES:
+        known = ", ".join(each.value for each in ANSWER_TYPES)
+        raise ConflictError(
+            f"{topic.slug!r} is a response topic, which takes answers only (messageType {known}), "
+            f"and no {envelope.message_type.value}. Give an answer its type, or choose another "
+            "topic."
+        )
+
+
+def _lock(drafts: Sequence[Draft]) -> Capacity:
     stored = [draft.topic.pk for draft in drafts if draft.target.is_stored]
     # A new response topic refers to its source; one that is marked for removal is updated.
     sources = {
@@ -199,50 +156,37 @@ def _lock(drafts: Sequence[_Draft]) -> Capacity:
     return Capacity({*stored, *sources, *marked}, stored)
 
 
-def _decide(table: AccessTable, drafts: Sequence[_Draft], capacity: Capacity) -> None:
+def _decide(new: NewTopics, drafts: Sequence[Draft], capacity: Capacity) -> None:
     keys = [draft.key for draft in drafts if draft.target.is_stored]
-    batch = _Batch(table, capacity, known_messages(keys) if keys else {}, timezone.now())
+    known, now = known_messages(keys) if keys else {}, timezone.now()
+    admit(drafts, capacity, dict(known), now)
+    while not _find_answers(new, drafts):
+        # Another process took a name at this moment. Without those messages it is all different.
+        capacity.restart()
+        drafts = [draft for draft in drafts if draft.refusal is None]
+        admit(drafts, capacity, dict(known), now)
     for draft in drafts:
-        try:
-            _decide_one(draft, batch)
-        except BrokerError as error:
-            draft.outcome = error
+        if draft.outcome is None:
+            draft.finish(now)
 
 
-def _decide_one(draft: _Draft, batch: _Batch) -> None:
-    batch.capacity.check_exists(draft.topic)
-    is_stored = draft.target.is_stored
-    first = batch.known.get(draft.key) if is_stored else None
-    if first is not None:
-        _check_same(draft, first)
-    elif is_stored:
-        batch.capacity.check_not_full(draft.topic)
-    draft.ensure_response_topic(batch.table)  # the last step that may refuse
-    if first is not None:
-        # It says the same as the first one, whose content is not needed and may be gone.
-        draft.finish(PublishStatus.DUPLICATE, first.sequence, first.published)
-    elif is_stored:
-        draft.row = row = _row(draft, batch.capacity.next_sequence(draft.topic), batch.now)
-        batch.known[draft.key] = row
-        draft.finish(PublishStatus.STORED, row.sequence, row.published)
-    else:
-        draft.finish(PublishStatus.SENT, None, batch.now)
+def _find_answers(new: NewTopics, drafts: Iterable[Draft]) -> bool:
+    """Find or create the response topics of the messages; return whether all have theirs."""
+    asking = [
+        (draft, draft.request)
+        for draft in drafts
+        if draft.outcome is None and draft.request is not None
+    ]
+    found = ensure_response_topics(new, [request for _, request in asking]) if asking else ()
+    for (draft, _), each in zip(asking, found, strict=True):
+        if isinstance(each, BrokerError):
+            draft.refuse(each)
+        else:
+            draft.response_topic = each
+    return all(draft.refusal is None for draft, _ in asking)
 
 
-def _check_same(draft: _Draft, first: KnownMessage) -> None:
-    if not first.is_same(draft.publication.envelope, draft.caller.user.pk):
-        raise ConflictError(
-            f"Another message has the id {first.message_id}; give every message its own."
-        )
-
-
-def _row(draft: _Draft, sequence: int, now: datetime) -> KnownMessage:
-    topic_id, message_id = draft.key
-    said = fingerprint(draft.publication.envelope.content)
-    return KnownMessage(topic_id, message_id, sequence, said, draft.caller.user.pk, now)
-
-
-def _insert(drafts: Sequence[_Draft], last_sequences: Mapping[int, int]) -> None:
+def _insert(drafts: Sequence[Draft], last_sequences: Mapping[int, int]) -> None:
     if not drafts:
         return
     _insert_messages([_columns(draft) for draft in drafts])
@@ -261,13 +205,13 @@ _set_last_sequence: Update[int, int] = Update(
 )
 
 
-def _columns(draft: _Draft) -> tuple[Any, ...]:
+def _columns(draft: Draft) -> tuple[Any, ...]:
     assert draft.row is not None
     said = draft.publication.envelope
     return (*draft.row, said.message_type.value, said.context, said.content)
 
 
-def _link_requests(drafts: Iterable[_Draft]) -> None:
+def _link_requests(drafts: Iterable[Draft]) -> None:
     requests = [
         (draft.response_topic.pk, draft.key)
         for draft in drafts

@@ -1,7 +1,8 @@
 """How often a caller may do something: counted in Django's cache, for all processes together.
 
-The operations check it, and not the doors, so that no door can forget it: the writer for publishes
-and pings, each subscription when it begins.
+The operations check it, and not the doors, so that no door can forget it: the writer for publishes,
+pings and new topics, each subscription when it begins. The topics that a batch of messages creates
+are counted in the writing thread, where they are known.
 
 There is one counter for each activity, each user or address, and each window of time. The number
 of the window is part of its key: no counter is ever reset, and old ones expire by themselves.
@@ -18,6 +19,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from django.core.cache import caches
@@ -36,6 +38,9 @@ logger = logging.getLogger(__name__)
 TIMEOUT = 1.0
 PAUSE = 5.0
 
+#: The same in the writing thread, for which all writers wait.
+WRITER_TIMEOUT = 0.25
+
 
 async def admit(caller: Caller, activity: Activity) -> None:
     """Count one activity of a caller.
@@ -53,7 +58,8 @@ async def refused_publications(
     publications: Sequence[Publication],
 ) -> Mapping[int, RateLimitedError]:
     """Count messages of one caller; return which, by index, are too many, and why."""
-    if not (publications and _is_limited(Activity.PUBLISH, Activity.PUBLISH_BYTES)):
+    is_limited = _is_limited(Activity.PUBLISH, Activity.PUBLISH_BYTES)
+    if not (is_limited and publications and publications[0].is_limited):
         return {}
     caller = publications[0].caller
     sizes = [content_size(each.envelope.content) for each in publications]
@@ -66,6 +72,26 @@ async def refused_publications(
             for index in _beyond(weights, claim.room(count)):
                 refused.setdefault(index, claim.error())
     return refused
+
+
+def admitted_topics(
+    wanted: Sequence[tuple[Caller, int]],
+) -> list[tuple[int, RateLimitedError | None]]:
+    """Count topics that callers want to create, from the writing thread.
+
+    Returns
+    -------
+    list
+        For each caller, how many topics they may create, and why not more.
+    """
+    claims = [_claims(caller, Activity.CREATE, amount) for caller, amount in wanted]
+    counts = iter(_counted_now([claim for some in claims for claim in some]))
+    admitted: list[tuple[int, RateLimitedError | None]] = []
+    for (_, amount), some in zip(wanted, claims, strict=True):
+        rooms = [(claim.room(next(counts)), claim) for claim in some]
+        room, scarce = min(rooms, key=itemgetter(0), default=(amount, None))
+        admitted.append((room, scarce.error() if scarce and room < amount else None))
+    return admitted
 
 
 async def count_failure(address: str | None) -> int:
@@ -117,6 +143,13 @@ def _now() -> float:
     return time.time()
 
 
+def whose(caller: Caller) -> str:
+    """Return for whom activities of the caller are counted."""
+    # All anonymous callers are one user: one of them must not use up the rate of the others.
+    by_address = caller.is_anonymous and caller.address
+    return f"nobody:{caller.address}" if by_address else f"user:{caller.user.pk}"
+
+
 def _is_limited(*activities: Activity) -> bool:
     users, addresses = app_settings.DASF_USER_RATES, app_settings.DASF_ADDRESS_RATES
     return any(users.get(each) or addresses.get(each) for each in activities)
@@ -125,10 +158,7 @@ def _is_limited(*activities: Activity) -> bool:
 def _claims(caller: Caller, activity: Activity, amount: int = 1) -> list[_Claim]:
     claims = _claims_of_address(caller.address, activity, amount)
     if rate := app_settings.DASF_USER_RATES.get(activity):
-        # All anonymous callers are one user: one of them must not use up the rate of the others.
-        by_address = caller.is_anonymous and caller.address
-        whose = f"nobody:{caller.address}" if by_address else f"user:{caller.user.pk}"
-        claims.append(_Claim(whose, activity, Rate.parse(rate), amount, _now()))
+        claims.append(_Claim(whose(caller), activity, Rate.parse(rate), amount, _now()))
     return claims
 
 
@@ -194,6 +224,19 @@ async def _counted(claims: Sequence[_Claim]) -> list[int]:
         return [0] * len(claims)
     try:
         counts = await database.aside(_increment, TIMEOUT, claims)
+    except Exception:  # noqa: BLE001 - each cache has errors of its own
+        _health.failed()
+        return [0] * len(claims)
+    _health.outage.recovered()
+    return counts
+
+
+def _counted_now(claims: Sequence[_Claim]) -> list[int]:
+    """Do as :func:`_counted` in a thread, which waits less long."""
+    if not claims or _health.is_bad():
+        return [0] * len(claims)
+    try:
+        counts = database.aside_now(_increment, WRITER_TIMEOUT, claims)
     except Exception:  # noqa: BLE001 - each cache has errors of its own
         _health.failed()
         return [0] * len(claims)

@@ -16,7 +16,8 @@ from dasf_broker.domain.envelope import content_size
 from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import BrokerError, UnavailableError
-from dasf_broker.operations import heartbeat
+from dasf_broker.operations import heartbeat, topics
+from dasf_broker.operations.access import Access
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
     Acknowledging,
@@ -29,6 +30,7 @@ from dasf_broker.operations.heartbeat import Pinged
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.rate_limits import admit, refused_publications
+from dasf_broker.operations.topics import TopicOptions
 from dasf_broker.realtime.announcer import flush
 
 #: Bytes that are counted for a small item: an acknowledgement, or a message without its content.
@@ -52,17 +54,8 @@ class Writer:
             acknowledge_batch
         )
 
-    async def publish(
-        self, items: Sequence[Publication], *, is_limited: bool = True
-    ) -> Sequence[Published | BrokerError]:
+    async def publish(self, items: Sequence[Publication]) -> Sequence[Published | BrokerError]:
         """Publish messages of one caller, in order; a refused message gets its error.
-
-        Parameters
-        ----------
-        items
-            The messages.
-        is_limited
-            Whether they count for the caller's rate limits.
 
         Raises
         ------
@@ -70,7 +63,7 @@ class Writer:
             Too much is waiting to be written already, or the database does not answer within
             ``DASF_DATABASE_TIMEOUT``. The text says whether the messages may have been written.
         """
-        refused = await refused_publications(items) if is_limited else {}
+        refused = await refused_publications(items)
         if not refused:
             return await self._publish(items)
         allowed = [item for index, item in enumerate(items) if index not in refused]
@@ -148,6 +141,22 @@ async def ping(caller: Caller, slug: str) -> Pinged:
     """
     await admit(caller, Activity.PING)
     return await database.write(heartbeat.ping, caller, slug)
+
+
+async def create_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
+    """Create a topic, within the rate limits.
+
+    Raises
+    ------
+    RateLimitedError
+        The caller creates too many.
+    BadInputError, ForbiddenError, ConflictError
+        As :func:`.topics.create_topic`.
+    UnavailableError
+        The database does not answer.
+    """
+    await admit(caller, Activity.CREATE)
+    return await database.write(topics.create_topic, caller, slug, options)
 
 
 class GroupCommit(Batcher[Item, Result | BrokerError]):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dasf_broker.permissions.grants import (
     grant,
+    grant_each,
     revoke,
 )
 from dasf_broker.permissions.holders import (
@@ -50,6 +51,7 @@ __all__ = [
     "equalize_timing",
     "few_visible_to",
     "grant",
+    "grant_each",
     "holder_names",
     "holds_globally",
     "producers_by_topic",

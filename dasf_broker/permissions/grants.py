@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import Group, Permission
@@ -13,6 +14,7 @@ from dasf_broker.models import (
 )
 from dasf_broker.models.rights import content_type
 from dasf_broker.permissions.rights import Right
+from dasf_broker.sql.bulk_insert import BulkInsert
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -29,6 +31,25 @@ def grant(holder: User | Group, topic: BrokerTopic, *granted: Right) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def grant_each(right: Right, pairs: Collection[tuple[User, BrokerTopic]]) -> None:
+    """Give each of the users a right on a new topic, on which they hold none yet. Two queries."""
+    if not pairs:
+        return
+    permissions = Permission.objects.filter(content_type=content_type(), codename=right)
+    _insert_rights(
+        [
+            (permission, user.pk, topic.pk)
+            for permission in permissions.values_list("pk", flat=True)
+            for user, topic in pairs
+        ]
+    )
+
+
+_insert_rights = BulkInsert(
+    BrokerTopicUserPermission, "permission_id", "user_id", "content_object_id"
+)
 
 
 def revoke(holder: User | Group, topic: BrokerTopic, right: Right) -> None:

@@ -18,13 +18,12 @@ from dasf_broker.operations.acknowledge import (
 from dasf_broker.operations.heartbeat import pong
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.topics import (
-    create_topic,
     delete_topic,
     grant_permission,
     revoke_permission,
     update_topic,
 )
-from dasf_broker.operations.writer import ping, raised
+from dasf_broker.operations.writer import create_topic, ping, raised
 from dasf_broker.schema.enums import TopicPermission
 from dasf_broker.schema.execution.context import Info
 from dasf_broker.schema.inputs import CreateTopicInput, PublishMessageInput, UpdateTopicInput
@@ -164,7 +163,7 @@ class Mutation:
         info: Info,
         input: Annotated[CreateTopicInput, strawberry.argument(description="The topic.")],
     ) -> TopicPayload:
-        found = await database.write(create_topic, info.context.caller, input.slug, input.options())
+        found = await create_topic(info.context.caller, input.slug, input.options())
         return TopicPayload(topic=topic_type(found.topic))
 
     @strawberry.mutation(description="Change a topic.")

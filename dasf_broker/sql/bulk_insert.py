@@ -29,7 +29,7 @@ class BulkInsert:
     Parameters
     ----------
     model
-        The model of the rows; it has no parent models.
+        The model of the rows. Of a model with parent models only its own columns are written.
     columns
         The attributes of the model, in the order of the values.
     replacing

@@ -18,7 +18,7 @@ from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerMessage
 from dasf_broker.models.messages import BrokerMessageQuerySet
-from dasf_broker.operations import publish, writer
+from dasf_broker.operations import drafts, publish, writer
 from dasf_broker.operations.acknowledge import (
     Acknowledged,
     AcknowledgeStatus,
@@ -63,12 +63,12 @@ def drop_acknowledgements() -> None:
 
 def swap_sequences() -> None:
     """Give each pair of messages the sequence of the other one."""
-    real = publish._row
+    real = drafts._row
 
     def swapped(draft: Any, sequence: int, now: datetime) -> KnownMessage:
         return real(draft, sequence ^ 1 if sequence > 1 else sequence, now)
 
-    _replace(publish, "_row", swapped)
+    _replace(drafts, "_row", swapped)
 
 
 def delete_rows() -> None:

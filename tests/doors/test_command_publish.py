@@ -61,14 +61,14 @@ def test_everything_else_of_a_message(topic: BrokerTopic, producer: User) -> Non
     """Its id, type, context, properties, and where answers should go."""
     message_id = str(uuid4())
     parts = ["--message-id", message_id, "--type", "info", "--context", "7"]
-    parts += ["--properties", '{"status": "ok"}', "--response-topic", "answers"]
+    parts += ["--properties", '{"status": "ok"}', "--response-topic", "topic_answers"]
     command = ("dasf_publish", "topic", *parts, *AS_PRODUCER, "--json")
     expected = {
         "topic": "topic",
         "messageId": message_id,
         "status": "STORED",
         "topicCreated": False,
-        "responseTopic": "answers",
+        "responseTopic": "topic_answers",
     }
     assert run(*command).data == expected
     assert run(*command).data == expected | {"status": "DUPLICATE"}
@@ -77,7 +77,7 @@ def test_everything_else_of_a_message(topic: BrokerTopic, producer: User) -> Non
     assert content["properties"] == {
         "messageType": "info",
         "status": "ok",
-        "response_topic": "answers",
+        "response_topic": "topic_answers",
         "requestContext": 7,
     }
 

@@ -36,9 +36,11 @@ def send(user: User | Caller, slug: str = "topic", **parts: Any) -> Published:
     return publish(publication(user, slug, **parts))
 
 
-def send_many(user: User, count: int, slug: str = "topic") -> list[UUID]:
+def send_many(user: User, count: int, slug: str = "topic", **parts: Any) -> list[UUID]:
     """Publish messages in one batch; return their ids in order."""
-    outcomes = publish_batch([publication(user, slug, data=number) for number in range(count)])
+    outcomes = publish_batch(
+        [publication(user, slug, data=number, **parts) for number in range(count)]
+    )
     return [published(outcome).message.message_id for outcome in outcomes]
 
 

@@ -11,7 +11,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from dasf_broker.domain.events import Event, TopicAppeared
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicUserPermission, ResponseTopic
-from dasf_broker.operations import auto_create
+from dasf_broker.operations import new_topics
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.permissions import Right, grant, holds_globally
 from tests.conftest import MakeTopic
@@ -69,24 +69,24 @@ def test_a_conflicting_message_creates_no_response_topic(
     if known == "removed":
         ack(consumer, message_id)
     batch = [
-        publication(producer, message_id=message_id, text="other", response_topic="answers"),
-        publication(producer, "topic", response_topic="others"),
+        publication(producer, message_id=message_id, text="other", response_topic="topic_answers"),
+        publication(producer, "topic", response_topic="topic_others"),
     ]
     assert codes(publish_batch(batch)) == ["CONFLICT", "STORED"]
-    assert ResponseTopic.objects.get().slug == "others"
+    assert ResponseTopic.objects.get().slug == "topic_others"
 
 
 def test_a_repeated_message_has_its_response_topic(topic: BrokerTopic, producer: User) -> None:
     """Whoever retries waits for the answer: if the topic for it is gone, it is made again."""
-    request = publication(producer, response_topic="answers")
+    request = publication(producer, response_topic="topic_answers")
     publish_batch([request])
     ResponseTopic.objects.all().delete()
     [again] = publish_batch([request])
     assert (published(again).status.value, published(again).response_topic) == (
         "DUPLICATE",
-        "answers",
+        "topic_answers",
     )
-    assert ResponseTopic.objects.get().slug == "answers"
+    assert ResponseTopic.objects.get().slug == "topic_answers"
 
 
 @pytest.mark.parametrize("may_produce", [True, False])
@@ -131,7 +131,7 @@ def test_the_topic_is_deleted_meanwhile(
     BrokerTopic.objects.update(store_messages="disabled")
     _let_happen(monkeypatch, topic.delete)
     # It is deleted when the topic of the second one is created.
-    batch = [publication(producer, response_topic="answers"), publication(author, "fresh")]
+    batch = [publication(producer, response_topic="topic_answers"), publication(author, "fresh")]
     assert codes(publish_batch(batch)) == ["NOT_FOUND", "STORED"]
     assert not ResponseTopic.objects.exists()
 
@@ -157,4 +157,4 @@ def _let_happen(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
         act()
         return holds_globally(*arguments)
 
-    monkeypatch.setattr(auto_create, "holds_globally", hold)
+    monkeypatch.setattr(new_topics, "holds_globally", hold)

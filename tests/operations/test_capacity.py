@@ -94,7 +94,7 @@ def test_a_lower_limit_removes_nothing(
 def test_a_refused_request_leaves_no_topic(topic: BrokerTopic, producer: User) -> None:
     """The one for its answers is not created."""
     send_many(producer, LIMIT)
-    batch = [publication(producer, response_topic="answers")]
+    batch = [publication(producer, response_topic="topic_answers")]
     assert codes(publish_batch(batch)) == ["TOPIC_FULL"]
     assert not ResponseTopic.objects.exists()
 

@@ -124,7 +124,7 @@ def test_garbage_is_collected_when_due(
 def test_garbage_with_outstanding_messages_stays(topic: BrokerTopic, producer: User) -> None:
     """Until somebody has acknowledged them."""
     consumer = _with_answers(topic)
-    message = send(producer, "answers").message
+    message = send(producer, "answers", message_type="response").message
     BrokerTopic.objects.update(garbage_collect_on=NOW)
     assert sum(response_topics.remove_due(NOW)) == 0
     ack(consumer, message.message_id, "answers")
@@ -138,7 +138,7 @@ def test_answers_are_not_waited_for_for_ever(
 ) -> None:
     """What nobody took for a day, nobody is going to take."""
     consumer = _with_answers(topic)
-    ids = [send(producer, "answers").message.message_id for _ in range(2)]
+    ids = [send(producer, "answers", message_type="response").message.message_id for _ in range(2)]
     for each in ids[:acknowledged]:
         ack(consumer, each, "answers")
     BrokerTopic.objects.update(garbage_collect_on=NOW)

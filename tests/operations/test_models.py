@@ -144,10 +144,10 @@ def test_delivered_to_all(
 
 def test_is_response(topic: BrokerTopic, producer: User, consumer: User) -> None:
     """What a response topic carries."""
-    send(producer, response_topic="answers")
-    send(consumer, "answers")
+    send(producer, response_topic="topic_answers")
+    send(consumer, "topic_answers", message_type="response")
     answers = {row.topic.slug: row.is_response for row in BrokerMessage.objects.all()}
-    assert answers == {"topic": False, "answers": True}
+    assert answers == {"topic": False, "topic_answers": True}
     assert list(BrokerMessage.objects.get(topic=topic).responsetopic_set.all()) == [
         ResponseTopic.objects.get()
     ]

@@ -59,16 +59,17 @@ def test_response_topics_and_their_requests(
     """Requesters see their own, the consumers of the source see all."""
     other = make_user("other", topic, Right.PRODUCE)
     ids = [
-        send(user, response_topic=f"for-{user}").message.message_id for user in (producer, other)
+        send(user, response_topic=f"topic-for-{user}").message.message_id
+        for user in (producer, other)
     ]
-    grant(producer, BrokerTopic.objects.get(slug="for-other"), Right.VIEW_STATUS)
+    grant(producer, BrokerTopic.objects.get(slug="topic-for-other"), Right.VIEW_STATUS)
     listed = {
         user.username: slugs(list_response_topics(Caller(user), [topic], ALL)[topic])
         for user in (producer, other, consumer)
     }
-    both = ["for-other", "for-producer"]
-    assert listed == {"producer": both, "other": ["for-other"], "consumer": both}
-    answers = BrokerTopic.objects.with_response_info().get(slug="for-producer")
+    both = ["topic-for-other", "topic-for-producer"]
+    assert listed == {"producer": both, "other": ["topic-for-other"], "consumer": both}
+    answers = BrokerTopic.objects.with_response_info().get(slug="topic-for-producer")
     for user, may_consume, expected in (
         (producer, False, ids[:1]),
         (other, False, []),

@@ -53,7 +53,7 @@ def test_nothing_is_told_of_what_is_rolled_back(
 ) -> None:
     """The host's transaction decides; a sequence that was not used is free again."""
     with suppress(HostError), transaction.atomic():
-        send(producer, response_topic="answers")
+        send(producer, response_topic="topic_answers")
         raise HostError
     assert announced == []
     assert signalled == []
@@ -98,7 +98,7 @@ def test_a_message_can_be_sent_again(
 
 
 @pytest.mark.parametrize("policy", ["disabled", "cache", "cacheall", "store"])
-@pytest.mark.parametrize("answers", [None, "answers"])
+@pytest.mark.parametrize("answers", [None, "topic_answers"])
 def test_queries_do_not_grow_with_the_batch(
     policy: str, answers: str | None, make_topic: MakeTopic, make_user: MakeUser
 ) -> None:
@@ -136,8 +136,8 @@ def test_queries_do_not_grow_with_the_consumers(
     people = User.objects.bulk_create(User(username=f"c{number}") for number in range(200))
     for consumer in people[:2]:
         grant(consumer, topic, Right.CONSUME)
-    send(user, response_topic="answers")
-    few = queries(lambda: send(user, response_topic="answers"))
+    send(user, response_topic="topic_answers")
+    few = queries(lambda: send(user, response_topic="topic_answers"))
     for consumer in people[2:]:
         grant(consumer, topic, Right.CONSUME)
-    assert queries(lambda: send(user, response_topic="answers")) == few
+    assert queries(lambda: send(user, response_topic="topic_answers")) == few

@@ -38,7 +38,7 @@ def test_nothing_is_left_of_a_message(
     if is_shared:  # a host has a table that refers to messages
         monkeypatch.setattr(removal, "_referring_models", lambda: {Acknowledgement, LINKS, User})
     BrokerTopic.objects.update(store_messages="store")
-    messages = [send(producer, response_topic="answers").message.message_id for _ in range(2)]
+    messages = [send(producer, response_topic="topic_answers").message.message_id for _ in range(2)]
     for message_id in messages:
         ack(consumer, message_id)
     assert removal.remove([BrokerMessage.objects.get(message_id=messages[0])]) == 1

@@ -118,7 +118,7 @@ def test_all_topics_are_looked_at(
         make_topic(slug, is_public=True, retention_count=1)
     BrokerTopic.objects.filter(slug="answers").update(is_public=True)
     for slug in ("answers", "a", "b", "c"):
-        send_many(producer, 3, slug)
+        send_many(producer, 3, slug, message_type="response")
     steps = retention.remove_due(NOW)
     assert next(steps) == 2
     BrokerTopic.objects.get(slug="a").delete()

@@ -178,14 +178,14 @@ def test_a_topic_goes_with_all_that_belongs_to_it(
 ) -> None:
     """Messages, rights and response topics; other topics stay, and listeners are told."""
     grant(producer, make_topic("other"), Right.PRODUCE)
-    send(producer, response_topic="answers")
+    send(producer, response_topic="topic_answers")
     send(producer, "other")
     ids = dict(BrokerTopic.objects.values_list("slug", "pk"))
     announced.clear()
     with django_capture_on_commit_callbacks(execute=True):
         delete_topic(Caller(manager), "topic")
     assert announced == [
-        TopicDeleted(topic_id=ids[slug], topic_slug=slug) for slug in ("topic", "answers")
+        TopicDeleted(topic_id=ids[slug], topic_slug=slug) for slug in ("topic", "topic_answers")
     ]
     assert [each.slug for each in BrokerTopic.objects.all()] == ["other"]
     assert [each.topic.slug for each in BrokerMessage.objects.all()] == ["other"]

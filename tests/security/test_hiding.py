@@ -54,14 +54,14 @@ async def test_a_topic_that_is_hidden_now(
     client: GraphQLClient, topic: BrokerTopic, producer: User
 ) -> None:
     """Not even one's own requests of then tell of it, though one goes on reading the answers."""
-    query = """{ topic(slug: "answers") { ... on ResponseTopic {
+    query = """{ topic(slug: "topic_answers") { ... on ResponseTopic {
       sourceMessages { edges { node { topic { slug } } } } } } }"""
 
     async def seen() -> list[Any]:
         found = await client.value(query, as_=producer)
         return [each["node"]["topic"]["slug"] for each in found["sourceMessages"]["edges"]]
 
-    await client.value(REQUEST, {"answers": "answers"}, as_=producer)
+    await client.value(REQUEST, {"answers": "topic_answers"}, as_=producer)
     assert await seen() == ["topic"]
     await database.write(revoke, producer, topic, Right.PRODUCE)
     assert await seen() == []
@@ -101,7 +101,7 @@ async def test_same_refusal_of_modules(
         assert refusals[0] == refusals[1]
 
 
-@pytest.mark.parametrize("taken", ["topic", "hidden", "answers"])
+@pytest.mark.parametrize("taken", ["topic", "topic_hidden", "topic_answers"])
 async def test_response_topics_are_not_captured(
     client: GraphQLClient,
     dasf: OpenDasf,
@@ -114,17 +114,17 @@ async def test_response_topics_are_not_captured(
     """Who names a topic for the answers that they may not consume is refused, and gains nothing."""
 
     def prepare() -> None:
-        hidden = make_topic("hidden")
+        hidden = make_topic("topic_hidden")
         make_user("owner", hidden, Right.CONSUME)
 
     await database.write(prepare)
     other = await database.write(make_user, "other", topic, Right.PRODUCE)
-    await client.value(REQUEST, {"answers": "answers"}, as_=other)
+    await client.value(REQUEST, {"answers": "topic_answers"}, as_=other)
     error = await client.refusal(REQUEST, {"answers": taken}, as_=producer)
     assert is_refusal(error, "CONFLICT")
     frame = message(properties={"response_topic": taken})
     assert is_error(await ask(await dasf("topic", producer), frame))
-    for slug in {"hidden", "answers", taken}:
+    for slug in {"topic_hidden", "topic_answers", taken}:
         refused = await client.refusal(
             "query ($t: String!) { messages(topic: $t) { edges { cursor } } }",
             {"t": slug},

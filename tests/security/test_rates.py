@@ -7,13 +7,13 @@ import logging
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.test import Client
 from pytest_django import Settings
 
-from dasf_broker import database
+from dasf_broker import apublish, database
 from dasf_broker.domain.rates import Activity
 from dasf_broker.exceptions import RateLimitedError
 from dasf_broker.models import BrokerMessage, BrokerTopic
@@ -42,6 +42,10 @@ PUBLISH_MANY = """mutation ($inputs: [PublishMessageInput!]!) {
   publishMessages(inputs: $inputs) { results { status error { code message } } }
 }"""
 PING = 'mutation { pingTopic(topic: "topic") { pingedAt } }'
+CREATE = 'mutation {{ createTopic(input: {{slug: "{}"}}) {{ topic {{ slug }} }} }}'
+PUBLISH_TO = """mutation {{
+  publishMessage(input: {{topic: "{}", text: "x"{}}}) {{ status }}
+}}"""
 PONGS = 'subscription { pongs(topic: "topic") { pongedAt } }'
 
 
@@ -132,6 +136,80 @@ async def test_pings(
     await client.value(PING, as_=producer)
     error = await client.refusal(PING, as_=producer)
     assert error["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_new_topics(
+    clients: list[GraphQLClient],
+    open_socket: OpenSocket,
+    topic: BrokerTopic,
+    producer: User,
+    settings: Settings,
+) -> None:
+    """Whatever creates them, and on all doors together; only what creates one is refused."""
+    settings.DASF_USER_RATES = {"create": "4/h"}
+    await database.write(_let_add_topics, producer)
+    http, *_, socket = clients
+    creating = [
+        (http, CREATE.format("one")),
+        (socket, PUBLISH_TO.format("two", "")),
+        (http, PUBLISH_TO.format("topic", ', responseTopic: "three"')),
+    ]
+    for client, document in creating:
+        await client.value(document, as_=producer)
+    module = await open_socket(**await to("topic", producer))
+    asking = [message(properties={"response_topic": f"topic_{each}"}) for each in range(2)]
+    assert (await ask(module, asking[0]))["result"] == "ok"
+    refused = await ask(module, asking[1])
+    assert refused["result"].startswith("error: There are at most 4 new topics per hour for you")
+    for client, document in creating:
+        for number in ("one", "two", "three"):
+            document = document.replace(number, f"{number}-more")  # noqa: PLW2901
+        error = await client.refusal(document, as_=producer)
+        assert error["extensions"]["code"] == "RATE_LIMITED"
+    # What is there already may be named, and there is room in an hour.
+    assert (await ask(module, asking[0]))["result"] == "ok"
+    await http.value(creating[1][1], as_=producer)
+    await http.value(creating[2][1], as_=producer)
+    assert await BrokerTopic.objects.acount() == 1 + 4
+
+
+@pytest.mark.parametrize("rates", [{}, {"create": None}])
+async def test_new_topics_by_default(
+    rates: dict[str, None], topic: BrokerTopic, producer: User, settings: Settings
+) -> None:
+    """There is a rate unless it is switched off, and the host itself is not counted."""
+    settings.DASF_USER_RATES = settings.DASF_ADDRESS_RATES = rates
+    settings.DASF_MAX_NEW_TOPICS = 1000
+    inputs = [{"topic": "topic", "responseTopic": f"topic_{each}"} for each in range(350)]
+    client, refused = WebSocketClient(), 0
+    for part in (
+        inputs[:350],
+        [{**each, "responseTopic": f"{each['responseTopic']}-b"} for each in inputs],
+    ):
+        done = await client.value(PUBLISH_MANY, {"inputs": part}, as_=producer)
+        refused += sum(bool(each["error"]) for each in done["results"])
+    assert refused == (0 if rates else 100)
+    for caller in (Caller(producer), Caller.system()):
+        await apublish(
+            "topic", response_topic=f"topic_{caller.user.pk}-c", user=caller.user_or_none
+        )
+
+
+@pytest.mark.parametrize("whose", ["USER", "ADDRESS"])
+def test_new_topics_of_addresses(
+    whose: str, topic: BrokerTopic, producer: User, anonymous: Caller, settings: Settings
+) -> None:
+    """Anonymous callers are counted by address, and all of an address together."""
+    setattr(settings, f"DASF_{whose}_RATES", {"create": "3/h"})
+    users = [anonymous.user] if whose == "USER" else [anonymous.user, producer]
+    wanted = [
+        (Caller(user, is_anonymous=user == anonymous.user, address=address), 2)
+        for address in ("192.0.2.1", "192.0.2.2")
+        for user in (users * 2)[:2]
+    ]
+    admitted = rate_limits.admitted_topics(wanted)
+    assert [room for room, _ in admitted] == [2, 1, 2, 1]
+    assert [error is not None for _, error in admitted] == [False, True, False, True]
 
 
 def test_ping_page(topic: BrokerTopic, producer: User, settings: Settings) -> None:
@@ -273,6 +351,10 @@ async def test_a_cache_that_is_down(
     settings.DASF_USER_RATES = {"publish": "1/m"}
     for text in ("one", "two", "three"):
         await WebSocketClient().value(PUBLISH, {"text": text}, as_=producer)
+    settings.DASF_USER_RATES = {"create": "0/m"}
+    for name in ("one", "two"):
+        document = PUBLISH_TO.format("topic", f', responseTopic: "topic_{name}"')
+        await WebSocketClient().value(document, as_=producer)
     lines = [each for each in caplog.records if each.name == rate_limits.__name__]
     assert [each.levelno for each in lines] == (
         [logging.WARNING] if isinstance(failure, ConnectionError) else []
@@ -288,9 +370,14 @@ async def test_nothing_is_asked_while_off(
         raise AssertionError
 
     monkeypatch.setattr(rate_limits, "_counted", never)
+    monkeypatch.setattr(rate_limits, "_counted_now", never)
     monkeypatch.setattr(BaseCache, "incr", never)
     await WebSocketClient().value(PUBLISH, {"text": "x"}, as_=producer)
     await WebSocketClient().value(PING, as_=producer)
+
+
+def _let_add_topics(user: User) -> None:
+    user.user_permissions.add(Permission.objects.get(codename=Right.ADD))
 
 
 def _create_again(consumer: User) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -103,6 +104,22 @@ async def test_who_has_gone_asks_for_nothing(blocker: Blocker) -> None:
     blocker.may_go_on.set()
     await asyncio.gather(first, database.write(int))
     assert blocker.begun == ["first"]
+
+
+@pytest.mark.parametrize("outcome", ["done", ZeroDivisionError()])
+def test_a_thread_that_waits_for_another_one(outcome: object, blocker: Blocker) -> None:
+    """It waits as long as it says, and gets what the function returned or raised."""
+    with pytest.raises(UnavailableError):
+        database.ASIDE.wait(partial(blocker, "first"), 0.05)
+    with pytest.raises(UnavailableError):  # and this one is taken back
+        database.ASIDE.wait(partial(blocker, "second"), 0.05)
+    blocker.may_go_on.set()
+    if isinstance(outcome, Exception):
+        with pytest.raises(ZeroDivisionError):
+            database.ASIDE.wait(partial(blocker, outcome), DEADLINE)
+    else:
+        assert database.ASIDE.wait(partial(blocker, outcome), DEADLINE) == outcome
+    assert blocker.begun == ["first", outcome]
 
 
 async def test_what_is_handed_over_is_done(blocker: Blocker) -> None:

@@ -53,12 +53,16 @@ def test_description() -> None:
 
 
 def test_defaults(settings: Settings) -> None:
-    """Only wrong credentials are counted, and stay so where something else is set."""
-    assert app_settings.DASF_USER_RATES == {}
-    assert app_settings.DASF_ADDRESS_RATES == {"failed_authentication": "30/m"}
-    settings.DASF_ADDRESS_RATES = {"ping": "1/s"}
-    assert app_settings.DASF_ADDRESS_RATES == {"failed_authentication": "30/m", "ping": "1/s"}
+    """New topics and wrong credentials are counted, and stay so where something else is set."""
+    of_addresses = {"create": "6000/h", "failed_authentication": "30/m"}
+    assert app_settings.DASF_USER_RATES == {"create": "600/h"}
+    assert of_addresses == app_settings.DASF_ADDRESS_RATES
+    settings.DASF_USER_RATES = settings.DASF_ADDRESS_RATES = {"ping": "1/s"}
+    assert app_settings.DASF_USER_RATES == {"create": "600/h", "ping": "1/s"}
+    assert {**of_addresses, "ping": "1/s"} == app_settings.DASF_ADDRESS_RATES
+    settings.DASF_USER_RATES = {"create": None}
     settings.DASF_ADDRESS_RATES = {"failed_authentication": None}
+    assert not app_settings.DASF_USER_RATES["create"]
     assert not app_settings.DASF_ADDRESS_RATES["failed_authentication"]
 
 

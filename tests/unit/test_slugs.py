@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dasf_broker.domain.slugs import MAX_SLUG_LENGTH, check_slug
+from dasf_broker.domain.slugs import MAX_SLUG_LENGTH, check_slug, is_derived
 from dasf_broker.exceptions import BadInputError
 
 CHARACTERS = string.ascii_letters + string.digits + "-_"
@@ -35,3 +35,20 @@ def test_a_long_slug_is_not_repeated_in_the_error() -> None:
     with pytest.raises(BadInputError) as caught:
         check_slug("x" * 1_000_000)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("weather_kWzPqXbT", True),
+        ("weather-1", True),
+        ("weather_", False),
+        ("weather", False),
+        ("weatherman", False),
+        ("Weather_a", False),
+        ("other_weather_a", False),
+    ],
+)
+def test_names_of_response_topics(name: str, expected: bool) -> None:
+    """The name of their topic comes first, and something comes after it."""
+    assert is_derived(name, "weather") is expected

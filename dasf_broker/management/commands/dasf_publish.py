@@ -64,7 +64,7 @@ exit code:
 
     def act(self, *args: Any, slug: str, user: str | None, json: bool, **options: Any) -> None:
         caller = caller_named(user)
-        done = publish(Publication(caller, slug, _envelope(options)))
+        done = publish(Publication(caller, slug, _envelope(options), is_limited=False))
         if json:
             self.write_json(_facts(done))
         else:

@@ -112,7 +112,8 @@ def list_messages(
 def find_message(caller: Caller, slug: str, message_id: UUID) -> MessagePublished | None:
     """Return a stored message that the caller may read, if there is one.
 
-    A producer may read what they published themselves.
+    A producer may read what they published themselves; not so an anonymous one, because all
+    anonymous callers are one user.
 
     Raises
     ------
@@ -130,7 +131,8 @@ def find_message_in(found: Access, message_id: UUID) -> MessagePublished | None:
     rows = found.topic.brokermessage_set.filter(mine, message_id=message_id).with_topic()
     # Not `first`, which sorts: a database may then read the topic in its order.
     row = next(iter(rows.order_by()), None)
-    return None if row is None else message_event(row)
+    is_hidden = found.caller.is_anonymous and not found.rights.may_consume
+    return None if row is None or is_hidden else message_event(row)
 
 
 def topic_decoder(order: TopicOrder) -> Callable[[str, str], Any]:

@@ -101,13 +101,16 @@ def list_source_messages(
     Parameters
     ----------
     may_consume_source
-        A caller that may not consume the source topics sees only their own requests.
+        A caller that may not consume the source topics sees only their own requests; an anonymous
+        one none, because all anonymous callers are one user.
     """
     # Found by the response topic: the source topic, or the user, may have many more messages.
     links: Any = ResponseTopic.source_messages.through.objects
     links = links.alias(
         topic=without_index("brokermessage__topic"), user=without_index("brokermessage__user")
     ).filter(topic=F("responsetopic__is_response_for"))
+    if not may_consume_source and caller.is_anonymous:
+        return {}
     if not may_consume_source:
         links = links.filter(user=caller.user.pk)
     return _message_pages(

@@ -29,6 +29,7 @@ class Capacity:
         self._limit: int = app_settings.DASF_MAX_BACKLOG
         self._last: dict[int, int] = {}
         self._stored: dict[int, int] = {}
+        self._given: Counter[int] = Counter()
         if topic_ids:
             self._lock(topic_ids)
             self._count(Counter(wanted))
@@ -70,7 +71,15 @@ class Capacity:
         """Return the sequence of the next message, and count that message from now on."""
         self._last[topic.pk] += 1
         self._stored[topic.pk] += 1
+        self._given[topic.pk] += 1
         return self._last[topic.pk]
+
+    def restart(self) -> None:
+        """Take back all sequences that were given."""
+        for topic_id, count in self._given.items():
+            self._last[topic_id] -= count
+            self._stored[topic_id] -= count
+        self._given.clear()
 
     def _lock(self, topic_ids: Collection[int]) -> None:
         # The lock makes the order of commits the order of sequences.

@@ -163,9 +163,9 @@ async def test_graphql_asks_the_module(broker: Broker) -> None:
     """A request published by GraphQL is answered by the module, on a GraphQL subscription."""
     async with graphql_socket(broker.server, broker.keys["client"]) as socket:
         data = {"func_name": "add", "a": 2, "b": 40}
-        published = await socket.execute(REQUEST, answers="graphql_answers", data=data)
-        assert published == {"status": "STORED", "responseTopic": "graphql_answers"}
-        stream = socket.subscribe(MESSAGES, topic="graphql_answers", start="OUTSTANDING")
+        published = await socket.execute(REQUEST, answers="module_graphql", data=data)
+        assert published == {"status": "STORED", "responseTopic": "module_graphql"}
+        stream = socket.subscribe(MESSAGES, topic="module_graphql", start="OUTSTANDING")
         answer = await first(stream)
         assert (answer["messageType"], answer["data"]) == ("RESPONSE", 42)
         assert answer["properties"]["source_topic"] == "module"

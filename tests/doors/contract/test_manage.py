@@ -145,7 +145,7 @@ async def test_delete_takes_all_with_it(
     publish_text: Publish,
 ) -> None:
     """With a topic its messages and response topics go."""
-    await database.write(publish_text, producer, topic, response_topic="answers")
+    await database.write(publish_text, producer, topic, response_topic="topic_answers")
     assert await client.value(DELETE, {"topic": "topic"}, as_=manager) == {"slug": "topic"}
     assert not await database.read(BrokerTopic.objects.exists)
     assert not await database.read(BrokerMessage.objects.exists)

@@ -47,14 +47,14 @@ async def test_every_field(
         '{"a": 1}',
         properties={"own": [1, None]},
         message_type=MessageType.LOG,
-        response_topic="answers",
+        response_topic="topic_answers",
         context=3,
     )
     message_id = str(done.message.message_id)
     properties = {
         "own": [1, None],
         "messageType": "log",
-        "response_topic": "answers",
+        "response_topic": "topic_answers",
         "requestContext": 3,  # which backend modules want to see
     }
     assert await client.value(MESSAGE, {"id": message_id}, as_=consumer) == {
@@ -75,7 +75,7 @@ async def test_every_field(
         "cursor": message_cursor(topic.pk, 1),
         "user": {"username": "producer"},
         "isResponse": False,
-        "responseTopic": "answers",
+        "responseTopic": "topic_answers",
         "missed": 0,
         "deliveredTo": [],
         "deliveredToAll": False,

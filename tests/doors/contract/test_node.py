@@ -32,7 +32,7 @@ async def test_ids_lead_back(
     publish_text: Publish,
 ) -> None:
     """The ids of a topic and of a message lead back to them."""
-    await database.write(publish_text, producer, topic, "hello", response_topic="answers")
+    await database.write(publish_text, producer, topic, "hello", response_topic="topic_answers")
     found = await client.value(IDS, as_=consumer)
     [message] = [edge["node"]["id"] for edge in found["messages"]["edges"]]
     assert await client.value(NODE, {"id": found["id"]}, as_=consumer) == {
@@ -51,10 +51,10 @@ async def test_response_topic_has_an_id(
     client: GraphQLClient, topic: BrokerTopic, producer: User, publish_text: Publish
 ) -> None:
     """A response topic is found by its id, and only as what it is."""
-    await database.write(publish_text, producer, topic, "ask", response_topic="answers")
-    found = await client.value('{ topic(slug: "answers") { id } }', as_=producer)
+    await database.write(publish_text, producer, topic, "ask", response_topic="topic_answers")
+    found = await client.value('{ topic(slug: "topic_answers") { id } }', as_=producer)
     seen = await client.value(NODE, {"id": found["id"]}, as_=producer)
-    assert (seen["__typename"], seen["slug"]) == ("ResponseTopic", "answers")
+    assert (seen["__typename"], seen["slug"]) == ("ResponseTopic", "topic_answers")
     wrong_kind = base64.b64decode(found["id"]).decode().replace("ResponseTopic", "BrokerTopic")
     assert await client.value(NODE, {"id": _encoded(wrong_kind)}, as_=producer) is None
 

@@ -120,10 +120,10 @@ async def test_response_topic(
     client: GraphQLClient, topic: BrokerTopic, producer: User, make_topic: MakeTopic
 ) -> None:
     """A request may say where answers go; a name that is taken is a conflict."""
-    done = await _publish(client, producer, responseTopic="answers")
-    assert done["responseTopic"] == done["message"]["responseTopic"] == "answers"
-    await database.write(make_topic, "taken")
-    assert is_refusal(await _refused(client, producer, responseTopic="taken"), "CONFLICT")
+    done = await _publish(client, producer, responseTopic="topic_answers")
+    assert done["responseTopic"] == done["message"]["responseTopic"] == "topic_answers"
+    await database.write(make_topic, "topic_taken")
+    assert is_refusal(await _refused(client, producer, responseTopic="topic_taken"), "CONFLICT")
     assert await _stored() == 1
 
 

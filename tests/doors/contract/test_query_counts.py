@@ -98,7 +98,7 @@ def _add_topic(viewer: User, number: int) -> None:
     for name in ("ada", "bob"):
         user, _ = User.objects.get_or_create(username=f"{name}-{number}")
         grant(user, topic, Right.PRODUCE, Right.CONSUME)
-        answers = f"{name}-answers-{number}"
+        answers = f"{topic.slug}-answers-{name}"
         [outcome] = publish_batch(
             [publication(user, topic.slug, text=name, context=1, response_topic=answers)]
         )

@@ -45,7 +45,7 @@ async def test_retry_of_what_is_gone(
 ) -> None:
     """It is answered with the first message, which nobody has acknowledged any more."""
     message_id = str(uuid4())
-    retry = {"messageId": message_id, "data": {"a": 1.5e17}, "responseTopic": "answers"}
+    retry = {"messageId": message_id, "data": {"a": 1.5e17}, "responseTopic": "topic_answers"}
     await database.write(grant, producer, topic, Right.CONSUME)
     first = await _publish(client, producer, **retry)
     if removed_by == "purge":
@@ -71,7 +71,7 @@ async def test_id_of_what_is_gone_conflicts(
     await _publish(client, producer, messageId=message_id, text="a")
     await database.write(purge_messages, [topic])
     for user, text in ((producer, "b"), (superuser, "a")):
-        parts = {"messageId": message_id, "text": text, "responseTopic": "answers"}
+        parts = {"messageId": message_id, "text": text, "responseTopic": "topic_answers"}
         assert is_refusal(await _refused(client, user, **parts), "CONFLICT")
     assert await database.read(BrokerTopic.objects.count) == 1
 
@@ -83,7 +83,7 @@ async def test_full_topic(
     settings.DASF_MAX_BACKLOG = 1
     first = {"messageId": str(uuid4()), "text": "first"}
     await _publish(client, producer, **first)
-    error = await _refused(client, producer, text="second", responseTopic="answers")
+    error = await _refused(client, producer, text="second", responseTopic="topic_answers")
     assert error["extensions"] == {"code": "TOPIC_FULL", "topic": "topic", "limit": 1}
     assert "'topic'" in error["message"]
     assert (await _publish(client, producer, **first))["status"] == "DUPLICATE"

@@ -87,14 +87,14 @@ async def test_response_topic_shows_its_requests(
     publish_text: Publish,
 ) -> None:
     """The owner of a response topic sees what it answers; the module sees its response topics."""
-    await database.write(publish_text, producer, topic, "ask", response_topic="answers")
-    answers = await client.value(TOPIC, {"slug": "answers"}, as_=producer)
+    await database.write(publish_text, producer, topic, "ask", response_topic="topic_answers")
+    answers = await client.value(TOPIC, {"slug": "topic_answers"}, as_=producer)
     assert answers["__typename"] == "ResponseTopic"
     assert answers["isResponseTopic"] is True
     assert answers["isResponseFor"] == {"slug": "topic"}
     assert answers["sourceMessages"] == _texts("ask")
     asked = await client.value(TOPIC, {"slug": "topic"}, as_=consumer)
-    assert asked["responseTopics"] == {"edges": [{"node": {"slug": "answers"}}]}
+    assert asked["responseTopics"] == {"edges": [{"node": {"slug": "topic_answers"}}]}
 
 
 async def test_manager_sees_people(

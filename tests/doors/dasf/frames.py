@@ -37,9 +37,10 @@ async def ask(socket: Socket, frame: Any) -> dict[str, Any]:
     return await socket.receive()
 
 
-async def publish(socket: Socket, *texts: str) -> list[str]:
+async def publish(socket: Socket, *texts: str, kind: str | None = None) -> list[str]:
     """Publish messages that must be taken; return their ids."""
-    sent = [message(text) for text in texts]
+    properties = {"messageType": kind} if kind else {}
+    sent = [message(text, properties=properties) for text in texts]
     for each in sent:
         assert (await ask(socket, each))["result"] == "ok"
     return [each["messageId"] for each in sent]

@@ -106,7 +106,7 @@ async def test_before_the_topic_exists(
     request = message(properties={"response_topic": "topic_AbC"})
     assert (await ask(await dasf("topic", producer), request))["result"] == "ok"
     assert (await module.receive())["properties"]["response_topic"] == "topic_AbC"
-    await publish(await dasf("topic_AbC", consumer), "42")
+    await publish(await dasf("topic_AbC", consumer), "42", kind="response")
     assert await texts(answers, 1) == ["42"]
 
 

@@ -79,7 +79,7 @@ async def test_outstanding_answers_are_kept(
     dasf: OpenDasf, topic: BrokerTopic, answers: BrokerTopic, producer: User, consumer: User
 ) -> None:
     """A response topic with an answer that nobody took is left alone for a day."""
-    await publish(await dasf("answers", consumer), "42")
+    await publish(await dasf("answers", consumer), "42", kind="response")
     socket = await dasf("answers/a", producer)
     await texts(socket, 1)
     await socket.close()

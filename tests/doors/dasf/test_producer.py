@@ -174,16 +174,17 @@ async def test_response_topic(
 
     expected = ["topic_AbC", (True, False), (False, True), (False, False)]
     assert await database.read(facts) == expected
-    assert (await ask(await dasf("topic_AbC", consumer), message()))["result"] == "ok"
-    assert is_error(await ask(await dasf("topic_AbC", producer), message()))
+    answer_frame = message(properties={"messageType": "response"})
+    assert (await ask(await dasf("topic_AbC", consumer), answer_frame))["result"] == "ok"
+    assert is_error(await ask(await dasf("topic_AbC", producer), answer_frame))
 
 
 async def test_response_topic_is_taken(
     dasf: OpenDasf, topic: BrokerTopic, producer: User, make_topic: MakeTopic
 ) -> None:
     """A request cannot make another topic its own by naming it; nothing is stored."""
-    await database.write(make_topic, "secret")
-    frame = message(properties={"response_topic": "secret"})
+    await database.write(make_topic, "topic_secret")
+    frame = message(properties={"response_topic": "topic_secret"})
     assert is_error(await ask(await dasf("topic", producer), frame))
     assert await database.read(BrokerMessage.objects.count) == 0
 
