@@ -31,7 +31,8 @@ class MessageParts(TypedDict, total=False):
     properties: dict[str, Any] | None
     #: The type of the message; without it a request.
     message_type: MessageType | str
-    #: The topic that answers go to. The broker creates it if it does not exist.
+    #: The topic that answers go to. The broker creates it if it does not exist. For a user, the
+    #: name of a new one begins with the name of the topic.
     response_topic: str | None
     #: A number that answers repeat, so that you know which request they answer.
     context: int | None
@@ -67,9 +68,11 @@ def publish(
     BadInputError, PayloadTooLargeError
         A part is not valid; the message is too large.
     NotFoundError, ForbiddenError
-        The topic does not exist or the user may not see it; the user may not publish to it.
+        The topic does not exist or the user may not see it; the user may not publish to it. An
+        anonymous user may not ask for answers.
     ConflictError
-        The message id belongs to another message, or the response topic's name is taken.
+        The message id belongs to another message, the response topic's name is taken, or the
+        topic is a response topic and the message is no answer.
     TopicFullError
         The topic holds as many messages as it may.
     """

@@ -45,7 +45,8 @@ class PublishMessageInput:
     )
     response_topic: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The topic for answers. If it does not exist, it is created for you alone.",
+        description="The topic for answers. If it does not exist, it is created for you alone. The "
+        "name of a new one begins with the name of the topic: `weather_kWzPqXbT`.",
     )
     context: int | None = strawberry.field(
         default=strawberry.UNSET, description="A number that you choose to recognise the answers."
