@@ -87,7 +87,7 @@ async def new_response_topics(port: int, key: str) -> None:
 
     def inputs() -> list[dict[str, str]]:
         return [
-            {"topic": "dump", "text": "x", "responseTopic": f"answers-{uuid4().hex}"}
+            {"topic": "dump", "text": "x", "responseTopic": f"dump_{uuid4().hex}"}
             for _ in range(500)
         ]
 
