@@ -217,6 +217,18 @@ DASF_MAX_QUERY_COST: int = _documents(
     _positive(int),
     "Most fields in the result of an operation; fields in a page count once for each item.",
 )
+DASF_MAX_RESULT_SIZE: int = _documents(
+    16 * 1024 * 1024,
+    _positive(int),
+    "Most bytes of the result of an operation, and of each result of a subscription. Pages of "
+    "messages end at an eighth of it.",
+)
+DASF_MAX_PUBLISH_SIZE: int = _documents(
+    8 * 1024 * 1024,
+    _positive(int),
+    "Most bytes of all messages that one operation publishes. One message of "
+    "`DASF_MAX_MESSAGE_SIZE` is always allowed.",
+)
 DASF_MAX_INTROSPECTION_DEPTH: int = _documents(
     15, _positive(int), "Most levels of fields below `__schema` and `__type`."
 )

@@ -5,7 +5,8 @@ anonymous user is missing · ``E003`` no channel layer · ``E004`` Redis connect
 five idle seconds · ``E005`` a database that answers before a commit is on disk · ``W001`` an
 in-memory channel layer outside of DEBUG · ``W002`` SQLite without write-ahead log or immediate
 transactions · ``W003`` a database that loses its last commits in a power cut · ``E006`` rate
-limits without the cache that counts · ``W004`` a cache that cannot count for several processes.
+limits without the cache that counts · ``W004`` a cache that cannot count for several processes ·
+``W005`` results that are too small for the largest messages.
 
 Durability is read from the settings, and from the database itself if a command checks databases
 (``check --database default``, ``migrate``).
@@ -29,7 +30,7 @@ from dasf_broker import app_settings
 @register(Tags.compatibility)
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Check the broker's own settings, guardian's, the channel layer's and the databases'."""
-    return [*_values(), *_guardian(), *_channel_layer(), *_lossy_options(), *_rates()]
+    return [*_values(), *_guardian(), *_channel_layer(), *_lossy_options(), *_rates(), *_sizes()]
 
 
 @register(Tags.database)
@@ -124,6 +125,20 @@ def _rates() -> Iterator[CheckMessage]:
             "one process, or less exact.",
             hint="Use Redis or Memcached where there is more than one server process.",
             id="dasf_broker.W004",
+        )
+
+
+def _sizes() -> Iterator[CheckMessage]:
+    try:
+        result, message = app_settings.DASF_MAX_RESULT_SIZE, app_settings.DASF_MAX_MESSAGE_SIZE
+    except ImproperlyConfigured:
+        return  # that was told already
+    if result < 2 * message:
+        yield Warning(
+            f"DASF_MAX_RESULT_SIZE ({result}) is less than twice DASF_MAX_MESSAGE_SIZE "
+            f"({message}): the largest messages may be published, but not read.",
+            hint="A result may contain a message several times: allow for some of them.",
+            id="dasf_broker.W005",
         )
 
 

@@ -138,6 +138,27 @@ class QueryTooComplexError(BrokerError):
     code = "QUERY_TOO_COMPLEX"
 
 
+class ResultTooLargeError(QueryTooComplexError):
+    """The result of an operation would have more bytes than a server returns.
+
+    Parameters
+    ----------
+    size
+        The bytes that were counted when the operation was stopped: there may be more.
+    limit
+        The most bytes of a result.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"The result of an operation has at most {limit} bytes; this one has {size} or more: "
+            "ask for fewer items, or for fewer fields of each.",
+            limit=limit,
+            value=size,
+            unit="bytes",
+        )
+
+
 class CursorExpiredError(BrokerError):
     """Messages after the cursor may be missing: subscribe again without ``after``."""
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
+from dasf_broker.domain.sizes import json_size
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.exceptions import BadInputError, PayloadTooLargeError
 
@@ -77,6 +78,8 @@ class Envelope:
     context: int | None = None
     #: The envelope as it is sent and stored. Do not change it.
     content: dict[str, Any] = field(init=False, repr=False, compare=False)
+    #: The bytes of ``content``, if they were counted.
+    _size: int = field(default=0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         content: dict[str, Any] = {
@@ -87,6 +90,11 @@ class Envelope:
         if self.context is not None:
             content["context"] = self.context
         object.__setattr__(self, "content", content)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the envelope as it is sent: as JSON in ASCII."""
+        return self._size or json_size(self.content)
 
     @property
     def message_type(self) -> MessageType:
@@ -194,6 +202,8 @@ class Envelope:
         digits = sum(map(int, _EXPONENT.findall(text, 0, len(text) - len(payload))))
         if (size := len(text) + digits) > max_size:
             raise _too_large(size, max_size)
+        if text.isascii():
+            object.__setattr__(envelope, "_size", size)
         return envelope
 
 

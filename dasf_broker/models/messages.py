@@ -13,6 +13,8 @@ from dasf_broker.domain import fingerprints
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.ports import port
+from dasf_broker.domain.sizes import LARGE
+from dasf_broker.models.sizes import SizeField
 from dasf_broker.models.topics import BrokerTopic
 
 
@@ -29,7 +31,8 @@ class BrokerMessageQuerySet(models.QuerySet["BrokerMessage"]):
 
         The latter may be long, and would be read for each message.
         """
-        return self.select_related("topic__responsetopic").defer("topic__api_info")
+        topics = self.select_related("topic__responsetopic")
+        return topics.defer("topic__api_info", "topic__size")
 
     def after(self, sequence: int) -> BrokerMessageQuerySet:
         """Keep messages that were published after the one with this sequence."""
@@ -61,6 +64,7 @@ class BrokerMessage(models.Model):
     )
     context = models.BigIntegerField(_("context"), null=True, blank=True)
     content = models.JSONField(_("content"))
+    size = SizeField(_("size"), of="content", help_text=_("Bytes of the content."))
     # The database has a default for server processes that are still to be restarted.
     fingerprint = models.CharField(
         _("fingerprint"),
@@ -100,10 +104,21 @@ class BrokerMessage(models.Model):
                 condition=models.Q(context__isnull=False),
                 name="dasf_broker_by_context",
             ),
+            # Their sizes are added up before they are read; small messages cost no index entry.
+            models.Index(
+                fields=("topic", "sequence", "size"),
+                condition=models.Q(size__gt=LARGE),
+                name="dasf_broker_large_messages",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.message_id} ({self.message_type})"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save the message, with its size if its content is saved."""
+        size: Any = self._meta.get_field("size")
+        super().save(*args, **size.saved_with(options))
 
     @property
     def cursor(self) -> str:

@@ -17,7 +17,9 @@ from dasf_broker.domain import availability, storage
 from dasf_broker.domain.ports import port
 from dasf_broker.domain.publishing import Published
 from dasf_broker.domain.retention import MAX_RETENTION
+from dasf_broker.domain.sizes import LARGE
 from dasf_broker.domain.slugs import MAX_SLUG_LENGTH
+from dasf_broker.models.sizes import SizeField
 from dasf_broker.models.websocket_urls import websocket_url
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
 
         ``api_info`` is not loaded: it may be long, and few callers need it.
         """
-        return self.select_related("responsetopic").defer("api_info")
+        return self.select_related("responsetopic").defer("api_info", "size")
 
     def pages(self, size: int) -> Iterator[list[BrokerTopic]]:
         """Yield the topics in the order of their keys, some at a time, each once."""
@@ -157,6 +159,7 @@ class BrokerTopic(models.Model):
         editable=False,
         help_text=_("How the backend module behind the topic describes itself."),
     )
+    size = SizeField(_("size"), of="api_info", help_text=_("Bytes of the API description."))
     last_sequence = models.PositiveBigIntegerField(
         _("last sequence"),
         default=0,
@@ -211,10 +214,21 @@ class BrokerTopic(models.Model):
             ),
             # ... and where the last acknowledgement may come by itself.
             models.Index(fields=("store_messages", "id"), name="dasf_broker_by_storage"),
+            # The sizes of long API descriptions are added up before they are read.
+            models.Index(
+                fields=("id", "size"),
+                condition=Q(size__gt=LARGE),
+                name="dasf_broker_large_topics",
+            ),
         )
 
     def __str__(self) -> str:
         return self.slug
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save the topic, with its size if its API description is saved."""
+        size: Any = self._meta.get_field("size")
+        super().save(*args, **size.saved_with(options))
 
     @property
     def availability(self) -> bool | None:

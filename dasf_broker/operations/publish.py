@@ -198,7 +198,7 @@ def _insert(drafts: Sequence[Draft], last_sequences: Mapping[int, int]) -> None:
 _insert_messages = BulkInsert(
     BrokerMessage,
     *("topic_id", "message_id", "sequence", "fingerprint", "user_id", "date_created"),
-    *("message_type", "context", "content"),
+    *("message_type", "context", "content", "size"),
 )
 _set_last_sequence: Update[int, int] = Update(
     "last_sequence", lambda topic_id: BrokerTopic.objects.filter(pk=topic_id)
@@ -208,7 +208,7 @@ _set_last_sequence: Update[int, int] = Update(
 def _columns(draft: Draft) -> tuple[Any, ...]:
     assert draft.row is not None
     said = draft.publication.envelope
-    return (*draft.row, said.message_type.value, said.context, said.content)
+    return (*draft.row, said.message_type.value, said.context, said.content, said.size)
 
 
 def _link_requests(drafts: Iterable[Draft]) -> None:

@@ -12,6 +12,7 @@ from django.db.models import F
 
 from dasf_broker.domain.events import TopicAppeared, TopicDeleted
 from dasf_broker.domain.retention import check_retention
+from dasf_broker.domain.sizes import json_size
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
 from dasf_broker.domain.texts import check_text
@@ -182,7 +183,8 @@ def store_api_info(caller: Caller, slug: str, api_info: Any) -> None:
     """
     found = access(caller, slug)
     found.require(found.rights.may_consume, to="describe the module behind")
-    BrokerTopic.objects.filter(pk=found.topic.pk).update(api_info=api_info)
+    size = json_size(api_info)
+    BrokerTopic.objects.filter(pk=found.topic.pk).update(api_info=api_info, size=size)
 
 
 def revoke_permission(

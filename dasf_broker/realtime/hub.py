@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -29,21 +29,18 @@ from dasf_broker.realtime.announcer import announce_from_running_loop
 from dasf_broker.realtime.group_membership import GroupMembership
 from dasf_broker.realtime.loss_count import Serial
 from dasf_broker.realtime.mailbox import Mailbox
-from dasf_broker.realtime.page_size import read_missing
+from dasf_broker.realtime.page_size import MissingPage, read_missing
 from dasf_broker.realtime.topic_subscribers import TopicSubscribers
 
 logger = logging.getLogger(__name__)
-
-#: Rows read at a time when the hub catches up.
-PAGE = 200
 
 #: Seconds to wait before reading from a channel layer that failed.
 RETRY = 1.0
 
 #: Loads the newest sequence of each topic; a topic that is gone is missing.
 LoadHeads = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
-#: Loads the stored messages of a topic behind a sequence, at most so many.
-LoadMessages = Callable[[int, int, int], Awaitable[Sequence[MessagePublished]]]
+#: Loads a page of the stored messages of a topic behind a sequence.
+LoadMessages = Callable[[int, int], Awaitable[MissingPage]]
 
 
 class Hub:
@@ -243,7 +240,7 @@ class Hub:
         try:
             while topic.position < topic.target:
                 target = topic.target
-                async for message in read_missing(load, topic.position, most=PAGE):
+                async for message in read_missing(load, topic.position):
                     topic.advance(message)
                 # What is not there up to the target was acknowledged and removed.
                 topic.position = max(topic.position, target)

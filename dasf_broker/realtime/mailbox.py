@@ -12,6 +12,37 @@ from dasf_broker.domain.events import Event, MessagePublished, weight
 
 T = TypeVar("T")
 
+#: Bytes of results that are kept with an event, besides several times its own.
+RESULTS = 16 * 1024
+
+#: How often: a result may contain the body several times.
+RESULTS_PER_BYTE = 8
+
+
+class Results(dict[Any, Any]):
+    """What subscribers made from an event, for the next ones; of too many, the oldest is dropped.
+
+    Parameters
+    ----------
+    room
+        The bytes of texts to keep.
+    """
+
+    __slots__ = ("_room",)
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def keep(self, key: Any, text: str) -> None:
+        """Keep a text, if there is room for it."""
+        self.pop(key, None)
+        self[key] = text
+        self._room -= len(text)
+        while self._room < 0 and self:
+            dropped = self.pop(next(iter(self)))
+            self._room += len(dropped) if isinstance(dropped, str) else 0
+
 
 @dataclass(slots=True)
 class Delivery:
@@ -22,7 +53,7 @@ class Delivery:
     #: a subscriber was too slow. Then the delivery is not shared.
     missed: int = 0
     #: Values that a subscriber made from the event (a frame, a result), for the next subscribers.
-    memo: dict[Any, Any] = field(default_factory=dict, compare=False)
+    memo: Results = field(init=False, compare=False)
     #: About how many bytes the delivery takes.
     weight: int = field(init=False)
     #: Whether a subscriber that misses the event can read it from the database.
@@ -31,6 +62,7 @@ class Delivery:
     def __post_init__(self) -> None:
         event = self.event
         self.weight = weight(event)
+        self.memo = Results(RESULTS + RESULTS_PER_BYTE * self.weight)
         self.is_stored = isinstance(event, MessagePublished) and event.sequence is not None
 
     @property

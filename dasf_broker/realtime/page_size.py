@@ -1,58 +1,46 @@
-"""Read missing messages in pages whose size depends on the size of the messages."""
+"""Read missing messages in pages that are bounded in number and in bytes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
-from dasf_broker.domain.events import MessagePublished, weight
+from dasf_broker.domain.events import MessagePublished
 
-#: Bytes of messages that one reader holds at a time, roughly.
-TARGET = 512 * 1024
+#: Messages of a page, at most.
+PAGE = 200
+
+#: Bytes of the large messages of a page, at most: one reader holds as many at a time. A single
+#: message may have more.
+PAGE_BYTES = 512 * 1024
 
 
-class PageSize:
-    """The size of the next page: it begins small, and depends on the bytes of the last page.
+@dataclass(frozen=True, slots=True)
+class MissingPage:
+    """A page of stored messages, in order."""
 
-    Parameters
-    ----------
-    most
-        Rows of the largest page.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.rows = min(most, 4)
-
-    def note(self, page: Sequence[MessagePublished]) -> None:
-        """Adapt the size to a page that was read."""
-        if not page:
-            return
-        mean = sum(weight(message) for message in page) / len(page)
-        self.rows = max(1, min(self._most, self.rows * 4, int(TARGET / mean)))
+    messages: Sequence[MessagePublished]
+    #: Whether there were no more messages behind it.
+    is_last: bool
 
 
 async def read_missing(
-    load: Callable[[int, int], Awaitable[Sequence[MessagePublished]]], position: int, *, most: int
+    load: Callable[[int], Awaitable[MissingPage]], position: int
 ) -> AsyncIterator[MessagePublished]:
     """Yield the stored messages of a topic behind a position, up to the newest.
 
     Parameters
     ----------
     load
-        Reads messages behind a sequence in order, at most so many.
+        Reads a page of messages behind a sequence.
     position
         The sequence behind which to begin.
-    most
-        Rows of the largest page.
     """
-    size = PageSize(most)
     while True:
-        rows = size.rows
-        page = await load(position, rows)
-        for message in page:
+        page = await load(position)
+        for message in page.messages:
             assert message.sequence is not None
             position = message.sequence
             yield message
-        if len(page) < rows:
+        if page.is_last:
             return
-        size.note(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
@@ -67,9 +68,9 @@ class Mutation:
         info: Info,
         input: Annotated[PublishMessageInput, strawberry.argument(description="The message.")],
     ) -> PublishMessagePayload:
-        published = await runtime.current().writer.publish_one(
-            input.publication(info.context.caller)
-        )
+        publication = input.publication(info.context.caller)
+        info.context.publishing.spend(publication.envelope.size)
+        published = await runtime.current().writer.publish_one(publication)
         return PublishMessagePayload.of(published)
 
     @strawberry.mutation(
@@ -84,7 +85,7 @@ class Mutation:
         ],
     ) -> PublishMessagesPayload:
         _check_count(len(inputs), "inputs")
-        drafts = [_publication(each, info) for each in inputs]
+        drafts = [*_publications(inputs, info)]
         publications = [each for each in drafts if isinstance(each, Publication)]
         outcomes = iter(
             await runtime.current().writer.publish(publications) if publications else ()
@@ -228,11 +229,18 @@ def _check_count(count: int, field: str) -> None:
         raise BadInputError(f"{field} takes up to {MAX_ITEMS} items, not {count}.", field=field)
 
 
-def _publication(message: PublishMessageInput, info: Info) -> Publication | BrokerError:
-    try:
-        return message.publication(info.context.caller)
-    except BrokerError as error:
-        return error
+def _publications(
+    messages: list[PublishMessageInput], info: Info
+) -> Iterator[Publication | BrokerError]:
+    """Yield a publication or an error for each message; raise if they are too large together."""
+    for each in messages:
+        try:
+            publication = each.publication(info.context.caller)
+        except BrokerError as error:
+            yield error
+        else:
+            info.context.publishing.spend(publication.envelope.size)
+            yield publication
 
 
 def _result(message: PublishMessageInput, outcome: Published | BrokerError) -> PublishResult:

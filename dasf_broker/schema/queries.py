@@ -127,6 +127,7 @@ class Query:
             page_request(first, after, last, before),
             order=order,
             restrict=restriction(filter, info),
+            budget=info.context.reading,
         )
         return connect(page, Message.of)
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from dasf_broker.auth import Credential, CredentialKind, create_token
 from dasf_broker.domain.cursors import message_cursor
+from dasf_broker.domain.sizes import LARGE
 from dasf_broker.models import (
     Acknowledgement,
     ApiToken,
@@ -123,7 +124,7 @@ def _add_messages(topics: list[BrokerTopic], users: list[User]) -> None:
             sequence=sequence,
             message_id=uuid4(),
             message_type="request",
-            content={"properties": {}, "payload": "x" * 200},
+            content={"properties": {}, "payload": "x" * (200 if index % 20 else 2 * LARGE)},
             user=users[index % USERS],
             context=index % 100 or None,
         )

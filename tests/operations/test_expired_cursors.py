@@ -16,7 +16,7 @@ from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.storage import removal
 from dasf_broker.operations.storage.removal import purge_messages
-from dasf_broker.operations.subscriptions import messages as subscriptions
+from dasf_broker.operations.subscriptions import hub_access
 from dasf_broker.operations.upkeep import retention
 from tests.operations.streams import messages, publish, take, until_listening
 
@@ -76,7 +76,7 @@ async def test_removed_while_a_backlog_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever resumes is told between two pages; whoever wants what is outstanding is not."""
-    monkeypatch.setattr(subscriptions, "PAGE", 2)
+    monkeypatch.setattr(hub_access, "PAGE", 2)
     await publish(producer, 5)
     after = message_cursor(topic.pk, 0) if resumes else None
     async with messages(consumer, after=after) as stream:

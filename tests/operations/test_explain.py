@@ -84,9 +84,11 @@ ORDERED: dict[str, Operation] = {
     "messages by context": lambda crowd: _messages(
         crowd, MessageOrder.NEWEST, lambda rows: rows.filter(context=7)
     ),
-    "backlog": lambda crowd: _backlog(crowd).read(0, 200),
-    "backlog, later": lambda crowd: _backlog(crowd).read(9_500, 200),
-    "catch up": lambda crowd: list(hub_access.stored_messages(crowd.busy.pk).after(9_500)[:200]),
+    "backlog": lambda crowd: _backlog(crowd).read(0),
+    "backlog, later": lambda crowd: _backlog(crowd).read(9_500),
+    "catch up": lambda crowd: hub_access.missing_page(
+        hub_access.stored_messages(crowd.busy.pk).after(9_500)
+    ),
     "heads": lambda crowd: hub_access.heads([topic.pk for topic in crowd.quiet]),
     "left": lambda crowd: consumers.note_last_departures([crowd.answers[0].pk]),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from dasf_broker.domain.publishing import PublishStatus
+from dasf_broker.domain.sizes import json_size
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
 from dasf_broker.permissions import Right, grant
 from tests.conftest import MakeUser
-from tests.operations.helpers import ack, rolled_back, send, send_many
+from tests.operations.helpers import ack, queries, rolled_back, send, send_many
 
 AGES = st.none() | st.sampled_from([0, 1, 60, 119, 120, 121, 3600]) | st.floats(0, 300)
 
@@ -199,3 +201,29 @@ def test_the_route_of_the_websockets(route: str, settings: Settings) -> None:
     settings.DASF_WEBSOCKET_URL_ROUTE = route
     request = RequestFactory().get("/")
     assert BrokerTopic(slug="a").get_websocket_url(request) == "ws://testserver/dasf/a"
+
+
+@pytest.mark.parametrize("fields", [None, ["content"], ("date_created", "content")])
+def test_size_follows_the_content(topic: BrokerTopic, producer: User, fields: Any) -> None:
+    """However it is saved; rows that are written without model objects have the same one."""
+    send(producer, text="ä")
+    message = BrokerMessage.objects.get()
+    assert message.size == json_size(message.content)
+    message.content = {**message.content, "payload": "x" * 5000}
+    message.save(update_fields=fields)
+    assert BrokerMessage.objects.get().size == json_size(message.content)
+    other = BrokerMessage(topic=topic, sequence=9, message_id=uuid4(), content={"payload": "y" * 9})
+    BrokerMessage.objects.bulk_create([other])
+    assert BrokerMessage.objects.get(sequence=9).size == json_size(other.content)
+
+
+def test_size_of_what_was_not_loaded(topic: BrokerTopic) -> None:
+    """It stays as it is, and the content is not read for it."""
+    BrokerTopic.objects.filter(pk=topic.pk).update(api_info={"a": 1}, size=7)
+    [loaded] = BrokerTopic.objects.defer("api_info")
+    loaded.is_public = True
+    assert queries(loaded.save) == 1
+    topic.refresh_from_db()
+    assert (topic.is_public, topic.size, topic.api_info) == (True, 7, {"a": 1})
+    topic.save()
+    assert BrokerTopic.objects.get().size == json_size({"a": 1})

@@ -17,8 +17,9 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions import messages as subscriptions
-from dasf_broker.operations.subscriptions.messages import PAGE, StartPosition
+from dasf_broker.operations.subscriptions.messages import StartPosition
 from dasf_broker.permissions import Right
+from dasf_broker.realtime.page_size import PAGE
 from dasf_broker.runtime import current
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.streams import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from dasf_broker.domain.events import Event, MessagePublished, to_wire
 from dasf_broker.exceptions import UnavailableError
 from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.mailbox import Mailbox
+from dasf_broker.realtime.page_size import PAGE, MissingPage
 
 #: Seconds after which something that should happen is not going to.
 DEADLINE = 10.0
@@ -114,15 +115,14 @@ class FakeTable:
         self._check()
         return {each: self.heads[each] for each in topic_ids if each in self.heads}
 
-    async def load_messages(
-        self, topic_id: int, position: int, limit: int
-    ) -> Sequence[MessagePublished]:
+    async def load_messages(self, topic_id: int, position: int) -> MissingPage:
         """Return a page behind a position."""
         self.reads.append((topic_id, position))
         await asyncio.sleep(0)
         self._check()
         behind = sorted(each for each in self.rows[topic_id] if each > position)
-        return [self.rows[topic_id][each] for each in behind[:limit]]
+        page = [self.rows[topic_id][each] for each in behind[:PAGE]]
+        return MissingPage(page, is_last=len(page) < PAGE)
 
     def _check(self) -> None:
         if self.is_broken:

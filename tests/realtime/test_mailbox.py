@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import NotFoundError
-from dasf_broker.realtime.mailbox import Delivery, Mailbox
+from dasf_broker.realtime.mailbox import Delivery, Mailbox, Results
 from tests.realtime.conftest import message
 
 #: What may happen to a mailbox: a stored or an unstored delivery, a look into it, catching up.
@@ -173,3 +173,26 @@ async def _take(step: str, mailbox: Mailbox, put: list[Delivery], got: list[Deli
 
 def _mailbox(bound: int, most_bytes: int = 1_000_000) -> Mailbox:
     return Mailbox(frozenset({MessagePublished}), bound, most_bytes)
+
+
+@given(lengths=st.lists(st.integers(0, 12), max_size=30), room=st.integers(0, 20))
+def test_results_that_are_kept(lengths: list[int], room: int) -> None:
+    """As many of the newest as there is room for, whatever came before."""
+    results, expected = Results(room), dict[int, str]()
+    for key, length in enumerate(lengths):
+        results.keep(key, "x" * length)
+        expected[key] = "x" * length
+        while sum(map(len, expected.values())) > room:
+            del expected[min(expected)]
+        assert results == expected
+
+
+def test_room_for_results_depends_on_the_message() -> None:
+    """A result may be longer than its message, but not much longer than all its parts."""
+    for size in (0, 10_000, 1_000_000):
+        delivery = Delivery(message(1, payload="x" * size))
+        delivery.memo.keep("part", "x" * 5 * size)
+        delivery.memo.keep("all", "x" * 20 * size + "x" * 20_000)
+        assert list(delivery.memo) == []
+        delivery.memo.keep("part", "x" * 5 * size)
+        assert list(delivery.memo) == ["part"]

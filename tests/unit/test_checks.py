@@ -36,6 +36,9 @@ def test_the_test_project_has_no_mistake(settings: Settings) -> None:
         ({"CHANNEL_LAYERS": {"default": IN_MEMORY}, "DEBUG": False}, "W001"),
         ({"DASF_USER_RATES": {"publish": "often"}}, "E001"),
         ({"DASF_RATE_CACHE": "missing"}, "E006"),
+        ({"DASF_MAX_RESULT_SIZE": 2 * 1024 * 1024 - 1}, "W005"),
+        ({"DASF_MAX_MESSAGE_SIZE": 8 * 1024 * 1024 + 1}, "W005"),
+        ({"DASF_MAX_MESSAGE_SIZE": 0}, "E001"),
     ],
 )
 def test_each_mistake_is_told(values: dict[str, Any], expected: str, settings: Settings) -> None:

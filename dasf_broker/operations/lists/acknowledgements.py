@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from django.db.models import Count, Q
 
 from dasf_broker.models import Acknowledgement, BrokerMessage
-from dasf_broker.operations.lists.paging import LISTS, batched
+from dasf_broker.operations.lists.many import LISTS, batched
 
 #: A stored message by topic and sequence; a pair of them is never used twice.
 MessageKey: TypeAlias = tuple[int, int]

@@ -17,6 +17,7 @@ from dasf_broker.domain.cursors import (
     message_cursor,
 )
 from dasf_broker.domain.events import MessagePublished
+from dasf_broker.domain.sizes import ByteBudget
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.access import Access, access
@@ -50,8 +51,8 @@ class TopicOrder(Enum):
 class MessageOrder(Enum):
     """In which order messages are listed."""
 
-    OLDEST = Order("sequence")
-    NEWEST = Order("sequence", descending=True)
+    OLDEST = Order("sequence", size="size")
+    NEWEST = Order("sequence", descending=True, size="size")
 
 
 def everything(rows: Rows) -> Rows:
@@ -92,6 +93,7 @@ def list_messages(
     *,
     order: MessageOrder = MessageOrder.OLDEST,
     restrict: Restrict = everything,
+    budget: ByteBudget | None = None,
 ) -> Page[MessagePublished]:
     """Return a page of a topic's stored messages.
 
@@ -99,14 +101,17 @@ def list_messages(
     ----------
     found
         The topic and its reader.
+    budget
+        Spends the bytes of large messages.
 
     Raises
     ------
     ForbiddenError
         The reader may not consume from the topic.
     """
-    rows = found.to_consume().topic.brokermessage_set.all()
-    return _message_page(restrict(rows), found.topic.pk, order, request)
+    rows = restrict(found.to_consume().topic.brokermessage_set.all()).with_topic()
+    page_slice = PageSlice.of(order.value, request, message_decoder(found.topic.pk))
+    return paginate(rows, page_slice, encode_message, budget).map(message_event)
 
 
 def find_message(caller: Caller, slug: str, message_id: UUID) -> MessagePublished | None:
@@ -143,7 +148,7 @@ def topic_decoder(order: TopicOrder) -> Callable[[str, str], Any]:
     def decode(cursor: str, field: str) -> Any:
         name, value = decode_cursor(cursor, str, kind, field=field)
         if name != column:
-            raise BadInputError(f"{cursor!r} is a cursor of another order.", field=field)
+            raise BadInputError(f"{cursor[:64]!r} is a cursor of another order.", field=field)
         return value
 
     return decode
@@ -161,7 +166,7 @@ def message_decoder(topic_id: int) -> Callable[[str, str], int]:
     def decode(cursor: str, field: str) -> int:
         cursor_topic, sequence = decode_message_cursor(cursor, field=field)
         if cursor_topic != topic_id:
-            raise BadInputError(f"{cursor!r} is a cursor of another topic.", field=field)
+            raise BadInputError(f"{cursor[:64]!r} is a cursor of another topic.", field=field)
         return sequence
 
     return decode
@@ -170,10 +175,3 @@ def message_decoder(topic_id: int) -> Callable[[str, str], int]:
 def encode_message(row: BrokerMessage) -> str:
     """Return the cursor of a message."""
     return message_cursor(row.topic_id, row.sequence)
-
-
-def _message_page(
-    rows: Any, topic_id: int, order: MessageOrder, request: PageRequest
-) -> Page[MessagePublished]:
-    page_slice = PageSlice.of(order.value, request, message_decoder(topic_id))
-    return paginate(rows.with_topic(), page_slice, encode_message).map(message_event)

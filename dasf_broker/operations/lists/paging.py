@@ -1,23 +1,26 @@
-"""Keyset pagination: pages are correct while rows come and go, and each costs the same."""
+"""Keyset pagination: pages are correct while rows come and go, and each costs the same.
+
+A page of large items ends before it has as many as were asked for: their sizes are read first.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from dasf_broker import app_settings
+from dasf_broker.domain.sizes import ByteBudget
 from dasf_broker.exceptions import BadInputError
+from dasf_broker.operations.storage.large import first_beyond, is_large
 
 T = TypeVar("T")
 
-#: Lists whose pages one statement reads. SQLite accepts expressions with up to 1000 levels.
-LISTS = 250
+#: What a page may have of the bytes of a result: each item may be selected several times.
+PART = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Order:
 
     column: str
     descending: bool = False
+    #: The column with the bytes of an item; ``None`` if all items are small.
+    size: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +131,11 @@ class PageSlice:
 
     def sort(self, rows: Any) -> Any:
         """Sort rows, beginning at the end of the list that the page is taken from."""
-        return rows.order_by(f"-{self.order.column}" if self._reverse else self.order.column)
+        return rows.order_by(f"-{self.order.column}" if self.is_reversed else self.order.column)
 
     def on_this_side_of(self, edge: Any) -> Q:
         """Return the condition for rows that come before an edge, seen from that end."""
-        return Q(**{f"{self.order.column}__{'gt' if self._reverse else 'lt'}": edge})
+        return Q(**{f"{self.order.column}__{'gt' if self.is_reversed else 'lt'}": edge})
 
     def page(self, found: list[T], encode: Callable[[T], str], *, more: bool = False) -> Page[T]:
         """Return sorted rows as a page, without those beyond its size.
@@ -152,53 +157,35 @@ class PageSlice:
         )
 
     @property
-    def _reverse(self) -> bool:
+    def is_reversed(self) -> bool:
+        """Whether the page's end of the list is that of the largest values."""
         return self.order.descending is not self.backward
 
 
-def paginate(rows: QuerySet[Any], page_slice: PageSlice, encode: Callable[[Any], str]) -> Page[Any]:
-    """Return one part of the rows. One query."""
-    found = list(page_slice.sort(page_slice.narrow(rows))[: page_slice.size + 1])
-    return page_slice.page(found, encode)
-
-
-def paginate_each(
-    owners: QuerySet[Any],
+def paginate(
     rows: QuerySet[Any],
-    owner: str,
     page_slice: PageSlice,
     encode: Callable[[Any], str],
-) -> dict[Any, Page[Any]]:
-    """Return the same part of each of many lists. Two queries for up to ``LISTS`` of them.
-
-    The first reads, for each list, the row right behind its page; the second reads the rows of all
-    pages. No list is read any further.
+    budget: ByteBudget | None = None,
+) -> Page[Any]:
+    """Return one part of the rows. One query, and one for the sizes if items may be large.
 
     Parameters
     ----------
-    owners
-        Rows that have one list each; small in number.
-    rows
-        The items of all lists.
-    owner
-        The column or annotation of an item that holds the primary key of its owner.
-
-    Returns
-    -------
-    dict
-        The page of each owner, by primary key.
+    budget
+        Spends the bytes of large items before they are read.
     """
-    rows = page_slice.narrow(rows)
-    behind = page_slice.sort(rows.filter(**{owner: OuterRef("pk")})).values(page_slice.order.column)
-    ends = owners.order_by().annotate(edge=Subquery(behind[page_slice.size : page_slice.size + 1]))
-    edges: dict[Any, Any] = dict(ends.values_list("pk", "edge"))
-    found: dict[Any, list[Any]] = defaultdict(list)
-    for some in batched(edges, LISTS):
-        for row in page_slice.sort(rows.filter(_within_edges(page_slice, owner, some, edges))):
-            found[getattr(row, owner)].append(row)
-    return {
-        pk: page_slice.page(found[pk], encode, more=edge is not None) for pk, edge in edges.items()
-    }
+    rows, edge = page_slice.narrow(rows), None
+    if page_slice.order.size is not None:
+        large = page_slice.sort(rows.filter(is_large(page_slice.order.size)))
+        sizes = large.values_list(page_slice.order.column, page_slice.order.size)
+        edge, size = first_beyond(sizes[: page_slice.size + 1], page_bytes())
+        if budget is not None:
+            budget.spend(size)
+    if edge is not None:
+        rows = rows.filter(page_slice.on_this_side_of(edge))
+    found = list(page_slice.sort(rows)[: page_slice.size + 1])
+    return page_slice.page(found, encode, more=edge is not None)
 
 
 def without_index(column: str) -> Coalesce:
@@ -209,18 +196,6 @@ def without_index(column: str) -> Coalesce:
     return Coalesce(column, column)
 
 
-def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield items in lists of up to a size."""
-    remaining = iter(items)
-    while some := list(islice(remaining, size)):
-        yield some
-
-
-def _within_edges(
-    page_slice: PageSlice, owner: str, pks: Iterable[Any], edges: Mapping[Any, Any]
-) -> Q:
-    wanted = Q()
-    for pk in pks:
-        edge = edges[pk]
-        wanted |= Q(**{owner: pk}) & (Q() if edge is None else page_slice.on_this_side_of(edge))
-    return wanted
+def page_bytes() -> int:
+    """Return the bytes of the large items of a page, at most. Its first item may have more."""
+    return app_settings.DASF_MAX_RESULT_SIZE // PART

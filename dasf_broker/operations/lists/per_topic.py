@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from django.db.models import F, OuterRef, Subquery
 
 from dasf_broker.domain.events import MessagePublished
+from dasf_broker.domain.sizes import ByteBudget
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import (
     Acknowledgement,
@@ -29,12 +30,12 @@ from dasf_broker.operations.lists.browse import (
     topic_decoder,
     topic_encoder,
 )
+from dasf_broker.operations.lists.many import paginate_each
 from dasf_broker.operations.lists.paging import (
     Order,
     Page,
     PageRequest,
     PageSlice,
-    paginate_each,
     without_index,
 )
 from dasf_broker.operations.storage.events import message_event
@@ -69,6 +70,7 @@ def list_messages_of_each(
     *,
     restrict: Restrict = everything,
     outstanding: bool = False,
+    budget: ByteBudget | None = None,
 ) -> Pages[BrokerTopic]:
     """Return, for each of the topics, a page of its stored messages.
 
@@ -78,6 +80,8 @@ def list_messages_of_each(
         Topics that the caller may consume from.
     outstanding
         Return only messages that the caller did not acknowledge.
+    budget
+        Spends the bytes of large messages.
     """
     rows = BrokerMessage.objects.all()
     if outstanding:
@@ -85,7 +89,8 @@ def list_messages_of_each(
         # acknowledgement of the caller.
         mine = Acknowledgement.objects.filter(message=OuterRef("pk"), user=caller.user.pk)
         rows = rows.alias(acknowledged=Subquery(mine.values("pk")[:1])).filter(acknowledged=None)
-    pages = _message_pages([(topic, topic) for topic in topics], restrict(rows), request)
+    lists = [(topic, topic) for topic in topics]
+    pages = _message_pages(lists, restrict(rows), request, budget)
     return {topic: page for (topic, _), page in pages.items()}
 
 
@@ -95,6 +100,7 @@ def list_source_messages(
     request: PageRequest,
     *,
     may_consume_source: bool,
+    budget: ByteBudget | None = None,
 ) -> Pages[WithSource]:
     """Return, for each of the response topics, a page of the requests that it answers.
 
@@ -103,6 +109,8 @@ def list_source_messages(
     may_consume_source
         A caller that may not consume the source topics sees only their own requests; an anonymous
         one none, because all anonymous callers are one user.
+    budget
+        Spends the bytes of large messages.
     """
     # Found by the response topic: the source topic, or the user, may have many more messages.
     links: Any = ResponseTopic.source_messages.through.objects
@@ -117,7 +125,8 @@ def list_source_messages(
         topics,
         links.select_related("brokermessage"),
         request,
-        order=Order("brokermessage__sequence"),
+        budget,
+        order=Order("brokermessage__sequence", size="brokermessage__size"),
         owner="responsetopic_id",
         message=attrgetter("brokermessage"),
     )
@@ -127,6 +136,7 @@ def _message_pages(
     lists: Collection[WithSource],
     rows: Any,
     request: PageRequest,
+    budget: ByteBudget | None,
     *,
     order: Order = MessageOrder.OLDEST.value,
     owner: str = "topic_id",
@@ -155,7 +165,7 @@ def _message_pages(
 
     for page_slice, some in alike.items():
         owners = _these(each for each, _ in some)
-        found = paginate_each(owners, rows, owner, page_slice, encode)
+        found = paginate_each(owners, rows, owner, page_slice, encode, budget)
         pages |= {each: found[each[0].pk].map(event) for each in some if each[0].pk in found}
     return pages
 

@@ -43,7 +43,7 @@ def insert_response_topics(
     topics: list[ResponseTopic] = []
     for slug, source, owner in wanted:
         topic = ResponseTopic(
-            slug=slug, is_response_for=source, garbage_collect_on=due, date_created=now
+            slug=slug, is_response_for=source, garbage_collect_on=due, date_created=now, size=0
         )
         topics.append(topic)
         if owner is not None:

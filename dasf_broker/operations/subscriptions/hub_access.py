@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from channels.layers import get_channel_layer
 
 from dasf_broker import database
-from dasf_broker.domain.events import DIRECTORY, MessagePublished
+from dasf_broker.domain.events import DIRECTORY
 from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.storage.events import message_event
+from dasf_broker.operations.storage.large import first_beyond, is_large
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.realtime.hub import Hub
+from dasf_broker.realtime.page_size import PAGE, PAGE_BYTES, MissingPage
 
 
 def make_hub() -> Hub:
@@ -81,8 +83,24 @@ async def _load_heads(topic_ids: Collection[int]) -> Mapping[int, int]:
     return await database.read_first(heads, topic_ids)
 
 
-async def _load_messages(topic_id: int, position: int, limit: int) -> Sequence[MessagePublished]:
-    def load() -> list[MessagePublished]:
-        return [message_event(row) for row in stored_messages(topic_id).after(position)[:limit]]
+def missing_page(rows: Any) -> MissingPage:
+    """Return the first page of stored messages. Two queries: one for the sizes of large messages.
+
+    Parameters
+    ----------
+    rows
+        Messages of one topic in order, as of :func:`stored_messages`.
+    """
+    sizes = rows.filter(is_large()).values_list("sequence", "size")[: PAGE + 1]
+    edge, _ = first_beyond(sizes, PAGE_BYTES)
+    if edge is not None:
+        rows = rows.filter(sequence__lt=edge)
+    messages = [message_event(row) for row in rows[:PAGE]]
+    return MissingPage(messages, is_last=edge is None and len(messages) < PAGE)
+
+
+async def _load_messages(topic_id: int, position: int) -> MissingPage:
+    def load() -> MissingPage:
+        return missing_page(stored_messages(topic_id).after(position))
 
     return await database.read_first(load)

@@ -14,22 +14,21 @@ from typing import Any
 from dasf_broker import database
 from dasf_broker.domain.cursors import decode_message_cursor
 from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType
-from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.storage import is_stored
 from dasf_broker.exceptions import CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.storage.events import message_event
 from dasf_broker.operations.subscriptions.consumers import consuming
-from dasf_broker.operations.subscriptions.hub_access import load_topic, stored_messages
+from dasf_broker.operations.subscriptions.hub_access import (
+    load_topic,
+    missing_page,
+    stored_messages,
+)
 from dasf_broker.operations.subscriptions.revocation import end_when_revoked
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.operations.subscriptions.shared_access import admit_subscriber, shared_access
 from dasf_broker.realtime.mailbox import Delivery
-from dasf_broker.realtime.page_size import read_missing
-
-#: Rows of a backlog read at a time, at most.
-PAGE = 200
+from dasf_broker.realtime.page_size import MissingPage, read_missing
 
 #: The types for a subscriber that names none.
 _FOR_PEOPLE = frozenset(MessageType) - MACHINE_TYPES
@@ -103,7 +102,7 @@ async def messages(
             while True:
                 mailbox.catch_up()
                 if is_behind:
-                    async for row in read_missing(backlog.load, position, most=PAGE):
+                    async for row in read_missing(backlog.load, position):
                         position = row.sequence or position
                         mailbox.check()
                         yield Delivery(row)
@@ -132,11 +131,11 @@ class _Backlog:
     #: Whether removed messages are an error: they are for a client that resumes.
     must_be_complete: bool
 
-    async def load(self, position: int, limit: int) -> list[MessagePublished]:
+    async def load(self, position: int) -> MissingPage:
         """Do as :meth:`read`, in a reading thread."""
-        return await database.read(self.read, position, limit)
+        return await database.read(self.read, position)
 
-    def read(self, position: int, limit: int) -> list[MessagePublished]:
+    def read(self, position: int) -> MissingPage:
         """Return the next page behind a sequence, in order.
 
         Raises
@@ -147,7 +146,7 @@ class _Backlog:
         rows = stored_messages(self.topic_id).after(position).of_types(self.types)
         if self.reader_id is not None:
             rows = rows.not_acknowledged_by(self.reader_id)
-        page = [message_event(row) for row in rows[:limit]]
+        page = missing_page(rows)
         # Checked after the page was read: a removal before that is marked by now.
         if self.must_be_complete and load_topic(self.topic_id).expired_sequence > position:
             raise CursorExpiredError(

@@ -14,7 +14,9 @@ import strawberry
 from django.contrib.auth import get_user_model
 from strawberry.dataloader import DataLoader
 
-from dasf_broker import runtime
+from dasf_broker import app_settings, runtime
+from dasf_broker.domain.sizes import ByteBudget
+from dasf_broker.exceptions import PayloadTooLargeError, ResultTooLargeError
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.lists.acknowledgements import (
@@ -22,6 +24,7 @@ from dasf_broker.operations.lists.acknowledgements import (
     count_outstanding,
     delivered_to,
 )
+from dasf_broker.operations.storage.large import is_large
 from dasf_broker.permissions import Right, consumers_by_topic, holder_names, rights_table
 from dasf_broker.schema.execution.loaders import PageLoaders, loader
 from dasf_broker.schema.execution.long_lists import WaitingLists
@@ -61,9 +64,20 @@ class Context:
         return WaitingLists(runtime.current().turns)
 
     @cached_property
+    def reading(self) -> ByteBudget:
+        """The bytes of large values that the operation may read: as many as may be returned."""
+        return ByteBudget(app_settings.DASF_MAX_RESULT_SIZE, ResultTooLargeError)
+
+    @cached_property
+    def publishing(self) -> ByteBudget:
+        """The bytes of messages that the operation may publish."""
+        limit = max(app_settings.DASF_MAX_PUBLISH_SIZE, app_settings.DASF_MAX_MESSAGE_SIZE)
+        return ByteBudget(limit, _too_much_published)
+
+    @cached_property
     def pages(self) -> PageLoaders:
         """Pages of the lists of topics."""
-        return PageLoaders(self.caller, self.waiting_lists)
+        return PageLoaders(self.caller, self.waiting_lists, self.reading)
 
     @cached_property
     def rights(self) -> DataLoader[BrokerTopic, Any]:
@@ -88,10 +102,13 @@ class Context:
     @cached_property
     def api_infos(self) -> DataLoader[int, Any]:
         """The API descriptions of the backend modules of topics."""
+        reading = self.reading
 
         def load(ids: Sequence[int]) -> Mapping[int, Any]:
-            topics = BrokerTopic.objects.filter(pk__in=ids, api_info__isnull=False)
-            return dict(topics.order_by().values_list("pk", "api_info"))
+            topics = BrokerTopic.objects.filter(pk__in=ids).order_by()
+            reading.spend(sum(topics.filter(is_large()).values_list("size", flat=True)))
+            described = topics.filter(api_info__isnull=False)
+            return dict(described.values_list("pk", "api_info"))
 
         return loader(load, self.waiting_lists)
 
@@ -135,6 +152,15 @@ class Context:
     def outstanding(self) -> DataLoader[int, int | None]:
         """How many messages of each topic the caller has not acknowledged."""
         return loader(partial(count_outstanding, user_id=self.caller.user.pk), self.waiting_lists)
+
+
+def _too_much_published(size: int, limit: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(
+        f"An operation publishes at most {limit} bytes; this one has {size} or more: send its "
+        "messages in several requests.",
+        size=size,
+        limit=limit,
+    )
 
 
 #: The ``info`` of the broker's resolvers.

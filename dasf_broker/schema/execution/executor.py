@@ -26,12 +26,12 @@ from graphql import (
 )
 from strawberry import Schema
 from strawberry.execution.is_awaitable import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 from dasf_broker import runtime
 from dasf_broker.concurrency.turns import Turns
 from dasf_broker.schema.execution.long_lists import LongList, WaitingLists
+from dasf_broker.schema.execution.result_size import FIELD, CountingExecutor
 
 _PLAIN = "dasf_broker.plain"
 
@@ -44,7 +44,7 @@ class _Plain:
     type: GraphQLLeafType
 
 
-class Executor(StrawberryGraphQLCoreExecutionContext):
+class Executor(CountingExecutor):
     """Executes one operation, with the same result as graphql-core's own executor."""
 
     #: Fields since :meth:`take_count`.
@@ -67,6 +67,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
                 parent_type, source, field_details_list, path, position_context
             )
         try:
+            self._left -= FIELD + len(path.key)  # its value is counted next
             value = plain.get(source)
             is_awaitable = self.is_awaitable(value)
             if value is not None and not is_awaitable and not isinstance(value, Exception):

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from strawberry.dataloader import DataLoader
 
 from dasf_broker import database
+from dasf_broker.domain.sizes import ByteBudget
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
@@ -103,11 +104,21 @@ class PageLoaders:
     """Loaders of the lists of topics, by topic and arguments.
 
     Lists of several topics with equal arguments are read together.
+
+    Parameters
+    ----------
+    caller
+        The caller of the operation.
+    waiting
+        The lists of the operation that are not complete yet.
+    reading
+        Spends the bytes of large messages.
     """
 
-    def __init__(self, caller: Caller, waiting: WaitingLists) -> None:
+    def __init__(self, caller: Caller, waiting: WaitingLists, reading: ByteBudget) -> None:
         self._caller = caller
         self._waiting = waiting
+        self._reading = reading
 
     @cached_property
     def messages(self) -> DataLoader[tuple[BrokerTopic, Messages], Page[Any]]:
@@ -120,6 +131,7 @@ class PageLoaders:
                 wanted.request,
                 restrict=wanted.restrict,
                 outstanding=wanted.outstanding,
+                budget=self._reading,
             )
 
         return _page_loader(load, self._waiting)
@@ -143,6 +155,7 @@ class PageLoaders:
                 topics,
                 wanted.request,
                 may_consume_source=wanted.may_consume_source,
+                budget=self._reading,
             )
 
         return _page_loader(load, self._waiting)

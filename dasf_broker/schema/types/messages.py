@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -44,6 +45,10 @@ class Message(relay.Node):
     def of(cls, event: MessagePublished) -> Message:
         """Return a published message as the API shows it."""
         return cls(event=event)
+
+    def to_render(self) -> Message:
+        """Return a copy, which is dropped together with what was decoded of it."""
+        return Message(event=self.event, missed=self.missed, memo=self.memo)
 
     @classmethod
     def resolve_id(cls, root: Self, *, info: Info) -> str:  # noqa: ARG003
@@ -98,11 +103,11 @@ class Message(relay.Node):
 
     @shared("The body as JSON; null if it is not JSON.")
     def data(self) -> JSON | None:
-        return self.event.read_data()  # type: ignore[no-any-return]
+        return self._data  # type: ignore[no-any-return]
 
     @shared("The body as text; null if it is not UTF-8.")
     def text(self) -> str | None:
-        return self.event.text
+        return self._text
 
     @shared("The whole message as in the DASF protocol.")
     def content(self) -> JSON:
@@ -157,6 +162,17 @@ class Message(relay.Node):
     @strawberry.field(description="Whether you acknowledged the message.")
     async def acknowledged(self, info: Info) -> bool:
         return bool(await self._delivered(info.context.acknowledged))
+
+    # Decoded once, also for several aliases. They are kept with this object and not with the event,
+    # which may wait for a slow subscriber.
+
+    @cached_property
+    def _data(self) -> Any:
+        return self.event.read_data()
+
+    @cached_property
+    def _text(self) -> str | None:
+        return self.event.text
 
     async def _delivered(self, loader: Deliveries) -> frozenset[str]:
         if self.event.sequence is None:

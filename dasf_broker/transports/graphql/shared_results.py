@@ -11,6 +11,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -23,12 +24,14 @@ from graphql import (
 )
 from strawberry import Schema
 
+from dasf_broker.realtime.mailbox import Results
 from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.schema.execution.documents import load_document
 from dasf_broker.schema.execution.executor import build_executor
 from dasf_broker.schema.execution.sharing import depends_on_viewer
 from dasf_broker.schema.limits.errors import InvalidDocumentError
+from dasf_broker.schema.types.messages import Message
 from dasf_broker.transports.graphql.execution import GraphQLRequest
 from dasf_broker.transports.json_codec import write_json
 
@@ -99,7 +102,8 @@ class _Operation:
         """Return the result for an event as a JSON text."""
         # A new one for each event: the loaders of a context keep what they read.
         fresh = Context(context.caller, root_url=context.root_url)
-        result = self._execution(event, fresh).execute_operation(False)
+        root = event.to_render() if isinstance(event, Message) else event
+        result = self._execution(root, fresh).execute_operation(False)
         return _text_later(result) if inspect.isawaitable(result) else _text(result)
 
     def _execution(self, root: Any, context: Context) -> Any:
@@ -131,12 +135,27 @@ def _result(
     operation: _Operation, event: Any, context: Context, key: Any
 ) -> str | asyncio.Future[str]:
     """Return the result for an event, rendered once for all subscribers with the same key."""
-    memo: dict[Any, str | asyncio.Future[str]] = getattr(event, "memo", {})
-    found = memo.get(key)
-    if found is None:
-        made = operation.render(event, context)
-        found = memo[key] = made if isinstance(made, str) else asyncio.ensure_future(made)
-    return found
+    results: Any = getattr(event, "memo", {})
+    found: str | asyncio.Future[str] | None = results.get(key)
+    if found is not None:
+        return found
+    made = operation.render(event, context)
+    if isinstance(made, str):
+        _keep(results, key, made)
+        return made
+    future = results[key] = asyncio.ensure_future(made)
+    future.add_done_callback(partial(_keep_later, results, key))
+    return future
+
+
+def _keep(results: Any, key: Any, text: str) -> None:
+    if isinstance(results, Results):
+        results.keep(key, text)
+
+
+def _keep_later(results: Any, key: Any, future: asyncio.Future[str]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        _keep(results, key, future.result())
 
 
 async def _text_later(result: Awaitable[ExecutionResult]) -> str:

@@ -33,22 +33,22 @@ NESTED = {
     "permissions { canConsume }": 1,
     "consumers { username } producers { username } statusViewers { username }": 2,
     "outstandingCount": 2,
-    "messages(first: 1) { edges { node { payload } } }": 3,
-    "messages(last: 1) { edges { node { payload } } }": 3,
-    "messages(filter: {context: 1, messageTypeIn: [REQUEST]}) { edges { node { text } } }": 3,
-    "outstandingMessages(first: 1) { edges { node { text } } }": 3,
+    "messages(first: 1) { edges { node { payload } } }": 4,
+    "messages(last: 1) { edges { node { payload } } }": 4,
+    "messages(filter: {context: 1, messageTypeIn: [REQUEST]}) { edges { node { text } } }": 4,
+    "outstandingMessages(first: 1) { edges { node { text } } }": 4,
     "... on BrokerTopic { responseTopics(first: 1) { edges { node { slug } } } }": 3,
     "... on BrokerTopic { responseTopics { edges { node { outstandingCount } } } }": 4,
     "... on ResponseTopic { isResponseFor { slug } }": 2,
-    "... on ResponseTopic { sourceMessages(last: 1) { edges { node { text } } } }": 4,
-    f"messages {MESSAGES}": 12,
-    f"messages {MESSAGES} outstandingMessages {MESSAGES}": 14,
+    "... on ResponseTopic { sourceMessages(last: 1) { edges { node { text } } } }": 5,
+    f"messages {MESSAGES}": 13,
+    f"messages {MESSAGES} outstandingMessages {MESSAGES}": 16,
 }
 TOPICS = "query { topics(first: 200) { edges { node { %s } } } }"
 
 #: Other operations on all messages of a topic, with the number of all their queries.
 LISTS = {
-    f'{{ messages(topic: "busy") {MESSAGES} }}': 12,
+    f'{{ messages(topic: "busy") {MESSAGES} }}': 13,
     """mutation ($inputs: [PublishMessageInput!]!) { publishMessages(inputs: $inputs) {
       results { status error { code } message { user { username } topic { outstandingCount } } }
     } }""": 11,
