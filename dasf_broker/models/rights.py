@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.db.models import BigIntegerField, QuerySet, Value
+from django.db.models import BigIntegerField, CharField, QuerySet, Value
 from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
@@ -23,6 +24,13 @@ from dasf_broker.models.topics import BrokerTopic
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+#: The flags of a user that decide about rights, and their usual values. They have these values in
+#: user models that do not have them.
+USUAL_FLAGS = {"is_active": True, "is_superuser": False}
+
+#: Stands for the flag of a superuser among the rights on all topics.
+SUPERUSER = "is_superuser"
 
 
 class BrokerTopicUserPermission(UserObjectPermissionBase):
@@ -64,7 +72,27 @@ def content_type() -> ContentType:
 
 def ordinary_users() -> QuerySet[User]:
     """Return the active users without superusers, who hold all rights."""
-    return get_user_model()._default_manager.filter(is_active=True, is_superuser=False)
+    usual = {flag: value for flag, value in USUAL_FLAGS.items() if _is_column(flag)}
+    return get_user_model()._default_manager.filter(**usual)
+
+
+def active_users(keys: Collection[Any]) -> QuerySet[User]:
+    """Return those of the users who are active."""
+    return get_user_model()._default_manager.filter(pk__in=keys, **_being_active())
+
+
+def superusers(people: QuerySet[User]) -> QuerySet[User]:
+    """Return those of some users who are superusers."""
+    return people.filter(is_superuser=True) if _is_column("is_superuser") else people.none()
+
+
+def flags_are_computed() -> bool:
+    """Tell whether the user model computes a flag, so that no query can read it."""
+    model = get_user_model()
+    return any(
+        not _is_column(flag) and getattr(model, flag, usual) is not usual
+        for flag, usual in USUAL_FLAGS.items()
+    )
 
 
 def users_with(topic: BrokerTopic, codename: str) -> QuerySet[User]:
@@ -91,6 +119,7 @@ def held_rights(
     *,
     column: str = "pk",
     kind: int | None = None,
+    with_superusers: bool = False,
 ) -> QuerySet[Any, tuple[Any, int | None, str]]:
     """Return holders and rights, each on one of the topics or (``None``) on all. One query.
 
@@ -106,6 +135,8 @@ def held_rights(
         The column of the users to return.
     kind
         The key of :func:`content_type`, for statements that are built only once.
+    with_superusers
+        Whether superusers hold :data:`SUPERUSER` on all topics, beside the rights that they hold.
     """
     # From the side of the user, because `groups` is the one name that every user model has.
     people = people.order_by()
@@ -127,15 +158,34 @@ def held_rights(
         )
         for path in ("user_permissions", "groups__permissions")
     ]
+    if with_superusers:
+        flag = Value(SUPERUSER, output_field=CharField())
+        parts.append(superusers(people).values_list(column, all_topics, flag))
     return parts[0].union(*parts[1:], all=True)
 
 
-def rights_on_topics(user: User, codenames: Collection[str]) -> tuple[QuerySet[Any], QuerySet[Any]]:
-    """Return the user's own rows for single topics, and those of their groups."""
+def rights_on_topics(
+    user_id: Any, codenames: Collection[str]
+) -> tuple[QuerySet[Any], QuerySet[Any]]:
+    """Return the rows for single topics of a user, if active, and those of their groups."""
     on_any = {"permission__codename__in": codenames}
-    own = BrokerTopicUserPermission.objects.filter(user=user, **on_any)
-    of_groups = BrokerTopicGroupPermission.objects.filter(group__in=user.groups.all(), **on_any)
+    active = _being_active("user__")
+    own = BrokerTopicUserPermission.objects.filter(user=user_id, **active, **on_any)
+    groups = active_users([user_id]).order_by().values("groups")
+    of_groups = BrokerTopicGroupPermission.objects.filter(group__in=groups, **on_any)
     return own, of_groups
+
+
+def _is_column(flag: str) -> bool:
+    try:
+        get_user_model()._meta.get_field(flag)
+    except FieldDoesNotExist:
+        return False
+    return True
+
+
+def _being_active(path: str = "") -> dict[str, Any]:
+    return {f"{path}is_active": True} if _is_column("is_active") else {}
 
 
 def _holders(topic_id: int, codename: str) -> Iterator[QuerySet[Any, Any]]:

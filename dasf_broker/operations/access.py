@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dasf_broker.domain.slugs import check_slug, is_slug
 from dasf_broker.exceptions import ForbiddenError, NotFoundError
@@ -13,9 +13,6 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import TopicRights, equalize_timing, rights_of, rights_on
 from dasf_broker.sql.compiled import Selection
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +69,10 @@ class AccessTable:
     """
 
     def __init__(self, wanted: Collection[tuple[Caller, str]]) -> None:
-        self._users: dict[str, dict[Any, User]] = defaultdict(dict)
+        #: Primary keys of the users, by slug. No rows: each caller's is of another time.
+        self._users: dict[str, set[Any]] = defaultdict(set)
         for caller, slug in wanted:
-            self._users[slug][caller.user.pk] = caller.user
+            self._users[slug].add(caller.user.pk)
         self._topics: dict[str, BrokerTopic] = {}
         self._rights: dict[tuple[Any, int], TopicRights] = {}
         self._load([*self._users])
@@ -108,11 +106,10 @@ class AccessTable:
         topics = _topics(names)
         self._topics.update((topic.slug, topic) for topic in topics)
         # Only for the named pairs: all users with all topics would be too many.
-        pairs = [(user, topic) for topic in topics for user in self._users[topic.slug].values()]
+        pairs = [(user_id, topic) for topic in topics for user_id in self._users[topic.slug]]
         self._rights.update(rights_of(pairs))
         if names and not pairs:  # the time must not tell a missing topic from a hidden one
-            people = {key: user for slug in names for key, user in self._users[slug].items()}
-            equalize_timing(people.values())
+            equalize_timing(user_id for slug in names for user_id in self._users[slug])
 
 
 @Selection
@@ -156,7 +153,7 @@ def access_by_id(caller: Caller, topic_id: int) -> Access:
     """Do as :func:`access` for a topic by primary key."""
     topic = BrokerTopic.objects.with_response_info().filter(pk=topic_id).first()
     if topic is None:
-        equalize_timing([caller.user])
+        equalize_timing([caller.user.pk])
         raise NotFoundError("There is no such topic that you may see.")
     rights = rights_on(caller.user, topic)
     if not rights.is_visible:

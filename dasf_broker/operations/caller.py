@@ -15,12 +15,17 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
+#: The flags of a user model. Hosts' own models may have none of them.
+FLAGS = ("is_active", "is_superuser", "is_staff")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Caller:
     """The caller of an operation, from whichever door."""
 
     #: A row of the user model; for anonymous callers guardian's anonymous user. For the server
-    #: itself a superuser without a row.
+    #: itself a superuser without a row. It is as old as the caller's connection: what the caller
+    #: may do is read from the database for each operation, and never taken from here.
     user: User
     is_anonymous: bool = False
     #: The address of the client, if it is known; used only to count for rate limits.
@@ -28,15 +33,26 @@ class Caller:
 
     @classmethod
     def of(cls, user: User | AnonymousUser | None, *, address: str | None = None) -> Caller:
-        """Return the caller for a user of Django's. One query for an anonymous one."""
+        """Return the caller for a user of Django's. One query for an anonymous one.
+
+        Raises
+        ------
+        ValueError
+            The user was never saved.
+        """
         is_anonymous = user is None or not user.is_authenticated
-        return cls(user_or_anonymous(user), is_anonymous=is_anonymous, address=address)
+        row = user_or_anonymous(user)
+        if row.pk is None:  # it would be taken for the server itself
+            raise ValueError("The user was never saved: save it first.")
+        return cls(row, is_anonymous=is_anonymous, address=address)
 
     @classmethod
     def system(cls) -> Caller:
         """Return the server itself, which has all rights and is no user."""
+        model = get_user_model()
+        flags = {name: True for name in ("is_active", "is_superuser") if _has_column(model, name)}
         # The key is named because some user models have one before they are saved.
-        return cls(get_user_model()(pk=None, is_superuser=True, is_active=True))
+        return cls(model(pk=None, **flags))
 
     @property
     def share(self) -> Share:
@@ -57,6 +73,12 @@ class Caller:
     def __hash__(self) -> int:
         return hash(self._key())
 
-    def _key(self) -> tuple[Any, bool]:
-        # Not the user: a row without a primary key has no hash.
-        return self.user.pk, self.is_anonymous
+    def _key(self) -> tuple[Any, ...]:
+        # Not the user: a row without a primary key has no hash. With the flags, so that nothing
+        # is shared by rows of different times.
+        user = self.user
+        return user.pk, self.is_anonymous, *[getattr(user, flag, None) for flag in FLAGS]
+
+
+def _has_column(model: Any, name: str) -> bool:
+    return any(each.name == name for each in model._meta.concrete_fields)

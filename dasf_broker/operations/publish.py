@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from django.db import transaction
 from django.utils import timezone
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-#: By primary key of the user, slug, and slug of the response topic.
-_Targets: TypeAlias = dict[tuple[Any, str, str | None], Target]
+#: By caller, slug, and slug of the response topic.
+_Targets: TypeAlias = dict[tuple[Caller, str, str | None], Target]
 
 
 def publish_batch(publications: Sequence[Publication]) -> list[Published | BrokerError]:
@@ -109,7 +109,7 @@ def _named(publications: Iterable[Publication]) -> Iterator[tuple[Caller, str]]:
 
 def _draft(new: NewTopics, targets: _Targets, publication: Publication) -> Draft | BrokerError:
     answers = publication.envelope.response_topic
-    key = publication.caller.user.pk, publication.slug, answers
+    key = publication.caller, publication.slug, answers
     try:
         target = targets.get(key) or _find_target(new, publication, answers)
         _check_type(target.topic, publication.envelope)
@@ -206,9 +206,9 @@ _set_last_sequence: Update[int, int] = Update(
 
 
 def _columns(draft: Draft) -> tuple[Any, ...]:
-    assert draft.row is not None
     said = draft.publication.envelope
-    return (*draft.row, said.message_type.value, said.context, said.content, said.size)
+    row = cast("Any", draft.row)
+    return (*row, said.message_type.value, said.context, said.content, said.size)
 
 
 def _link_requests(drafts: Iterable[Draft]) -> None:

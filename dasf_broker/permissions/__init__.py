@@ -2,8 +2,9 @@
 
 This package answers three questions: what may this user do (:func:`rights_on`,
 :func:`rights_table`), which topics may the user see (:func:`topics_visible_to`), which users hold a
-right (:func:`users_with`). A user or a group holds a right on one topic or for all topics. Users
-who may consume a topic may also produce to its response topics, without a row of their own.
+right (:func:`users_with`). The flags of a user are read with the rights. A user or a group holds a
+right on one topic or for all topics. Users who may consume a topic may also produce to its response
+topics, without a row of their own.
 
 The codenames live on ``BrokerTopic``, for response topics too.
 """
@@ -22,8 +23,11 @@ from dasf_broker.permissions.holders import (
     users_with,
 )
 from dasf_broker.permissions.lookup import (
+    GlobalRights,
     equalize_timing,
+    global_rights_of,
     holds_globally,
+    present_user,
     rights_of,
     rights_on,
     rights_table,
@@ -44,16 +48,19 @@ from dasf_broker.permissions.visible_topics import (
 __all__ = [
     "CREATOR_RIGHTS",
     "SEEING",
+    "GlobalRights",
     "Right",
     "RightsTable",
     "TopicRights",
     "consumers_by_topic",
     "equalize_timing",
     "few_visible_to",
+    "global_rights_of",
     "grant",
     "grant_each",
     "holder_names",
     "holds_globally",
+    "present_user",
     "producers_by_topic",
     "revoke",
     "rights_of",

@@ -11,6 +11,7 @@ from strawberry import relay
 from dasf_broker import app_settings, database
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.operations.access import access
+from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.lists.browse import (
     MessageOrder,
     TopicOrder,
@@ -18,7 +19,7 @@ from dasf_broker.operations.lists.browse import (
     list_messages,
     list_topics,
 )
-from dasf_broker.permissions import Right, holds_globally
+from dasf_broker.permissions import Right, global_rights_of, present_user
 from dasf_broker.schema.execution.context import Info
 from dasf_broker.schema.filters import TopicFilter, restriction
 from dasf_broker.schema.types.connections import After, Before, First, Last, connect, page_request
@@ -143,13 +144,7 @@ class Query:
 
     @strawberry.field(description="Your account, as the server identified you.")
     async def viewer(self, info: Info) -> Viewer:
-        caller = info.context.caller
-        return Viewer(
-            is_authenticated=not caller.is_anonymous,
-            username=None if caller.is_anonymous else caller.user.get_username(),
-            is_superuser=caller.user.is_superuser,
-            can_create_topics=await database.read(holds_globally, caller.user, Right.ADD),
-        )
+        return await database.read(_viewer, info.context.caller)
 
     @strawberry.field(description="The server: its version and limits.")
     def broker(self) -> Broker:
@@ -162,3 +157,14 @@ class Query:
             default_page_size=app_settings.DASF_PAGE_SIZE,
             max_page_size=app_settings.DASF_MAX_PAGE_SIZE,
         )
+
+
+def _viewer(caller: Caller) -> Viewer:
+    # Read now: a name and a flag may have changed since the caller connected.
+    user, rights = present_user(caller.user), global_rights_of(caller.user)
+    return Viewer(
+        is_authenticated=not caller.is_anonymous,
+        username=None if caller.is_anonymous or user is None else user.get_username(),
+        is_superuser=rights.is_superuser,
+        can_create_topics=rights.has_any([Right.ADD]),
+    )

@@ -290,7 +290,7 @@ def test_queries_do_not_grow_with_subscribers(make_user: MakeUser, make_topic: M
         with CaptureQueriesContext(connection) as queries:
             assert len(_rights(pairs)) == len(pairs)
         counts.append(len(queries))
-    assert counts == [3, 3]
+    assert counts == [2, 2]
 
 
 def test_queries_do_not_grow_with_sockets(make_user: MakeUser) -> None:

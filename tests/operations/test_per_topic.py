@@ -109,8 +109,9 @@ def test_the_number_of_queries(
     for each in topics:
         send_many(superuser, 2, each.slug)
     keys = [(each.pk, 1) for each in topics]
-    assert queries(lambda: list_messages_of_each(caller, topics, ALL)) == 3
-    assert queries(lambda: list_response_topics(caller, topics, ALL)) == 2
+    # The rights of the caller take one more where they choose the topics.
+    for list_, expected in ((list_messages_of_each, 3), (list_response_topics, 3)):
+        assert queries(lambda list_=list_: list_(caller, topics, ALL)) == expected  # type: ignore[misc]
     assert queries(lambda: delivered_to(keys)) == 2
     monkeypatch.setattr(many, "LISTS", 2)
     pages = list_messages_of_each(caller, topics, ALL)

@@ -96,7 +96,7 @@ _TYPES = {"t": "String!", "m": "UUID!", "node": "ID!", "messageNode": "ID!"}
 
 async def execute(row: str, place: Place) -> str:
     """Execute a query or a mutation over HTTP."""
-    answer = await DoorClient().send(_request(DOCUMENTS[row], place), place.key)
+    answer = await DoorClient().send(request_of(DOCUMENTS[row], place), place.key)
     if answer["errors"]:
         return _word(answer["errors"])
     assert answer["data"] is not None
@@ -106,7 +106,7 @@ async def execute(row: str, place: Place) -> str:
 
 async def subscribe(row: str, place: Place) -> str:
     """Subscribe over a websocket, and see to it that there is something to hear."""
-    request = _request(f"subscription {{ {SUBSCRIPTIONS[row]} }}", place)
+    request = request_of(f"subscription {{ {SUBSCRIPTIONS[row]} }}", place)
     async with connect(application) as socket:
         await socket.initialise(_authorization(place, "Bearer"))
         await socket.send({"type": "subscribe", "id": "1", "payload": request})
@@ -184,7 +184,8 @@ ATTEMPTS: dict[str, Attempt] = {
 }
 
 
-def _request(document: str, place: Place) -> dict[str, Any]:
+def request_of(document: str, place: Place) -> dict[str, Any]:
+    """Return a document with its name and variables, as a client sends it."""
     keyword, brace, body = document.partition("{")
     used = [name for name in _TYPES if re.search(rf"\${name}\b", body)]
     declared = ", ".join(f"${name}: {_TYPES[name]}" for name in used)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import cast
 
 from django.utils import timezone
 
@@ -94,8 +95,7 @@ def _is_answer_pending(topic: BrokerTopic) -> bool:
 
 
 def _grace_ends(topic: BrokerTopic) -> datetime:
-    assert topic.last_ping is not None
-    return topic.last_ping + timedelta(seconds=app_settings.DASF_PONG_GRACE)
+    return cast("datetime", topic.last_ping) + timedelta(seconds=app_settings.DASF_PONG_GRACE)
 
 
 async def _wait_for_change(mailbox: Mailbox, topic: BrokerTopic) -> None:
@@ -115,6 +115,5 @@ def _seconds_to_change(topic: BrokerTopic) -> float | None:
         if _is_answer_pending(topic)
         else expires_at(topic.last_ping, supports_dasf=topic.supports_dasf)
     )
-    assert moment is not None
     # A little later than that time, so that the rule gives the new answer by then.
-    return max((moment - timezone.now()).total_seconds(), 0) + 0.01
+    return max((cast("datetime", moment) - timezone.now()).total_seconds(), 0) + 0.01

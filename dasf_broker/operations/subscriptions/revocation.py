@@ -10,15 +10,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from django.contrib.auth import get_user_model
-
 from dasf_broker import database
 from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.exceptions import ForbiddenError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
 from dasf_broker.operations.subscriptions.services import Services
-from dasf_broker.permissions import rights_of
+from dasf_broker.permissions import RightsTable, rights_of
 from dasf_broker.realtime.mailbox import Mailbox
 
 #: Seconds between two reads. A right that is taken away ends subscriptions within 5 s.
@@ -32,6 +30,7 @@ Need: TypeAlias = Literal["may_consume", "is_visible"]
 class _Subscription:
     """A live subscription."""
 
+    #: ``None`` for the server itself, which has all rights.
     user_id: Any
     topic_id: int
     slug: str
@@ -62,16 +61,9 @@ async def _check(subscriptions: Collection[_Subscription]) -> None:
             each.mailbox.fail(error, at_once=True)
 
 
-def _rights(pairs: Collection[tuple[Any, int]]) -> dict[tuple[Any, int], Any]:
-    # Read again: the user rows of the subscribers are as old as their sockets.
-    people = get_user_model()._default_manager.in_bulk({user_id for user_id, _ in pairs})
+def _rights(pairs: Collection[tuple[Any, int]]) -> RightsTable:
     topics = BrokerTopic.objects.with_response_info().in_bulk({topic for _, topic in pairs})
-    known = [
-        (people[user_id], topics[topic_id])
-        for user_id, topic_id in pairs
-        if user_id in people and topic_id in topics
-    ]
-    return dict(rights_of(known))
+    return rights_of([(user, topics[topic]) for user, topic in pairs if topic in topics])
 
 
 #: The rights behind all live subscriptions.

@@ -139,6 +139,8 @@ async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> 
     ------
     RateLimitedError
         The caller sent too many queries, or too many large ones at once.
+    UnavailableError
+        The database does not answer whether the caller may query the schema.
     """
     with working_for(context.caller.share):
         return await _answer(schema, request, context)
@@ -161,7 +163,7 @@ async def _answer(schema: Schema, request: GraphQLRequest, context: Context) -> 
     except InvalidDocumentError as error:
         return Result.refused(error)
     # Only queries have introspection fields.
-    if operation.introspects and not may_introspect(context.caller.user):
+    if operation.introspects and not await may_introspect(context.caller.user):
         return Result.refused(ForbiddenError(_HIDDEN))
     if operation.type is OperationType.SUBSCRIPTION:
         return Result.refused(BadInputError(_NEEDS_STREAM))

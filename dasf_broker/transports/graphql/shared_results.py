@@ -82,7 +82,7 @@ class _Operation:
         """Return the key by which subscribers share results."""
         if not self._depends_on_viewer:
             return self
-        return self, context.caller.user.pk, context.root_url
+        return self, context.caller, context.root_url
 
     async def events(self, context: Context) -> Any:
         """Return the source stream of the root field, opened for one subscriber."""
