@@ -7,6 +7,7 @@ from dasf_broker.auth.identity import (
     identify_request,
     identify_session,
     identify_token,
+    user_of_request,
 )
 from dasf_broker.auth.sessions import session_store, session_user
 from dasf_broker.auth.tokens import KEY_MARK, create_token, token_owners
@@ -24,4 +25,5 @@ __all__ = [
     "session_store",
     "session_user",
     "token_owners",
+    "user_of_request",
 ]

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.auth.middleware import auser as DJANGOS_AUSER  # noqa: N812 - to compare with
 
 from dasf_broker import database, runtime
 from dasf_broker.auth import failures
 from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.auth.credentials import Credential, CredentialKind
-from dasf_broker.auth.sessions import session_user
+from dasf_broker.auth.sessions import session_user, user_of
 from dasf_broker.auth.tokens import key_in, token_owners
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.operations.caller import Caller
@@ -53,9 +54,27 @@ async def identify_request(request: HttpRequest) -> Identity:
     address = address_of_request(request)
     if (authorization := request.headers.get("authorization")) is not None:
         return await identify_token(authorization, address=address)
-    user = await request.auser() if hasattr(request, "auser") else None
+    user = await user_of_request(request)
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     return await database.read_first(_identify_user, user, session_key, address)
+
+
+async def user_of_request(request: HttpRequest) -> User | AnonymousUser | None:
+    """Return the user that Django's session, or middleware of the host, gives a request.
+
+    Raises
+    ------
+    UnavailableError
+        The database does not answer.
+    """
+    auser = getattr(request, "auser", None)
+    if auser is None:
+        return None
+    if getattr(auser, "func", None) is not DJANGOS_AUSER:  # the host has another way
+        user: User | AnonymousUser | None = await auser()
+        return user
+    # Not Django's own, which may change the session: see :mod:`.sessions`.
+    return await database.read(user_of, request.session)
 
 
 async def identify_session(session_key: str | None, *, address: str | None = None) -> Identity:

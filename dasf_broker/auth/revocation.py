@@ -8,7 +8,6 @@ interval, in one query for each kind.
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.core.exceptions import ValidationError
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from dasf_broker import database, runtime
 from dasf_broker.auth.credentials import Credential, CredentialKind
+from dasf_broker.auth.sessions import is_verified, user_key
 from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
@@ -97,12 +96,10 @@ def _valid_drf_tokens(keys: Collection[Any]) -> set[Any]:
 
 def _valid_sessions(keys: Collection[str]) -> set[str]:
     sessions = _sessions(keys)
-    names = {session.get(SESSION_KEY) for session in sessions.values()}
-    users = get_user_model()._default_manager.in_bulk({*filter(None, map(_user_key, names))})
+    names = {user_key(session) for session in sessions.values()} - {None}
+    users = get_user_model()._default_manager.in_bulk(names)
     return {
-        key
-        for key, session in sessions.items()
-        if _is_valid(session, users.get(_user_key(session.get(SESSION_KEY))))
+        key for key, session in sessions.items() if _is_valid(session, users.get(user_key(session)))
     }
 
 
@@ -118,17 +115,5 @@ def _sessions(keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
     return {row.session_key: row.get_decoded() for row in rows}
 
 
-def _user_key(name: Any) -> Any:
-    try:
-        return None if name is None else get_user_model()._meta.pk.to_python(name)
-    except ValidationError:
-        return None
-
-
 def _is_valid(session: Mapping[str, Any], user: User | None) -> bool:
-    # Django's own rule: a changed password ends the session.
-    if user is None or not user.is_active:
-        return False
-    given = session.get(HASH_SESSION_KEY, "")
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return any(hmac.compare_digest(given, each) for each in hashes)
+    return user is not None and user.is_active and is_verified(session, user)
