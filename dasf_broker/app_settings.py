@@ -55,6 +55,16 @@ def _optional_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):  # its characters would be the items
+        raise TypeError(f"it is a list: write [{value!r}]")
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise TypeError("it is a list of texts")
+    if wrong := [each for each in value if not isinstance(each, str)]:
+        raise TypeError(f"it is a list of texts, and {wrong[0]!r} is not a text")
+    return tuple(value)
+
+
 def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):  # "no" would be true
         raise TypeError("it is True or False")
@@ -298,7 +308,11 @@ DASF_MAX_UNAUTHENTICATED_SOCKETS: int = _connections(
 _origins_and_rates = _under("Origins, proxies and rates")
 
 DASF_ALLOWED_ORIGINS: tuple[str, ...] = _origins_and_rates(
-    (), tuple, "Other origins than the server's own whose pages may open sockets; `*` for all."
+    (),
+    _texts,
+    "Other origins than the server's own whose pages may call the API, over sockets and over HTTP, "
+    "like `https://app.example.org` or `https://*.example.org`. A visitor's session counts there. "
+    "With `*`, pages of all origins may call, and their visitors need a token.",
 )
 DASF_NUM_PROXIES: int = _origins_and_rates(
     0,

@@ -6,7 +6,8 @@ five idle seconds · ``E005`` a database that answers before a commit is on disk
 in-memory channel layer outside of DEBUG · ``W002`` SQLite without write-ahead log or immediate
 transactions · ``W003`` a database that loses its last commits in a power cut · ``E006`` rate
 limits without the cache that counts · ``W004`` a cache that cannot count for several processes ·
-``W005`` results that are too small for the largest messages.
+``W005`` results that are too small for the largest messages · ``E007`` an entry of
+``DASF_ALLOWED_ORIGINS`` that is not an origin.
 
 Durability is read from the settings, and from the database itself if a command checks databases
 (``check --database default``, ``migrate``).
@@ -25,12 +26,21 @@ from django.db import DatabaseError, connections
 from guardian.conf import settings as guardian_settings
 
 from dasf_broker import app_settings
+from dasf_broker.domain.origins import fault_of
 
 
 @register(Tags.compatibility)
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Check the broker's own settings, guardian's, the channel layer's and the databases'."""
-    return [*_values(), *_guardian(), *_channel_layer(), *_lossy_options(), *_rates(), *_sizes()]
+    return [
+        *_values(),
+        *_guardian(),
+        *_channel_layer(),
+        *_lossy_options(),
+        *_rates(),
+        *_sizes(),
+        *_origins(),
+    ]
 
 
 @register(Tags.database)
@@ -67,6 +77,16 @@ def _values() -> Iterator[CheckMessage]:
             getattr(app_settings, name)
         except ImproperlyConfigured as error:
             yield Error(str(error), id="dasf_broker.E001")
+
+
+def _origins() -> Iterator[CheckMessage]:
+    try:
+        entries = app_settings.DASF_ALLOWED_ORIGINS
+    except ImproperlyConfigured:
+        return  # that was told already
+    for entry in entries:
+        if (fault := fault_of(entry)) is not None:
+            yield Error(f"DASF_ALLOWED_ORIGINS: {fault}.", id="dasf_broker.E007")
 
 
 def _guardian() -> Iterator[CheckMessage]:

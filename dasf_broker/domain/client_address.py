@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
+#: Longest text of an address, with a zone and a port.
+_MAX_LENGTH = 100
+
 #: Bits of an IPv6 address that its owner cannot choose; the owner has all 2**64 addresses of them.
 _PREFIX = 64
 
@@ -23,15 +26,20 @@ def client_address(peer: str | None, forwarded: str | None, proxies: int) -> str
         How many proxies of the host append to that header. With 0 it is ignored.
     """
     if proxies and forwarded:
-        named = forwarded.split(",")
-        counted = _counted(named[-min(proxies, len(named))].strip())
+        # From the end, and no further than the proxies wrote.
+        named = forwarded.rsplit(",", proxies)[-proxies:]
+        counted = _counted(named[0].strip())
         if counted is not None:
             return counted
     return _counted(peer) if peer else None
 
 
-@lru_cache(maxsize=1024)
 def _counted(text: str) -> str | None:
+    return _counted_address(text) if len(text) <= _MAX_LENGTH else None
+
+
+@lru_cache(maxsize=1024)
+def _counted_address(text: str) -> str | None:
     address = _address(text)
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:

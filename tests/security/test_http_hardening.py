@@ -171,12 +171,13 @@ async def test_bodies_in_disguise(door: httpx.AsyncClient, body: bytes) -> None:
     assert is_refusal(response.json()["errors"][0], "BAD_INPUT")
 
 
+@pytest.mark.parametrize("allowed", [[], ["https://other.example"]], ids=str)
 @pytest.mark.parametrize("method", ["POST", "OPTIONS", "GET"])
-async def test_cors_is_left_to_the_host(
-    door: httpx.AsyncClient, settings: Settings, method: str
+async def test_page_of_another_site(
+    door: httpx.AsyncClient, settings: Settings, method: str, allowed: list[str]
 ) -> None:
-    """No page of another site is let in by us: whoever wants that adds it in front."""
-    settings.DASF_ALLOWED_ORIGINS = ["https://pages.example"]
+    """No page of another site is let in, unless the setting names it."""
+    settings.DASF_ALLOWED_ORIGINS = allowed
     headers = {
         "content-type": JSON,
         "accept": JSON,

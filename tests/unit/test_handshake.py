@@ -55,13 +55,16 @@ def test_root_url(
     assert shake(*headers.items(), scheme=scheme).root_url == expected
 
 
-@pytest.mark.parametrize(("is_believed", "expected"), [(True, True), (False, False)])
-def test_own_page_behind_a_proxy(is_believed: bool, expected: bool, settings: Settings) -> None:
-    """A page has the host that the proxy was asked for, if the proxy is to be believed."""
+@pytest.mark.parametrize(
+    "believed", [(), *((name,) for name in BELIEVED), tuple(BELIEVED)], ids=str
+)
+def test_own_page_behind_a_proxy(believed: tuple[str, ...], settings: Settings) -> None:
+    """A page has the scheme and host that the proxy was asked for, if it is to be believed."""
     settings.ALLOWED_HOSTS = ["broker.example", "inside"]
-    settings.USE_X_FORWARDED_HOST = is_believed
+    for name in believed:
+        setattr(settings, name, BELIEVED[name])
     handshake = shake(*BEHIND.items(), origin="https://broker.example")
-    assert origins.is_allowed(handshake) is expected
+    assert origins.is_allowed(handshake) is (len(believed) == len(BELIEVED))
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://elsewhere", "null", ""])

@@ -9,9 +9,12 @@ from typing import Any, TypeAlias
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
+from django.utils.functional import cached_property
 
 from dasf_broker.auth import Identity, authorization_in, identify_session, identify_token
 from dasf_broker.auth.client_address import address_of_request
+from dasf_broker.transports.connection import origins
+from dasf_broker.transports.connection.headers import read_cookies
 
 # ASGI's own names.
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -34,6 +37,12 @@ class Handshake(ASGIRequest):
         name, _ = settings.SECURE_PROXY_SSL_HEADER or ("", "")
         if (forwarded := self.META.get(name)) in _HTTP_SCHEMES:  # Traefik sends it
             self.META[name] = _HTTP_SCHEMES[forwarded]
+
+    @cached_property
+    def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # noqa: N802
+        """Return the cookie of the session."""
+        names = (settings.SESSION_COOKIE_NAME,)
+        return read_cookies(self.META.get("HTTP_COOKIE", ""), names)
 
     @property
     def address(self) -> str | None:
@@ -58,8 +67,8 @@ async def identify_socket(
     Parameters
     ----------
     handshake
-        A session cookie counts only beside an ``Origin``, which browsers always send and
-        :mod:`.origins` has checked.
+        A session cookie counts only beside an ``Origin``, which browsers always send, and only if
+        pages of that origin are trusted (see :mod:`.origins`).
     payload
         The payload of ``connection_init``, in protocols that have it. Its token takes precedence
         over that of the header.
@@ -78,5 +87,5 @@ async def identify_socket(
         authorization = handshake.headers.get("authorization")
     if authorization is not None:
         return await identify_token(authorization, address=address)
-    cookies = handshake.COOKIES if "origin" in handshake.headers else {}
+    cookies = handshake.COOKIES if origins.is_trusted(handshake) else {}
     return await identify_session(cookies.get(settings.SESSION_COOKIE_NAME), address=address)

@@ -13,33 +13,40 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpResponse
+from django.utils.functional import cached_property
 
 from dasf_broker import database
 from dasf_broker.auth import session_store
 from dasf_broker.auth.client_address import address_of_request
+from dasf_broker.auth.sessions import user_of
 from dasf_broker.exceptions import BrokerError, RateLimitedError
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.transports.connection.handshake import Receive, Scope, Send
+from dasf_broker.transports.connection.headers import read_cookies, read_parameters
 from dasf_broker.transports.connection.limits import socket_slots
 from dasf_broker.transports.graphql.execution import Call, examine
+from dasf_broker.transports.http.accept import prefers_events
 from dasf_broker.transports.http.body import (
     ClientDisconnectedError,
     RequestTimeoutError,
     read_body,
     replay_body,
 )
-from dasf_broker.transports.http.django_view import GraphQLView, prefers_events, refuse
+from dasf_broker.transports.http.cors import CrossOrigin
+from dasf_broker.transports.http.django_view import GraphQLView, refuse
 from dasf_broker.transports.http.event_stream import serve_events
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+
+#: Most characters of ``Content-Type`` that are read.
+MAX_CONTENT_TYPE = 256
 
 
 class BodyLimitMiddleware:
@@ -92,7 +99,17 @@ class BodyLimitMiddleware:
 
 
 class GraphQLMiddleware(BodyLimitMiddleware):
-    """ASGI middleware that answers POSTs to one path itself."""
+    """ASGI middleware that answers POSTs to one path itself, and pages that ask before them."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; tell the browser whether the page may read the answer."""
+        if self._is_endpoint(scope):
+            cross_origin = CrossOrigin(scope)
+            if cross_origin.is_preflight:
+                await cross_origin.answer_preflight(send)
+                return
+            send = cross_origin.sharing(send)
+        await super().__call__(scope, receive, send)
 
     async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
         request.set_body(body)
@@ -135,6 +152,16 @@ class _Request(ASGIRequest):
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope, BytesIO())
 
+    @cached_property
+    def COOKIES(self) -> dict[str, str]:  # type: ignore[override]  # noqa: N802
+        """Return the cookies that the endpoint uses."""
+        names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)
+        return read_cookies(self.META.get("HTTP_COOKIE", ""), names)
+
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        kind = str(meta.get("CONTENT_TYPE", ""))[:MAX_CONTENT_TYPE]
+        self.content_type, self.content_params = read_parameters(kind)
+
     def set_body(self, body: bytes) -> None:
         """Set the body, which was read already."""
         self._body = body
@@ -146,7 +173,7 @@ class _Request(ASGIRequest):
         if not key:
             return AnonymousUser()
         self.session = session_store(key)
-        return await database.read_first(get_user, self)
+        return await database.read_first(user_of, self.session)
 
 
 def _without_unused_variables(call: Call) -> Call:

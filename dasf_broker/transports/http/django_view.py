@@ -24,7 +24,7 @@ from strawberry import Schema
 
 from dasf_broker import app_settings, database
 from dasf_broker.answers import answer_to
-from dasf_broker.auth import Identity, identify_request
+from dasf_broker.auth import Identity, identify_request, user_of_request
 from dasf_broker.exceptions import (
     BadInputError,
     ForbiddenError,
@@ -35,6 +35,7 @@ from dasf_broker.schema.errors import format_answer
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.visibility import may_open_page
+from dasf_broker.transports.connection import origins
 from dasf_broker.transports.graphql.execution import (
     Call,
     GraphQLRequest,
@@ -42,13 +43,17 @@ from dasf_broker.transports.graphql.execution import (
     execute,
     operation_type,
 )
+from dasf_broker.transports.http.accept import (
+    EVENT_STREAM,
+    GRAPHQL_JSON,
+    JSON,
+    accepts_graphql_json,
+    accepts_html,
+    prefers_events,
+)
 from dasf_broker.transports.http.body import TOO_LARGE, check_length
 from dasf_broker.transports.http.graphiql import render_page
 from dasf_broker.transports.json_codec import read_json, write_json
-
-EVENT_STREAM = "text/event-stream"
-JSON = "application/json"
-GRAPHQL_JSON = "application/graphql-response+json"
 
 _NO_EVENTS = (
     f"This server cannot send events ({EVENT_STREAM}) here. Use `broker_application` of "
@@ -100,11 +105,8 @@ class GraphQLView(View):
 
     async def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         """Return GraphiQL to browsers; answer a query in the URL, if that is allowed."""
-        if request.accepts("text/html"):
-            user = await request.auser() if hasattr(request, "auser") else AnonymousUser()
-            if not may_open_page(user):
-                return refuse(request, ForbiddenError(_NO_PAGE))
-            return await render_page(request)
+        if accepts_html(request):
+            return await self._page(request)
         if app_settings.DASF_GET_QUERIES and "query" in request.GET:
             call = await self.read(request)
             if isinstance(call, HttpResponse):
@@ -136,6 +138,13 @@ class GraphQLView(View):
             resume_after=request.headers.get("last-event-id"),
         )
         return Call(identity, wanted, context)
+
+    @_answering_errors
+    async def _page(self, request: HttpRequest) -> HttpResponse:
+        user = await user_of_request(request) or AnonymousUser()
+        if not may_open_page(user):
+            raise ForbiddenError(_NO_PAGE)
+        return await render_page(request, user)
 
     @_answering_errors
     async def _execute(self, request: HttpRequest, call: Call) -> HttpResponse:
@@ -173,6 +182,11 @@ class _CsrfCheck(CsrfViewMiddleware):
         check.process_request(request)
         # Django reads only `csrf_exempt` of the view, which `HttpResponse` does not have.
         return cast("str | None", check.process_view(request, HttpResponse, (), {}))
+
+    def _origin_verified(self, request: HttpRequest) -> bool:
+        # Pages that may use their visitor's cookie on sockets may do so here.
+        is_verified: bool = super()._origin_verified(request)  # type: ignore[misc]
+        return is_verified or origins.is_trusted(request)
 
     def _reject(self, request: HttpRequest, reason: str) -> str:  # noqa: ARG002
         return reason
@@ -219,33 +233,13 @@ def _root_url(request: HttpRequest) -> str:
         ) from None
 
 
-def prefers_events(request: HttpRequest) -> bool:
-    """Tell whether a client prefers events to a single answer.
-
-    urql and other clients accept events, too, but prefer a single answer.
-    """
-    quality = _qualities(request)
-    return quality.get(EVENT_STREAM, 0) > max(quality.get(JSON, 0), quality.get(GRAPHQL_JSON, 0))
-
-
-def _accepts_graphql_json(request: HttpRequest) -> bool:
-    # Only if it is named: `*/*` comes from clients that do not know the newer type.
-    quality = _qualities(request)
-    return 0 < quality.get(GRAPHQL_JSON, 0) >= quality.get(JSON, 0)
-
-
-def _qualities(request: HttpRequest) -> dict[str, float]:
-    # Not `get_preferred_type`, for which `;charset=utf-8` is another type.
-    return {f"{each.main_type}/{each.sub_type}": each.quality for each in request.accepted_types}
-
-
 def _is_ok(request: HttpRequest, result: Result) -> bool:
     # The older media type has the status 200 for every well-formed request.
-    return result.was_executed or not _accepts_graphql_json(request)
+    return result.was_executed or not accepts_graphql_json(request)
 
 
 def _respond(request: HttpRequest, result: Result, *, status: int) -> HttpResponse:
-    kind = GRAPHQL_JSON if _accepts_graphql_json(request) else JSON
+    kind = GRAPHQL_JSON if accepts_graphql_json(request) else JSON
     return HttpResponse(
         write_json(result.body).encode(),
         status=status,

@@ -18,24 +18,24 @@ TEMPLATE = "dasf_broker/graphql.html"
 SCRIPT = "dasf_broker/graphiql/main.js"
 
 
-async def render_page(request: HttpRequest) -> HttpResponse:
-    """Return GraphiQL."""
-    return await database.read(_render_as, get_script_prefix(), get_language(), request)
+async def render_page(request: HttpRequest, user: Any) -> HttpResponse:
+    """Return GraphiQL for a user."""
+    return await database.read(_render_as, get_script_prefix(), get_language(), request, user)
 
 
-def _render_as(prefix: str, language: str | None, request: HttpRequest) -> HttpResponse:
+def _render_as(prefix: str, language: str | None, request: HttpRequest, user: Any) -> HttpResponse:
     # Django keeps both in thread-locals, which are not set in the broker's threads.
     before = get_script_prefix()
     set_script_prefix(prefix)
     try:
         with override(language):
-            return _render(request)
+            return _render(request, user)
     finally:
         set_script_prefix(before)
 
 
-def _render(request: HttpRequest) -> HttpResponse:
-    context = {"admin_url": _admin_url(getattr(request, "user", None))}
+def _render(request: HttpRequest, user: Any) -> HttpResponse:
+    context = {"admin_url": _admin_url(user)}
     response = render(request, TEMPLATE, context)
     response["Content-Security-Policy"] = _policy(request)
     response["X-Content-Type-Options"] = "nosniff"
@@ -44,7 +44,7 @@ def _render(request: HttpRequest) -> HttpResponse:
 
 
 def _admin_url(user: Any) -> str | None:
-    if user is None or not (user.is_active and user.is_staff):
+    if not (user.is_active and getattr(user, "is_staff", False)):
         return None
     try:
         return reverse("admin:index")
