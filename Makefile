@@ -66,6 +66,7 @@ test-servers:
 test-slow: $(BIN)/.dev ## Run the tests that take minutes: after changes to delivery, storage or security.
 	$(PYTEST) --backend=sqlite $(SLOW_TESTS)
 	$(PYTEST) --backend=postgres $(SLOW_TESTS) $(SLOW_TESTS_ONCE:%=--ignore=%)
+	PYTHONOPTIMIZE=1 $(PYTEST) --backend=sqlite tests/security
 
 test-clients: $(BIN)/.dev ## Test with real clients and browsers (needs Node.js, npm and Chromium).
 	$(PYTEST) --backend=sqlite $(CLIENT_TESTS) --timeout=400 --numprocesses=2 $(BY_FILE)

@@ -20,6 +20,11 @@ from tests import services
 BACKENDS = ("sqlite", "postgres")
 _running = ExitStack()
 
+# Helpers check what they get with `assert`, which Python leaves out under `PYTHONOPTIMIZE`.
+pytest.register_assert_rewrite(
+    *(f"tests.{name}" for name in ("acceptance", "doors", "endurance", "operations", "security"))
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the choice of backend."""

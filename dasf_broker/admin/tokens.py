@@ -26,7 +26,11 @@ else:
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ModelAdmin):
-    """Tokens. Only a superuser creates them for other users: a token is as good as a login."""
+    """Tokens. A token is as good as a login as its owner.
+
+    So users create tokens for themselves only, and change the label and the end of their own only;
+    a superuser does both for everybody. Whoever may change tokens may revoke those of others.
+    """
 
     list_display = ("prefix", "label", "user", "is_usable", "date_created", "expires", "last_used")
     list_select_related = ("user",)
@@ -50,6 +54,11 @@ class ApiTokenAdmin(ModelAdmin):
         return () if obj is None else ("prefix", "user", *self._facts)
 
     _facts = ("date_created", "last_used", "revoked")
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        """Tell whether the user may change the token: to prolong it is to create one."""
+        is_own = obj is None or request.user.is_superuser or obj.user_id == request.user.pk
+        return is_own and super().has_change_permission(request, obj)
 
     @admin.display(description=_("usable"), boolean=True)
     def is_usable(self, token: ApiToken) -> bool:

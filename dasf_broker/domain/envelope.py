@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 
 from dasf_broker.domain.sizes import json_size
 from dasf_broker.domain.slugs import check_slug
+from dasf_broker.domain.texts import parse_uuid
 from dasf_broker.exceptions import BadInputError, PayloadTooLargeError
 
 #: ``context`` is a signed 64 bit integer in the database.
@@ -242,7 +243,7 @@ def check_uuid(value: Any, *, field: str = "messageId") -> UUID:
     if isinstance(value, UUID):
         return value
     try:
-        return UUID(value)
+        return parse_uuid(value)
     except (ValueError, AttributeError, TypeError):
         shown = repr(value)[:64]
         raise BadInputError(f"{shown} is not a UUID.", field=field) from None

@@ -83,10 +83,10 @@ class MessagePublished(Event):
     @property
     def data(self) -> Any:
         """The body as JSON; ``None`` if it is not JSON. Decoded once, and kept with the event."""
-        if self._data is None:
-            object.__setattr__(self, "_data", (self.read_data(),))
-        assert self._data is not None
-        return self._data[0]
+        if (kept := self._data) is None:
+            kept = (self.read_data(),)
+            object.__setattr__(self, "_data", kept)
+        return kept[0]
 
     def read_data(self) -> Any:
         """Return the body as JSON without keeping it.

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import string
+from uuid import UUID
+
 from dasf_broker.exceptions import BadInputError
+
+#: The characters of a UUID, also in braces or as a URN.
+_OF_UUIDS = frozenset(f"{string.hexdigits}-{{}}urn:id")
+
+#: Longest text of a UUID: a URN with braces.
+_LONGEST_UUID = 47
 
 
 def is_storable(text: str) -> bool:
@@ -21,3 +30,16 @@ def check_text(text: str, *, field: str) -> str:
     if not is_storable(text):
         raise BadInputError(f"{field} holds a NUL character or half a surrogate pair.", field=field)
     return text
+
+
+def parse_uuid(text: str) -> UUID:
+    """Return the UUID in a text.
+
+    Raises
+    ------
+    ValueError
+        It is not a UUID. Python itself would also take digits of other scripts, and underscores.
+    """
+    if len(text) > _LONGEST_UUID or not _OF_UUIDS.issuperset(text):
+        raise ValueError("badly formed hexadecimal UUID string")
+    return UUID(text)

@@ -114,7 +114,8 @@ class Hub:
 
     @property
     def _groups(self) -> GroupMembership:
-        assert self._membership is not None, "the hub was not started"
+        if self._membership is None:
+            raise RuntimeError("The hub was not started.")
         return self._membership
 
     # --- coming and going ---------------------------------------------------------------------
@@ -134,8 +135,7 @@ class Hub:
                     topic.mailboxes.discard(mailbox)
                     await self._close_if_empty(topic)
                     raise
-                assert topic.position is not None
-                return topic.position
+                return topic.known_position
 
     async def _open(self, topic: TopicSubscribers) -> None:
         # First the group, then the position: messages committed in between are announced.
@@ -235,15 +235,14 @@ class Hub:
             topic.catching_up = asyncio.create_task(self._read_missing(topic))
 
     async def _read_missing(self, topic: TopicSubscribers) -> None:
-        assert topic.position is not None
         load = partial(self._load_messages, topic.topic_id)
         try:
-            while topic.position < topic.target:
+            while topic.known_position < topic.target:
                 target = topic.target
-                async for message in read_missing(load, topic.position):
+                async for message in read_missing(load, topic.known_position):
                     topic.advance(message)
                 # What is not there up to the target was acknowledged and removed.
-                topic.position = max(topic.position, target)
+                topic.position = max(topic.known_position, target)
         except Exception:  # noqa: BLE001 - the next poll tries again
             self._looking_outage.failed()
         finally:
@@ -274,8 +273,7 @@ class Hub:
             if head is None:
                 self._end(topic)
                 continue
-            assert topic.position is not None
-            is_behind = head > topic.position
+            is_behind = head > topic.known_position
             if is_behind:
                 topic.target = max(topic.target, head)
                 self._catch_up(topic)

@@ -68,8 +68,7 @@ class Delivery:
     @property
     def message(self) -> MessagePublished:
         """The event, if it is a message."""
-        assert isinstance(self.event, MessagePublished)
-        return self.event
+        return cast("MessagePublished", self.event)
 
     def made(self, make: Callable[[Any], T]) -> T:
         """Return the result of ``make`` for the event, computed once for all subscribers."""

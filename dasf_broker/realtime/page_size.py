@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from dasf_broker.domain.events import MessagePublished
 
@@ -39,8 +40,7 @@ async def read_missing(
     while True:
         page = await load(position)
         for message in page.messages:
-            assert message.sequence is not None
-            position = message.sequence
+            position = cast("int", message.sequence)
             yield message
         if page.is_last:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import cast
 
 from dasf_broker.domain.events import Event, MessagePublished
 from dasf_broker.realtime.loss_count import LossCount, Serial
@@ -26,6 +27,11 @@ class TopicSubscribers:
     #: The count of lost messages that are not stored.
     loss_count: LossCount = field(default_factory=LossCount)
 
+    @property
+    def known_position(self) -> int:
+        """The position, once it is known."""
+        return cast("int", self.position)
+
     def deliver_unstored(self, event: MessagePublished, serial: Serial | None) -> None:
         """Pass on an event that is not stored, unless it is a duplicate; count lost ones before."""
         missed = 0 if serial is None else self.loss_count.missed_before(serial)
@@ -46,8 +52,6 @@ class TopicSubscribers:
 
     def advance(self, message: MessagePublished) -> None:
         """Pass on a stored message, unless it was passed on before."""
-        assert self.position is not None
-        assert message.sequence is not None
-        if message.sequence > self.position:
-            self.position = message.sequence
+        if (sequence := cast("int", message.sequence)) > self.known_position:
+            self.position = sequence
             self.deliver(message)

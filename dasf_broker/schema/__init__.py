@@ -16,16 +16,11 @@ Without its own schema, a host uses ``schema`` as it is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import strawberry
 from django.utils.module_loading import import_string
 from graphql import GraphQLError
-from strawberry.schema.types.base_scalars import DateTimeDefinition, UUIDDefinition
-from strawberry.types.scalar import ScalarDefinition
 
 from dasf_broker import app_settings
 from dasf_broker.schema.execution.context import Context, Info
@@ -33,6 +28,7 @@ from dasf_broker.schema.execution.documents import DocumentCache
 from dasf_broker.schema.execution.executor import Executor, mark_plain_fields
 from dasf_broker.schema.mutations import Mutation
 from dasf_broker.schema.queries import Query
+from dasf_broker.schema.scalars import SCALARS
 from dasf_broker.schema.subscriptions import Subscription
 from dasf_broker.schema.types.topics import BrokerTopic, ResponseTopic
 
@@ -46,21 +42,6 @@ __all__ = [
     "schema",
     "served_schema",
 ]
-
-
-#: Scalars of strawberry, here with a description and a link to their specification.
-_SCALARS: dict[object, ScalarDefinition] = {
-    UUID: replace(
-        UUIDDefinition,
-        description="A UUID as text, as in RFC 9562.",
-        specified_by_url="https://www.rfc-editor.org/rfc/rfc9562",
-    ),
-    datetime: replace(
-        DateTimeDefinition,
-        description="A date and time with its offset from UTC, as in RFC 3339.",
-        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
-    ),
-}
 
 
 class Schema(strawberry.Schema):
@@ -84,7 +65,7 @@ class Schema(strawberry.Schema):
             subscription,
             types=(BrokerTopic, ResponseTopic, *types),
             extensions=(DocumentCache, *extensions),
-            scalar_overrides={**_SCALARS, **(scalar_overrides or {})},
+            scalar_overrides={**SCALARS, **(scalar_overrides or {})},
             execution_context_class=execution_context_class,
             **options,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import strawberry
@@ -18,6 +18,7 @@ from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.domain.texts import check_text
+from dasf_broker.domain.times import to_filter_by
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.models import Acknowledgement, BrokerTopic
 from dasf_broker.operations.lists.browse import Restrict, everything
@@ -79,11 +80,11 @@ class MessageFilter:
 
     @strawberry_django.filter_field(description="The message was published at this time or later.")
     def published_since(self, value: datetime, prefix: str) -> Q:
-        return Q(**{f"{prefix}date_created__gte": _aware(value)})
+        return Q(**{f"{prefix}date_created__gte": to_filter_by(value)})
 
     @strawberry_django.filter_field(description="The message was published before this time.")
     def published_before(self, value: datetime, prefix: str) -> Q:
-        return Q(**{f"{prefix}date_created__lt": _aware(value)})
+        return Q(**{f"{prefix}date_created__lt": to_filter_by(value)})
 
     @strawberry_django.filter_field(description="The message has this context.")
     def context(self, value: int, prefix: str) -> Q:
@@ -123,11 +124,6 @@ def _frozen(value: Any) -> Hashable:
     if is_dataclass(value):
         return tuple(_frozen(getattr(value, each.name)) for each in fields(value))
     return value  # type: ignore[no-any-return]
-
-
-def _aware(time: datetime) -> datetime:
-    # The broker returns all times in UTC, so a time without a zone is UTC, too.
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _bounded(values: list[Any], name: str) -> list[Any]:

@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
     """Start and shut down with the server, an ASGI application."""
     while (message := await receive())["type"] != "lifespan.shutdown":
-        assert message["type"] == "lifespan.startup", message
+        if message["type"] != "lifespan.startup":
+            raise ValueError(f"{message['type']!r} is not a message of the lifespan protocol.")
         try:
             await start_up()
             if app_settings.DASF_TUNE_PROCESS:

@@ -70,6 +70,49 @@ def test_staff_makes_tokens_for_themselves_only(make_user: MakeUser, superuser: 
     assert ApiToken.objects.get().user == staff
 
 
+@pytest.mark.parametrize("whose", ["own", "of another", "of a superuser"])
+def test_staff_prolongs_only_their_own(
+    make_user: MakeUser, stranger: User, superuser: User, whose: str
+) -> None:
+    """To prolong a token that has expired is to create one."""
+    staff = make_user("staff", is_staff=True)
+    staff.user_permissions.add(*Permission.objects.filter(codename__endswith="_apitoken"))
+    owner = {"own": staff, "of another": stranger, "of a superuser": superuser}[whose]
+    token, key = create_token(owner, label="old", expires=timezone.now() - timedelta(days=1))
+    client = Client()
+    client.force_login(staff)
+    url = f"{LIST}{token.pk}/change/"
+    assert client.get(url).status_code == 200
+    values = {"label": "new", "expires_0": "2999-01-01", "expires_1": "00:00:00"}
+    answer = client.post(url, values)
+    token.refresh_from_db()
+    if whose == "own":
+        assert (answer.status_code, token.label) == (302, "new")
+        assert token_owner(key) == staff
+    else:
+        assert (answer.status_code, token.label) == (403, "old")
+        assert token_owner(key) is None
+
+
+def test_superuser_prolongs_all(admin_client: Client, stranger: User) -> None:
+    """A superuser may log in as everybody anyway."""
+    token, key = create_token(stranger, expires=timezone.now() - timedelta(days=1))
+    values = {"label": "", "expires_0": "2999-01-01", "expires_1": "00:00:00"}
+    assert admin_client.post(f"{LIST}{token.pk}/change/", values).status_code == 302
+    assert token_owner(key) == stranger
+
+
+def test_staff_revokes_what_others_have(make_user: MakeUser, superuser: User) -> None:
+    """Who may change tokens may end every one of them, which gives nobody anything."""
+    staff = make_user("staff", is_staff=True)
+    staff.user_permissions.add(Permission.objects.get(codename="change_apitoken"))
+    token, key = create_token(superuser)
+    client = Client()
+    client.force_login(staff)
+    client.post(LIST, {"action": "revoke", "_selected_action": [token.pk]})
+    assert token_owner(key) is None
+
+
 def test_revoke(admin_client: Client, stranger: User) -> None:
     """A revoked token lets nobody in; one revoked before keeps its time."""
     before = timezone.now() - timedelta(days=1)

@@ -18,7 +18,8 @@ def primary_key(text: str) -> int:
     BadInputError
         The id contains no primary key.
     """
-    if not text.isdecimal() or len(text) > len(str(MAX_POSITION)) or int(text) > MAX_POSITION:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_POSITION))
+    if not is_number or int(text) > MAX_POSITION:
         raise BadInputError("This is not an id that the broker gave you.", field="id")
     return int(text)
 
