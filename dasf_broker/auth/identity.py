@@ -74,7 +74,7 @@ async def user_of_request(request: HttpRequest) -> User | AnonymousUser | None:
         user: User | AnonymousUser | None = await auser()
         return user
     # Not Django's own, which may change the session: see :mod:`.sessions`.
-    return await database.read(user_of, request.session)
+    return await database.read_first(user_of, request.session)
 
 
 async def identify_session(session_key: str | None, *, address: str | None = None) -> Identity:
