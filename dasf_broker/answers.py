@@ -43,7 +43,7 @@ _CODES: dict[type[BrokerError], _Codes] = {
     ForbiddenError: _Codes(HTTPStatus.FORBIDDEN, 4403),
     NotFoundError: _Codes(HTTPStatus.NOT_FOUND, 4400),
     PayloadTooLargeError: _Codes(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 1009),
-    RateLimitedError: _Codes(HTTPStatus.TOO_MANY_REQUESTS, 4429),
+    RateLimitedError: _Codes(HTTPStatus.TOO_MANY_REQUESTS, 1013),
     UnavailableError: _Codes(HTTPStatus.SERVICE_UNAVAILABLE, 1013),
 }
 _BAD_REQUEST = _Codes(HTTPStatus.BAD_REQUEST, 4400)

@@ -302,6 +302,23 @@ DASF_MAX_UNAUTHENTICATED_SOCKETS: int = _connections(
     _not_negative,
     "Most sockets of one process whose client is not authenticated; 0: no limit.",
 )
+DASF_MAX_UNIDENTIFIED_SOCKETS: int = _connections(
+    2000,
+    _not_negative,
+    "Most sockets of one process whose client has not said yet who it is, half of them from one "
+    "address; 0: no limit.",
+)
+DASF_MAX_SOCKET_BYTES: int = _connections(
+    16 * 1024 * 1024,
+    _positive(int),
+    "Most bytes of memory that the operations of one socket occupy: their documents and variables, "
+    "from when they arrive to their end.",
+)
+DASF_MAX_SUBSCRIPTION_VARIABLES: int = _connections(
+    64 * 1024,
+    _positive(int),
+    "Most bytes of the variables of a subscription, as JSON. They are kept until it ends.",
+)
 
 # --- origins, proxies and rates --------------------------------------------------------------
 

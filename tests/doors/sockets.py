@@ -39,7 +39,7 @@ class Socket:
         address: str | None = None,
     ) -> None:
         named = {"host": "testserver", **(headers or {})}
-        self._scope = {
+        self._scope: dict[str, Any] = {
             "type": "websocket",
             "scheme": "ws",
             "path": path,

@@ -247,7 +247,7 @@ async def test_dasf_consumers(
     second = await open_socket(**await to("topic/second", consumer))
     with pytest.raises(ClosedError) as closed:
         await second.receive()
-    assert closed.value.code == 4429
+    assert closed.value.code == 1013
 
 
 async def test_dasf_consumers_that_go_on(

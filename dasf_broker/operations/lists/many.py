@@ -95,11 +95,11 @@ def _large_items(
 ) -> dict[Any, list[tuple[Any, int]]]:
     """Return the position and size of the large items of each page, in its order."""
     order, found = page_slice.order, defaultdict(list)
-    assert order.size is not None
+    of_size = str(order.size)
     rows = rows.order_by()
     for some in batched(edges, LISTS):
-        large = rows.filter(_within_edges(page_slice, owner, some, edges, is_large(order.size)))
-        for pk, position, size in large.values_list(owner, order.column, order.size):
+        large = rows.filter(_within_edges(page_slice, owner, some, edges, is_large(of_size)))
+        for pk, position, size in large.values_list(owner, order.column, of_size):
             found[pk].append((position, size))
     for items in found.values():
         items.sort(reverse=page_slice.is_reversed)

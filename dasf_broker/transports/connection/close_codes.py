@@ -31,7 +31,11 @@ class CloseCode(IntEnum):
     )
     INTERNAL_ERROR = (1011, False, "An error in the broker; the server's log has its cause.")
     SERVICE_RESTART = (1012, True, "The server stops or restarts. No stored message is lost.")
-    TRY_AGAIN_LATER = (1013, True, "The database does not answer.")
+    TRY_AGAIN_LATER = (
+        1013,
+        True,
+        "The database does not answer, or there are too many sockets or wrong credentials now.",
+    )
     BAD_REQUEST = (4400, False, "A frame is not valid in the protocol.")
     UNAUTHORIZED = (
         4401,
@@ -50,11 +54,4 @@ class CloseCode(IntEnum):
         "The client sent no `connection_init` within `DASF_CONNECTION_INIT_TIMEOUT`.",
     )
     SUBSCRIBER_ALREADY_EXISTS = (4409, False, "An operation with this id is already running.")
-    TOO_MANY_REQUESTS = (
-        4429,
-        False,
-        (
-            "Too many sockets, wrong credentials or `connection_init`. Close sockets, or wait; "
-            "do not connect again at once."
-        ),
-    )
+    TOO_MANY_REQUESTS = (4429, False, "The client sent `connection_init` twice.")

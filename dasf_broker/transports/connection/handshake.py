@@ -13,8 +13,13 @@ from django.utils.functional import cached_property
 
 from dasf_broker.auth import Identity, authorization_in, identify_session, identify_token
 from dasf_broker.auth.client_address import address_of_request
+from dasf_broker.exceptions import BadInputError
 from dasf_broker.transports.connection import origins
 from dasf_broker.transports.connection.headers import read_cookies
+
+#: Most bytes of the path and the headers of a request that begins a connection: the server keeps
+#: them, more than once, as long as the connection lasts.
+MAX_REQUEST_HEAD = 16 * 1024
 
 # ASGI's own names.
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -29,6 +34,8 @@ class Handshake(ASGIRequest):
     """The request that opens a websocket, under the settings for hosts and proxies."""
 
     def __init__(self, scope: Scope) -> None:
+        #: Bytes of the path and the headers.
+        self.size = head_size(scope)
         scheme = _HTTP_SCHEMES.get(scope.get("scheme", ""), "http")
         # Without the query and the charset, which are not used, and which may make Django fail.
         headers = [each for each in scope.get("headers", ()) if each[0].lower() != b"content-type"]
@@ -57,6 +64,34 @@ class Handshake(ASGIRequest):
         except DisallowedHost:  # harmless: it is returned only to the client that sent it
             host = self.headers.get("host", "localhost")
         return f"{self.scheme}://{host}"
+
+
+def head_size(scope: Mapping[str, Any]) -> int:
+    """Return how many bytes the path and the headers of a request have."""
+    headers = sum(len(name) + len(value) for name, value in scope.get("headers", ()))
+    return headers + len(scope["path"]) + len(scope.get("query_string", b""))
+
+
+def check_head_size(size: int) -> None:
+    """Check the bytes of the path and the headers of a request that begins a connection.
+
+    Raises
+    ------
+    BadInputError
+        There are too many.
+    """
+    if size > MAX_REQUEST_HEAD:
+        raise BadInputError(
+            f"The path and the headers of a connection have at most {MAX_REQUEST_HEAD} bytes, "
+            f"these have {size}; send fewer cookies."
+        )
+
+
+def may_have_credential(handshake: Handshake) -> bool:
+    """Tell whether a handshake contains a token or a session, which may be wrong."""
+    if "authorization" in handshake.headers:
+        return True
+    return "origin" in handshake.headers and settings.SESSION_COOKIE_NAME in handshake.COOKIES
 
 
 async def identify_socket(

@@ -1,4 +1,4 @@
-"""End connections whose client no longer reads.
+"""End connections whose client no longer reads, on websockets and over HTTP.
 
 Without this, a client that stopped reading, because its program or its network failed, would keep
 its socket, buffers and subscriptions for ever: the server waits for room in a buffer that is never
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from dasf_broker import app_settings, runtime
@@ -25,13 +25,25 @@ logger = logging.getLogger(__name__)
 class TimedSend:
     """Sends frames to one client, and records when it last accepted one."""
 
-    __slots__ = ("_buffered", "_deadline", "_moved_at", "_seen", "_send", "_sent", "_waiting")
+    __slots__ = (
+        "_accepted",
+        "_buffered",
+        "_deadline",
+        "_moved_at",
+        "_seen",
+        "_send",
+        "_sent",
+        "_waiting",
+    )
 
-    def __init__(self, send: Send, deadline: asyncio.Timeout) -> None:
+    def __init__(self, send: Send, deadline: asyncio.Timeout | None = None) -> None:
         self._send = send
+        #: Ends the sender; without it the connection is dropped, which the sender notices.
         self._deadline = deadline
         #: Frames that wait, and frames that were sent.
         self._waiting = self._sent = 0
+        #: Set when no frame waits; only if a caller waits for that.
+        self._accepted: asyncio.Event | None = None
         #: At the last check: frames sent, bytes in the server's buffer, and when either changed.
         self._seen = self._buffered = 0
         self._moved_at = asyncio.get_running_loop().time()
@@ -44,6 +56,16 @@ class TimedSend:
         finally:
             self._waiting -= 1
             self._sent += 1
+            if self._accepted is not None and not self._waiting:
+                self._accepted.set()
+                self._accepted = None
+
+    async def until_accepted(self) -> None:
+        """Wait until no frame waits: more results than wait already would only occupy memory."""
+        while self._waiting:
+            if self._accepted is None:
+                self._accepted = asyncio.Event()
+            await self._accepted.wait()
 
     def expire_if_stalled(self, now: float, limit: float) -> None:
         """End the connection if frames wait and none was accepted for ``limit`` seconds.
@@ -52,31 +74,17 @@ class TimedSend:
         a server that closes the connection, for example after a ping without an answer, first waits
         until the client has read the buffer.
         """
-        before, self._buffered = self._buffered, self._buffer_size()
+        before, self._buffered = self._buffered, buffer_size(self._send) or 0
         seen, self._seen = self._seen, self._sent
         has_something_to_send = self._waiting or 0 < before <= self._buffered
         if seen != self._sent or not has_something_to_send:
             self._moved_at = now
-        elif now - self._moved_at > limit and not self._deadline.expired():
+        elif now - self._moved_at <= limit:
+            pass
+        elif self._deadline is None:
+            abort(self._send)
+        elif not self._deadline.expired():
             self._deadline.reschedule(now)
-
-    def abort(self) -> None:
-        """Drop the connection with its buffer, if the server allows it.
-
-        ASGI has no message for it, and closing waits until the buffer is read. The protocols of
-        uvicorn pass one of their methods as ``send``, which leads to the transport. With other
-        servers the timeouts of the operating system end the connection.
-        """
-        if (abort := getattr(self._transport, "abort", None)) is not None:
-            abort()
-
-    @property
-    def _transport(self) -> Any:
-        return getattr(getattr(self._send, "__self__", None), "transport", None)
-
-    def _buffer_size(self) -> int:
-        size = getattr(self._transport, "get_write_buffer_size", None)
-        return 0 if size is None else int(size())
 
 
 @asynccontextmanager
@@ -91,7 +99,54 @@ async def send_with_timeout(send: Send) -> AsyncIterator[TimedSend]:
         if not deadline.expired():
             raise
         logger.info("A client accepted no frame within DASF_SEND_TIMEOUT and was disconnected.")
-        timed.abort()
+        abort(send)
+
+
+@contextmanager
+def abort_if_stalled(send: Send) -> Iterator[TimedSend]:
+    """Yield a ``send`` for an application that ends by itself when its client is disconnected.
+
+    Django does: it cancels what it does for a request.
+    """
+    timed = TimedSend(send)
+    with runtime.current().sweeper.include(SENDS, timed):
+        yield timed
+
+
+async def drop_unless_read(send: Send) -> None:
+    """Wait until a client has read its complete answer; drop the connection if it reads nothing.
+
+    Closing the connection waits for the same, but without an end.
+    """
+    clock = asyncio.get_running_loop().time
+    before, moved_at = 0, clock()
+    while size := buffer_size(send):
+        if size != before:
+            before, moved_at = size, clock()
+        elif clock() - moved_at > app_settings.DASF_SEND_TIMEOUT:
+            abort(send)
+        await asyncio.sleep(SENDS.interval)
+
+
+def buffer_size(send: Send) -> int | None:
+    """Return how many bytes of a server's buffer a client has not read, if the server tells."""
+    size = getattr(_transport(send), "get_write_buffer_size", None)
+    return None if size is None else int(size())
+
+
+def abort(send: Send) -> None:
+    """Drop a connection with its buffer, if the server allows it.
+
+    ASGI has no message for it, and closing waits until the buffer is read. The protocols of uvicorn
+    pass one of their methods as ``send``, which leads to the transport. With other servers the
+    timeouts of the operating system end the connection.
+    """
+    if (abort := getattr(_transport(send), "abort", None)) is not None:
+        abort()
+
+
+def _transport(send: Send) -> Any:
+    return getattr(getattr(send, "__self__", None), "transport", None)
 
 
 async def _check(sends: Collection[TimedSend]) -> None:

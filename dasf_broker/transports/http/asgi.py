@@ -7,8 +7,11 @@ cookie that another site sent.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,18 +19,32 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpResponse
+from django.urls import NoReverseMatch, reverse
+from django.urls import get_script_prefix as get_prefix
 from django.utils.functional import cached_property
 
 from dasf_broker import database
 from dasf_broker.auth import session_store
 from dasf_broker.auth.client_address import address_of_request
 from dasf_broker.auth.sessions import user_of
-from dasf_broker.exceptions import BrokerError, RateLimitedError
+from dasf_broker.exceptions import (
+    BadInputError,
+    BrokerError,
+    PayloadTooLargeError,
+    RateLimitedError,
+)
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.limits.errors import InvalidDocumentError
-from dasf_broker.transports.connection.handshake import Receive, Scope, Send
+from dasf_broker.transports.connection.handshake import (
+    Receive,
+    Scope,
+    Send,
+    check_head_size,
+    head_size,
+)
 from dasf_broker.transports.connection.headers import read_cookies, read_parameters
 from dasf_broker.transports.connection.limits import socket_slots
+from dasf_broker.transports.connection.send_timeout import abort_if_stalled, drop_unless_read
 from dasf_broker.transports.graphql.execution import Call, examine
 from dasf_broker.transports.http.accept import prefers_events
 from dasf_broker.transports.http.body import (
@@ -39,20 +56,24 @@ from dasf_broker.transports.http.body import (
 from dasf_broker.transports.http.cors import CrossOrigin
 from dasf_broker.transports.http.django_view import GraphQLView, refuse
 from dasf_broker.transports.http.event_stream import serve_events
+from dasf_broker.transports.http.responses import send_response
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+#: Answers a request whose body was read: ``handler(request, body, receive, send)``.
+Handler: TypeAlias = Callable[["_Request", bytes, Receive, Send], Awaitable[None]]
 
 #: Most characters of ``Content-Type`` that are read.
 MAX_CONTENT_TYPE = 256
 
 
 class BodyLimitMiddleware:
-    """ASGI middleware that reads the bodies of POSTs to one path, with limits of size and time.
+    """ASGI middleware that limits the requests and answers of the broker's own paths.
 
-    Django itself reads a whole request, whatever its size and the time that it takes.
+    A body is read with limits of size and time: Django itself reads a whole request, whatever its
+    size and the time that it takes. A client that does not read its answer is disconnected.
 
     Parameters
     ----------
@@ -68,34 +89,45 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["method"] != "POST" or not self._is_endpoint(scope):
+        path = _path_below_script(scope)
+        if path != self._path and not self._topic_pages.fullmatch(path):
             await self._application(scope, receive, send)
-            return
+        elif scope["method"] == "POST" and path == self._path:
+            await self._limit(scope, receive, send, self._serve)
+        elif _may_have_body(scope):
+            await self._limit(scope, receive, send, self._forward)
+        else:
+            await self._ask_django(scope, receive, send)
+
+    @cached_property
+    def _topic_pages(self) -> re.Pattern[str]:
+        return _topic_pages()
+
+    async def _limit(self, scope: Scope, receive: Receive, send: Send, then: Handler) -> None:
         request = _Request(scope)
-        if settings.SECURE_SSL_REDIRECT and not request.is_secure():
-            await self._application(scope, receive, send)  # it redirects the client
-            return
         try:
             body = await read_body(request.headers.get("content-length"), receive)
         except ClientDisconnectedError:
             return
         except BrokerError as error:
-            status = 408 if isinstance(error, RequestTimeoutError) else None
-            response = refuse(request, error, status=status)
-            if scope.get("http_version", "1.1").startswith("1"):
-                response["Connection"] = "close"  # the rest of the body is not read
-            await _send(response, send)
+            await send_response(_refuse_body(request, error), send)
         else:
-            serving = self._serve(request, body, receive, send)
+            if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+                then = self._forward  # Django redirects the client
+            serving = then(request, body, receive, send)
             del body  # a stream of events may last for days
             await serving
 
     async def _serve(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
-        await self._application(request.scope, replay_body(body, receive), send)
+        await self._forward(request, body, receive, send)
 
-    def _is_endpoint(self, scope: Scope) -> bool:
-        path: str = scope["path"]
-        return path.removeprefix(get_script_prefix(scope).rstrip("/")) == self._path
+    async def _forward(self, request: _Request, body: bytes, receive: Receive, send: Send) -> None:
+        await self._ask_django(request.scope, replay_body(body, receive), send)
+
+    async def _ask_django(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        with abort_if_stalled(send) as timed_send:
+            await self._application(scope, receive, timed_send)
+        await drop_unless_read(send)
 
 
 class GraphQLMiddleware(BodyLimitMiddleware):
@@ -103,7 +135,7 @@ class GraphQLMiddleware(BodyLimitMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; tell the browser whether the page may read the answer."""
-        if self._is_endpoint(scope):
+        if _path_below_script(scope) == self._path:
             cross_origin = CrossOrigin(scope)
             if cross_origin.is_preflight:
                 await cross_origin.answer_preflight(send)
@@ -121,7 +153,7 @@ class GraphQLMiddleware(BodyLimitMiddleware):
             response = refusal
         else:
             return
-        await _send(response, send)
+        await send_response(response, send)
 
     async def _answer(self, request: _Request) -> HttpResponse | Call:
         """Return the answer, or the call if the client asks for events."""
@@ -130,19 +162,26 @@ class GraphQLMiddleware(BodyLimitMiddleware):
         if not prefers_events(request):
             return await view.post(request)
         call = await view.read(request)
-        return call if isinstance(call, HttpResponse) else _without_unused_variables(call)
+        try:
+            return call if isinstance(call, HttpResponse) else _without_unused_variables(call)
+        except PayloadTooLargeError as error:
+            return refuse(request, error)
 
     async def _stream(
         self, request: _Request, call: Call, receive: Receive, send: Send
     ) -> HttpResponse | None:
         """Answer with events, or return a refusal. The stream counts as a socket."""
         request.set_body(b"")  # released: the stream does not need it, and may last long
-        try:
-            with socket_slots(address_of_request(request)) as slots:
-                slots.assign_to(call.identity.caller)
-                await serve_events(served_schema(), call, receive, send)
-        except RateLimitedError as error:
-            return refuse(request, error)
+        with ExitStack() as stack:
+            try:
+                check_head_size(head_size(request.scope))
+                caller = call.identity.caller
+                stack.enter_context(socket_slots(address_of_request(request), caller))
+            except BadInputError as error:
+                return refuse(request, error, status=431)
+            except RateLimitedError as error:
+                return refuse(request, error, status=503)
+            await serve_events(served_schema(), call, receive, send)
         return None
 
 
@@ -185,8 +224,37 @@ def _without_unused_variables(call: Call) -> Call:
     return replace(call, request=request)
 
 
-async def _send(response: HttpResponse, send: Send) -> None:
-    headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
-    headers.append((b"content-length", str(len(response.content)).encode()))
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": response.content})
+def _refuse_body(request: _Request, error: BrokerError) -> HttpResponse:
+    status = 408 if isinstance(error, RequestTimeoutError) else None
+    response = refuse(request, error, status=status)
+    if request.scope.get("http_version", "1.1").startswith("1"):
+        response["Connection"] = "close"  # the rest of the body is not read
+    return response
+
+
+def _path_below_script(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(get_script_prefix(scope).rstrip("/"))
+
+
+def _topic_pages() -> re.Pattern[str]:
+    """Return an expression for the paths of ``dasf_broker.urls`` below a topic.
+
+    Not `resolve`: it calls the converters of the host's paths, which may query the database.
+    """
+    try:
+        path = reverse("dasf_broker:brokertopic-ping", args=["slug"])
+    except NoReverseMatch:  # the host does not serve them
+        return re.compile(r"(?!)")
+    start = path.removeprefix(get_prefix().rstrip("/")).removesuffix("slug/ping/")
+    return re.compile(rf"{re.escape(start)}[-\w]+/(status|ping)/", re.ASCII)
+
+
+def _may_have_body(scope: Scope) -> bool:
+    """Tell whether a request may have a body; in HTTP/2 only its frames tell."""
+    if not scope.get("http_version", "1.1").startswith("1"):
+        return True
+    named = [(name.lower(), value) for name, value in scope["headers"]]
+    return any(name == b"transfer-encoding" for name, _ in named) or any(
+        name == b"content-length" and value != b"0" for name, value in named
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, TypeAlias, TypedDict
 
 from dasf_broker import app_settings
@@ -31,7 +32,9 @@ from dasf_broker.transports.connection.handshake import (
     Receive,
     Scope,
     Send,
+    check_head_size,
     identify_socket,
+    may_have_credential,
 )
 from dasf_broker.transports.connection.limits import SocketSlots, socket_slots
 from dasf_broker.transports.connection.send_timeout import send_with_timeout
@@ -43,6 +46,9 @@ BATCH = 100
 #: Characters after which no more frames are read until these are handled. This limits the memory
 #: that one client occupies.
 BATCH_CHARACTERS = 64 * 1024
+
+#: The extension of ASGI by which a handshake is refused with an HTTP answer.
+_HTTP_ANSWER = "websocket.http.response"
 
 Frame: TypeAlias = dict[str, Any]
 #: The outcome of a frame: ``None`` on success, or the answer to the error.
@@ -71,6 +77,8 @@ class DasfSocket:
         #: Why the credential was refused. Not the error itself: its traceback would keep every
         #: frame for which it was raised.
         self._refusal: str | None = None
+        self._may_answer_by_http = _HTTP_ANSWER in (scope.get("extensions") or ())
+        self._is_accepted = False
 
     @classmethod
     def as_asgi(cls) -> Any:
@@ -102,18 +110,22 @@ class DasfSocket:
     async def serve(self, handshake: Handshake) -> None:
         """Serve the connection until the client disconnects."""
         await self._receive()  # websocket.connect
-        await self._send({"type": "websocket.accept"})
         if not origins.is_allowed(handshake):
+            await self._accept()
             await self._close(CloseCode.FORBIDDEN)
             return
         try:
+            check_head_size(handshake.size)
             with socket_slots(handshake.address) as slots:
+                if not may_have_credential(handshake):
+                    slots.assign_to(None)
+                await self._accept()
                 credential = await self._identify(handshake, slots)
                 del handshake  # it contains the credential
                 async with while_valid(credential):
                     await self._work()
         except Exception as error:  # noqa: BLE001 - the client gets it, and the log if needed
-            await self._close(answer_to(error).close_code)
+            await self._end(answer_to(error))
 
     async def handle(self, frames: Sequence[Frame]) -> list[Outcome]:
         """Handle frames; return their outcomes, in order."""
@@ -134,6 +146,7 @@ class DasfSocket:
             identity = await identify_socket(handshake)
         except UnauthenticatedError as error:
             self._refusal = str(error)
+            slots.assign_to(None)
             return None
         self._caller = identity.caller
         slots.assign_to(identity.caller)
@@ -192,6 +205,32 @@ class DasfSocket:
             elif (outcome := next(outcomes)) is not None or self.confirms:
                 results.append(_result(frame, outcome))
         return results
+
+    async def _accept(self) -> None:
+        self._is_accepted = True
+        with suppress(OSError):  # the client disconnected, which ends the reading of frames
+            await self._send({"type": "websocket.accept"})
+
+    async def _end(self, answer: Answer) -> None:
+        """Close the socket, or refuse the handshake: a client that gets a close frame stays away.
+
+        The reference client tries again only after a handshake that failed.
+        """
+        if not self._is_accepted and self._may_answer_by_http:
+            await self._refuse_handshake(answer)
+        else:
+            await self._close(answer.close_code)  # 403, before the socket is accepted
+
+    async def _refuse_handshake(self, answer: Answer) -> None:
+        headers, status = [(b"content-length", b"0")], answer.status
+        if answer.retry_after is not None:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            headers.append((b"retry-after", str(answer.retry_after).encode()))
+        with suppress(OSError):
+            await self._send(
+                {"type": f"{_HTTP_ANSWER}.start", "status": status, "headers": headers}
+            )
+            await self._send({"type": f"{_HTTP_ANSWER}.body", "body": b""})
 
     async def _close(self, code: int) -> None:
         with suppress(OSError):
