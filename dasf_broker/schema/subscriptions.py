@@ -146,3 +146,4 @@ async def _as_messages(deliveries: AsyncIterator[Delivery]) -> AsyncGenerator[Me
     async with aclosing(deliveries):  # type: ignore[type-var]
         async for each in deliveries:
             yield Message(event=each.message, missed=each.missed, memo=each.memo)
+            del each  # it may be large, and the next one long in coming

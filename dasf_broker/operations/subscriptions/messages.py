@@ -106,14 +106,16 @@ async def messages(
                         position = row.sequence or position
                         mailbox.check()
                         yield Delivery(row)
+                        del row
                 while delivery := mailbox.take() or await mailbox.get():
-                    message = delivery.message
-                    if message.sequence is not None:
-                        if message.sequence <= position:
-                            continue
-                        position = message.sequence
-                    if message.message_type in backlog.types:
+                    sequence = delivery.message.sequence
+                    is_new = sequence is None or sequence > position
+                    if is_new and sequence is not None:
+                        position = sequence
+                    if is_new and delivery.message.message_type in backlog.types:
                         yield mailbox.with_missed(delivery)
+                    # A message and its results may be large, and the next one long in coming.
+                    del delivery
                 is_behind = True
 
 

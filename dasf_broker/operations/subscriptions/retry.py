@@ -44,6 +44,7 @@ async def messages_with_retry(
             async with aclosing(stream) as deliveries:  # type: ignore[type-var]
                 async for each in deliveries:
                     yield each
+                    del each  # it may be large, and the next one long in coming
         except BadInputError:
             return  # not a slug
         except BrokerError:

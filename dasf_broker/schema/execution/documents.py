@@ -87,6 +87,8 @@ class Document:
     """A valid document."""
 
     node: DocumentNode
+    #: About how many bytes it occupies, with its text.
+    size: int
     _operations: Mapping[str | None, Operation]
 
     def operation(self, name: str | None) -> Operation:
@@ -148,7 +150,8 @@ def read_document(schema: GraphQLSchema, query: str) -> Document:
         ) from None
     if errors := validate(schema, document, _RULES, hide_suggestions=True):
         raise InvalidDocumentError(errors)
-    made = Document(document, operations)
+    size = sys.getsizeof(query) + _tokens_of(document) * TOKEN_BYTES
+    made = Document(document, size, operations)
     _cache.keep(schema, query, made)
     return made
 
@@ -252,7 +255,7 @@ class _Cache:
     """The documents that were used last, as many as fit."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[GraphQLSchema, str], tuple[Document, int]] = OrderedDict()
+        self._kept: OrderedDict[tuple[GraphQLSchema, str], Document] = OrderedDict()
         self._bytes = 0
 
     def get(self, schema: GraphQLSchema, query: str) -> Document | None:
@@ -260,15 +263,14 @@ class _Cache:
         if (kept := self._kept.get(key)) is None:
             return None
         self._kept.move_to_end(key)
-        return kept[0]
+        return kept
 
     def keep(self, schema: GraphQLSchema, query: str, document: Document) -> None:
-        size = sys.getsizeof(query) + _tokens_of(document.node) * TOKEN_BYTES
-        self._kept[schema, query] = document, size
-        self._bytes += size
+        self._kept[schema, query] = document
+        self._bytes += document.size
         while self._bytes > CACHE_BYTES:
-            _, (_, size) = self._kept.popitem(last=False)
-            self._bytes -= size
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.size
 
     def clear(self) -> None:
         self._kept.clear()

@@ -11,11 +11,11 @@ from graphql import DocumentNode, ExecutionResult, OperationType
 from strawberry import Schema
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
-from dasf_broker import runtime
+from dasf_broker import app_settings, runtime
 from dasf_broker.auth import Identity
 from dasf_broker.concurrency.shares import working_for
 from dasf_broker.domain.rates import Activity
-from dasf_broker.exceptions import BadInputError, ForbiddenError
+from dasf_broker.exceptions import BadInputError, ForbiddenError, PayloadTooLargeError
 from dasf_broker.operations import rate_limits
 from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
@@ -29,6 +29,8 @@ from dasf_broker.schema.execution.documents import (
 from dasf_broker.schema.execution.executor import build_executor
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.visibility import may_introspect
+from dasf_broker.transports.connection.socket_budget import memory_of
+from dasf_broker.transports.json_codec import write_json
 
 #: The validation of a document, in fields: it takes as long as their execution.
 DOCUMENT = 250
@@ -79,6 +81,10 @@ class GraphQLRequest:
             raise BadInputError("`extensions` is an object.", field="extensions")
         return cls(query, variables or {}, operation_name or None)
 
+    def memory(self, most: int) -> int:
+        """Return about how many bytes it occupies; stop counting above ``most``."""
+        return memory_of([self.query, self.variables, self.operation_name], most)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -113,6 +119,8 @@ def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
     ------
     InvalidDocumentError
         The document is not valid, or the operation exceeds a limit.
+    PayloadTooLargeError
+        The variables of a subscription are too large.
     """
     return examine(schema, request)[0]
 
@@ -120,10 +128,35 @@ def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
 def examine(schema: Schema, request: GraphQLRequest) -> tuple[OperationType, GraphQLRequest]:
     """Return the type of the operation, and the request with declared variables only.
 
-    A subscription keeps its request until it ends. Raises as :func:`operation_type`.
+    A subscription keeps its request until it ends.
+
+    Raises
+    ------
+    InvalidDocumentError
+        The document is not valid, or the operation exceeds a limit.
+    PayloadTooLargeError
+        The variables of the subscription are too large.
     """
     operation = _operation(read_document(schema._schema, request.query), request)
-    return operation.type, replace(request, variables=operation.declared(request.variables))
+    kept = replace(request, variables=operation.declared(request.variables))
+    if operation.type is OperationType.SUBSCRIPTION:
+        _check_kept(kept.variables)
+    return operation.type, kept
+
+
+def held_memory(schema: Schema, request: GraphQLRequest, most: int) -> int:
+    """Return about how many bytes a running subscription keeps; stop counting above ``most``."""
+    size = read_document(schema._schema, request.query).size
+    return size + memory_of(request.variables, most - size)
+
+
+def _check_kept(variables: dict[str, Any]) -> None:
+    most = app_settings.DASF_MAX_SUBSCRIPTION_VARIABLES
+    if variables and (size := len(write_json(variables))) > most:
+        raise PayloadTooLargeError(
+            f"The variables of a subscription have at most {most} bytes as JSON, these have "
+            f"{size}; send less."
+        )
 
 
 def _operation(document: Document, request: GraphQLRequest) -> Operation:

@@ -12,6 +12,7 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
 from functools import partial
+from hashlib import blake2b
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -32,14 +33,22 @@ from dasf_broker.schema.execution.executor import build_executor
 from dasf_broker.schema.execution.sharing import depends_on_viewer
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.types.messages import Message
+from dasf_broker.transports.connection.socket_budget import Turns
 from dasf_broker.transports.graphql.execution import GraphQLRequest
 from dasf_broker.transports.json_codec import write_json
 
 
 async def stream(
-    schema: Schema, request: GraphQLRequest, context: Context
+    schema: Schema, request: GraphQLRequest, context: Context, turns: Turns
 ) -> AsyncIterator[tuple[Any, str]]:
     """Yield each event of a subscription with its result as a JSON text.
+
+    Parameters
+    ----------
+    schema, request, context
+        The operation.
+    turns
+        Limits how many results of one client are rendered and not sent yet.
 
     Raises
     ------
@@ -58,9 +67,15 @@ async def stream(
                 return
             except Exception as error:  # noqa: BLE001 - it is raised as one of the root field
                 raise operation.located(error) from None
-            result = _result(operation, event, context, key)
-            # Shielded: the subscriber that renders may end while others wait for the text.
-            yield event, result if isinstance(result, str) else await asyncio.shield(result)
+            if not turns.take():
+                await turns.wait()
+            try:
+                result = _result(operation, event, context, key)
+                # Shielded: the subscriber that renders may end while others wait for the text.
+                yield event, result if isinstance(result, str) else await asyncio.shield(result)
+                del event, result  # they may be large, and the next ones long in coming
+            finally:
+                turns.give_back()
 
 
 # --- operations -------------------------------------------------------------------------------
@@ -115,17 +130,22 @@ class _Operation:
         return executor
 
 
-#: The operations of running subscriptions.
-_operations: WeakValueDictionary[Any, _Operation] = WeakValueDictionary()
+#: The operations of running subscriptions, by digest: a key lasts as long as a subscription.
+_operations: WeakValueDictionary[tuple[Schema, bytes], _Operation] = WeakValueDictionary()
 
 
 def _operation(schema: Schema, request: GraphQLRequest) -> _Operation:
     document = load_document(schema._schema, request.query)
-    key = (schema, request.query, request.operation_name, write_json(request.variables))
+    key = schema, _digest(request)
     operation = _operations.get(key)
     if operation is None:
         operation = _operations[key] = _Operation(schema, document, request)
     return operation
+
+
+def _digest(request: GraphQLRequest) -> bytes:
+    parts = [request.query, request.operation_name, request.variables]
+    return blake2b(write_json(parts).encode(), digest_size=32).digest()
 
 
 # --- results ----------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.urls import get_script_prefix as get_prefix
-from django.utils.functional import cached_property
 
 from dasf_broker import database
 from dasf_broker.auth import session_store

@@ -79,6 +79,7 @@ class ConsumerSocket(DasfSocket):
                 if each.message.message_type is MessageType.PING:
                     self._last_ping = each.message.message_id
                 await self.send_text(each.made(_delivered))
+                del each  # it may be large, and the next one long in coming
 
 
 class StatusPingSocket(DasfSocket):

@@ -18,7 +18,7 @@ from dasf_broker.answers import answer_to
 from dasf_broker.auth import Identity
 from dasf_broker.auth.revocation import while_valid
 from dasf_broker.concurrency.shares import working_for
-from dasf_broker.exceptions import BadInputError, RateLimitedError
+from dasf_broker.exceptions import BadInputError, PayloadTooLargeError, RateLimitedError
 from dasf_broker.operations.caller import Caller
 from dasf_broker.schema import served_schema
 from dasf_broker.schema.errors import format_errors
@@ -30,14 +30,17 @@ from dasf_broker.transports.connection.handshake import (
     Receive,
     Scope,
     Send,
+    check_head_size,
     identify_socket,
 )
 from dasf_broker.transports.connection.limits import socket_slots
-from dasf_broker.transports.connection.send_timeout import send_with_timeout
+from dasf_broker.transports.connection.send_timeout import TimedSend, send_with_timeout
+from dasf_broker.transports.connection.socket_budget import Held, SocketBudget, Turns
 from dasf_broker.transports.graphql.execution import (
     GraphQLRequest,
     examine,
     execute,
+    held_memory,
     take_turn,
 )
 from dasf_broker.transports.graphql.shared_results import stream
@@ -85,7 +88,7 @@ class _CloseError(Exception):
 class _Socket:
     """One client's connection."""
 
-    def __init__(self, schema: Schema, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, schema: Schema, scope: Scope, receive: Receive, send: TimedSend) -> None:
         self._schema = schema
         self._scope = scope
         self._receive = receive
@@ -96,12 +99,15 @@ class _Socket:
         self._is_allowed = origins.is_allowed(handshake)
         self._root_url = handshake.root_url
         self._address = handshake.address
+        self._head_size = handshake.size
         self._frames = 0
         self._identity: Identity | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
         #: Operations that the client completed and that have not ended yet. They count, too:
         #: otherwise a client that subscribes and completes in a loop would exceed the limit.
         self._ending: set[asyncio.Task[None]] = set()
+        self._budget = SocketBudget()
+        self._turns = Turns()
 
     async def serve(self) -> None:
         await self._receive()  # websocket.connect
@@ -111,6 +117,7 @@ class _Socket:
         )
         try:
             self._check_handshake(is_supported)
+            check_head_size(self._head_size)
             with socket_slots(self._address) as slots:
                 identity = await self._initialise()
                 if identity is not None:
@@ -228,11 +235,13 @@ class _Socket:
         try:
             # Before the task starts, so that operations are counted in the order of their frames.
             await self._check_operation_limit()
-        except RateLimitedError as error:
+            held = self._budget.hold(request.memory(app_settings.DASF_MAX_SOCKET_BYTES))
+        except (RateLimitedError, PayloadTooLargeError) as error:
             await self._error(operation_id, error)
             return
-        run = self._run(operation_id, request, self._identity.caller)
-        self._operations[operation_id] = asyncio.create_task(run)
+        run = self._run(operation_id, request, self._identity.caller, held)
+        task = self._operations[operation_id] = asyncio.create_task(run)
+        task.add_done_callback(held.release)
 
     def _complete(self, frame: dict[str, Any]) -> None:
         task = self._operations.pop(_operation_id(frame), None)
@@ -243,11 +252,15 @@ class _Socket:
 
     # --- operations ---------------------------------------------------------------------------
 
-    async def _run(self, operation_id: str, request: GraphQLRequest, caller: Caller) -> None:
+    async def _run(
+        self, operation_id: str, request: GraphQLRequest, caller: Caller, held: Held
+    ) -> None:
         context = Context(caller, root_url=self._root_url)
         try:
             kind, request = examine(self._schema, request)
             if kind is OperationType.SUBSCRIPTION:
+                most = app_settings.DASF_MAX_SOCKET_BYTES
+                held.resize(held_memory(self._schema, request, most))
                 await self._stream(operation_id, request, context)
             else:
                 await self._answer(operation_id, request, context)
@@ -271,12 +284,15 @@ class _Socket:
 
     async def _stream(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
         prefix = f'{{"id":{write_json(operation_id)},"type":"next","payload":'
-        async with aclosing(stream(self._schema, request, context)) as results:  # type: ignore[type-var]
-            async for _, text in results:
+        results = stream(self._schema, request, context, self._turns)
+        async with aclosing(results):  # type: ignore[type-var]
+            async for event, text in results:
                 await self._send({"type": "websocket.send", "text": f"{prefix}{text}}}"})
+                del event, text  # they may be large, and the next ones long in coming
         await self._send_json({"id": operation_id, "type": "complete"})
 
     async def _answer(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
+        await self._send.until_accepted()
         result = await execute(self._schema, request, context)
         if not result.was_executed:
             await self._errors(operation_id, result.body["errors"])
