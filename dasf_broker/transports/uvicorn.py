@@ -9,14 +9,14 @@ without it, on any ASGI server.
 - Frames that are sent to a client in one turn of the event loop are written at once. A write takes
   several times as long as a frame.
 - Bytes from a client are parsed in slices, between which other clients are served.
-- The memory that one client can occupy is limited: by pongs that it does not read, and by messages
-  in very many parts.
+- The memory that one client can occupy is limited: by pongs that it does not read, by messages in
+  very many parts, and by messages that do not end.
 """
 
 from __future__ import annotations
 
 import struct
-from asyncio import BaseTransport, Transport, get_running_loop
+from asyncio import BaseTransport, TimerHandle, Transport, get_running_loop
 from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
+from dasf_broker import app_settings
 from dasf_broker.concurrency.loop_local import LoopLocal
 
 if TYPE_CHECKING:
@@ -54,15 +55,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _connection: Connection
     #: The answer to the newest ping, while the client reads nothing.
     _pong = b""
+    #: Closes the connection unless the message that is being received ends in time.
+    _deadline: TimerHandle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Start with a connection that joins writes and slices reads."""
-        self._connection = Connection(cast("Transport", transport), super().data_received)
+        self._connection = Connection(cast("Transport", transport), self._parse)
         super().connection_made(cast("Transport", self._connection))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, and release received data: other objects may keep this one for a while."""
         super().connection_lost(exc)
+        self._cancel_deadline()
         self._connection.release_buffers()
         self._release_frames()
 
@@ -113,6 +117,34 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Close, and release a message that will never be complete."""
         super().handle_parser_exception()
         self._release_frames()
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand over a message, which is complete."""
+        self._cancel_deadline()
+        super().send_receive_event_to_app()
+
+    def _parse(self, data: bytes) -> None:
+        super().data_received(data)
+        is_partial = self.frames or self.conn.reader.buffer
+        if is_partial and self._deadline is None and not self.disconnected:
+            self._set_deadline()
+        elif not is_partial:
+            self._cancel_deadline()
+
+    def _set_deadline(self) -> None:
+        self._deadline = self.loop.call_later(app_settings.DASF_BODY_TIMEOUT, self._give_up)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if self._connection.is_unparsed:
+            self._set_deadline()  # it is the application that has no time
+        else:
+            self._deadline = None
+            self.transport.abort()
 
     def _release_frames(self) -> None:
         self.frames = []
@@ -212,6 +244,11 @@ class Connection:
                 return
         if not self._is_held:
             self.resume_reading()
+
+    @property
+    def is_unparsed(self) -> bool:
+        """Whether the application is busy, or received bytes wait to be parsed."""
+        return self._is_held or self._has_more
 
     @property
     def _has_more(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django import Settings
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 from websockets.frames import Frame, Opcode
@@ -42,6 +43,10 @@ class Network(asyncio.Transport):
 
     def close(self) -> None:
         """Note the end."""
+        self.is_open = False
+
+    def abort(self) -> None:
+        """Note the end, in which nothing more is written."""
         self.is_open = False
 
     def is_closing(self) -> bool:
@@ -278,3 +283,47 @@ async def test_who_sends_too_much_leaves_nothing_behind() -> None:
         tracemalloc.stop()
         gc.enable()
     assert after - before < MEGABYTE
+
+
+@pytest.mark.parametrize("sent", range(1, 40, 3))
+@pytest.mark.parametrize("in_parts", [True, False])
+async def test_message_that_does_not_end(settings: Settings, sent: int, *, in_parts: bool) -> None:
+    """However far a message came, and however it is framed: it ends in time, or the socket does."""
+    settings.DASF_BODY_TIMEOUT = 0.1
+    parts = _part(TEXT, b"x" * 8) + _part(CONTINUATION, b"x" * 8) * 2
+    data = parts if in_parts else masked(TEXT, b"x" * 40)
+    async with connected() as peer:
+        await peer.send(data[:sent])
+        await until(peer.network.is_closing)
+    assert not peer.received
+
+
+async def test_message_that_takes_its_time(settings: Settings) -> None:
+    """Each message has the time for itself, and silence between two of them is no message."""
+    settings.DASF_BODY_TIMEOUT = 0.3
+    data = masked(TEXT, b"x" * 100) * 5
+    async with connected() as peer:
+        for start in range(0, len(data), 20):
+            await peer.send(data[start : start + 20])
+            await asyncio.sleep(0.03)
+        await asyncio.sleep(0.4)
+        assert not peer.network.is_closing()
+        assert peer.received == ["x" * 100] * 5
+
+
+async def test_busy_application_is_no_late_client(settings: Settings) -> None:
+    """What was sent and waits for the application is not late."""
+    settings.DASF_BODY_TIMEOUT = 0.05
+    go_on, received = asyncio.Event(), list[str]()
+
+    async def work(receive: Any, _: Any) -> None:
+        await go_on.wait()
+        while (message := await receive())["type"] == "websocket.receive":
+            received.append(message["text"])
+
+    async with connected(work) as peer:
+        peer.protocol.data_received(masked(TEXT, b"x" * 3 * SLICE) * 2)
+        await asyncio.sleep(0.3)
+        assert not peer.network.is_closing()
+        go_on.set()
+        await until(lambda: len(received) == 2)
