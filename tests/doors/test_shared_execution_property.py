@@ -27,7 +27,7 @@ from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.schema import schema
 from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
-from dasf_broker.transports.connection.socket_budget import Turns
+from dasf_broker.transports.connection.socket_budget import ResultSlots
 from dasf_broker.transports.graphql.execution import GraphQLRequest
 from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import read_json, write_json
@@ -208,7 +208,7 @@ async def _replay(happened: Sequence[Delivery]) -> AsyncIterator[Delivery]:
 
 
 async def _shared(request: GraphQLRequest, viewer: User) -> list[Any]:
-    results = stream(schema, request, Context(Caller(viewer)), Turns(1))
+    results = stream(schema, request, Context(Caller(viewer)), ResultSlots(1))
     async with aclosing(results):  # type: ignore[type-var]
         return [json.loads(text) async for _, text in results]
 

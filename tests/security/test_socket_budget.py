@@ -25,8 +25,8 @@ from dasf_broker.transports.connection.handshake import MAX_REQUEST_HEAD
 from dasf_broker.transports.connection.socket_budget import (
     RESULTS,
     Held,
+    ResultSlots,
     SocketBudget,
-    Turns,
     memory_of,
 )
 from dasf_broker.transports.graphql import execution, shared_results
@@ -356,21 +356,21 @@ async def _grows(noted: list[int]) -> bool:
     return len(noted) > before
 
 
-async def test_turns_go_round() -> None:
-    """As many as allowed work at once, the others in order, and a cancelled one takes no turn."""
-    turns, working, most, order = Turns(3), 0, 0, list[int]()
+async def test_slots_for_results() -> None:
+    """As many as allowed work at once, the others in order, and a cancelled one takes no slot."""
+    slots, working, most, order = ResultSlots(3), 0, 0, list[int]()
 
     async def work(number: int) -> None:
         nonlocal working, most
-        if not turns.take():
-            await turns.wait()
+        if not slots.take():
+            await slots.wait()
         order.append(number)
         working, most = working + 1, max(most, working + 1)
         try:
             await asyncio.sleep(0.001)
         finally:
             working -= 1
-            turns.give_back()
+            slots.give_back()
 
     tasks = [asyncio.create_task(work(number)) for number in range(30)]
     await asyncio.sleep(0)
@@ -379,7 +379,7 @@ async def test_turns_go_round() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     assert (most, working) == (3, 0)
     assert order == sorted(order)
-    assert [turns.take() for _ in range(4)] == [True, True, True, False]
+    assert [slots.take() for _ in range(4)] == [True, True, True, False]
 
 
 # --- the request that opens a connection ------------------------------------------------------

@@ -80,10 +80,10 @@ class Held:
         self._size = 0
 
 
-class Turns:
-    """Lets a few tasks work at once; the others wait, in the order in which they came.
+class ResultSlots:
+    """The slots of one socket for results: from before they are rendered until they are sent.
 
-    It is a semaphore whose use costs a delivery next to nothing while nobody waits.
+    It is a semaphore whose use costs a delivery next to nothing while no task waits.
     """
 
     __slots__ = ("_free", "_waiting")
@@ -93,29 +93,29 @@ class Turns:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def take(self) -> bool:
-        """Take a turn if one is free; otherwise await :meth:`wait`."""
+        """Take a slot if one is free; otherwise await :meth:`wait`."""
         if not self._free:
             return False
         self._free -= 1
         return True
 
     async def wait(self) -> None:
-        """Wait for a turn, and take it."""
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        """Wait for a slot, and take it."""
+        slot = asyncio.get_running_loop().create_future()
+        self._waiting.append(slot)
         try:
-            await turn
+            await slot
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if slot.done() and not slot.cancelled():
                 self.give_back()
             raise
 
     def give_back(self) -> None:
-        """End a turn; the next task takes it."""
+        """Free a slot; the next task takes it."""
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+            slot = self._waiting.popleft()
+            if not slot.done():
+                slot.set_result(None)
                 return
         self._free += 1
 

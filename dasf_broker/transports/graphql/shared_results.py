@@ -33,13 +33,13 @@ from dasf_broker.schema.execution.executor import build_executor
 from dasf_broker.schema.execution.sharing import depends_on_viewer
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.types.messages import Message
-from dasf_broker.transports.connection.socket_budget import Turns
+from dasf_broker.transports.connection.socket_budget import ResultSlots
 from dasf_broker.transports.graphql.execution import GraphQLRequest
 from dasf_broker.transports.json_codec import write_json
 
 
 async def stream(
-    schema: Schema, request: GraphQLRequest, context: Context, turns: Turns
+    schema: Schema, request: GraphQLRequest, context: Context, slots: ResultSlots
 ) -> AsyncIterator[tuple[Any, str]]:
     """Yield each event of a subscription with its result as a JSON text.
 
@@ -47,7 +47,7 @@ async def stream(
     ----------
     schema, request, context
         The operation.
-    turns
+    slots
         Limits how many results of one client are rendered and not sent yet.
 
     Raises
@@ -67,15 +67,15 @@ async def stream(
                 return
             except Exception as error:  # noqa: BLE001 - it is raised as one of the root field
                 raise operation.located(error) from None
-            if not turns.take():
-                await turns.wait()
+            if not slots.take():
+                await slots.wait()
             try:
                 result = _result(operation, event, context, key)
                 # Shielded: the subscriber that renders may end while others wait for the text.
                 yield event, result if isinstance(result, str) else await asyncio.shield(result)
                 del event, result  # they may be large, and the next ones long in coming
             finally:
-                turns.give_back()
+                slots.give_back()
 
 
 # --- operations -------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.transports.connection.handshake import Receive, Send
 from dasf_broker.transports.connection.send_timeout import send_with_timeout
-from dasf_broker.transports.connection.socket_budget import Turns
+from dasf_broker.transports.connection.socket_budget import ResultSlots
 from dasf_broker.transports.graphql.execution import Call, execute, operation_type
 from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import write_json
@@ -110,7 +110,7 @@ class _Stream:
             await self._next_error(error)
 
     async def _stream(self) -> None:
-        results = stream(self._schema, self._call.request, self._call.context, Turns(1))
+        results = stream(self._schema, self._call.request, self._call.context, ResultSlots(1))
         async with aclosing(results):  # type: ignore[type-var]
             async for event, text in results:
                 await self._next(text, _cursor(event))

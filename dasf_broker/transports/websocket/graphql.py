@@ -35,7 +35,7 @@ from dasf_broker.transports.connection.handshake import (
 )
 from dasf_broker.transports.connection.limits import socket_slots
 from dasf_broker.transports.connection.send_timeout import TimedSend, send_with_timeout
-from dasf_broker.transports.connection.socket_budget import Held, SocketBudget, Turns
+from dasf_broker.transports.connection.socket_budget import Held, ResultSlots, SocketBudget
 from dasf_broker.transports.graphql.execution import (
     GraphQLRequest,
     examine,
@@ -107,7 +107,7 @@ class _Socket:
         #: otherwise a client that subscribes and completes in a loop would exceed the limit.
         self._ending: set[asyncio.Task[None]] = set()
         self._budget = SocketBudget()
-        self._turns = Turns()
+        self._slots = ResultSlots()
 
     async def serve(self) -> None:
         await self._receive()  # websocket.connect
@@ -284,7 +284,7 @@ class _Socket:
 
     async def _stream(self, operation_id: str, request: GraphQLRequest, context: Context) -> None:
         prefix = f'{{"id":{write_json(operation_id)},"type":"next","payload":'
-        results = stream(self._schema, request, context, self._turns)
+        results = stream(self._schema, request, context, self._slots)
         async with aclosing(results):  # type: ignore[type-var]
             async for event, text in results:
                 await self._send({"type": "websocket.send", "text": f"{prefix}{text}}}"})
