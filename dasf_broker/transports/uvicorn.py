@@ -69,6 +69,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._cancel_deadline()
         self._connection.release_buffers()
         self._release_frames()
+        self.conn.reader.buffer.clear()
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes in slices."""
