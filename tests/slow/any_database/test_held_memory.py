@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.acceptance.servers import Server, site
-from tests.endurance.vitals import resident_memory
+from tests.endurance.memory import resident_memory
 from tests.endurance.wire import GRAPHQL, TEXT, Wire
 
 MEGABYTE = 1024 * 1024
