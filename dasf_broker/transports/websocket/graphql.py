@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from graphql import OperationType
@@ -267,7 +267,8 @@ class _Socket:
         except OSError:
             pass  # the client disconnected during a frame, which ends the reading, too
         except Exception as error:  # noqa: BLE001 - an error ends no other operation
-            await self._error(operation_id, error)
+            with suppress(OSError):
+                await self._error(operation_id, error)
         finally:
             if self._operations.get(operation_id) is asyncio.current_task():
                 del self._operations[operation_id]
