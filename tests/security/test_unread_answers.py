@@ -88,6 +88,18 @@ async def _impatient(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Asy
 SIZES = [0, 1, HIGH, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 10 * PIECE + 7]
 
 
+class ClosedConnection(Connection):
+    """A connection that the server has closed."""
+
+    def is_closing(self) -> bool:
+        """Say so."""
+        return True
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Fail as uvloop does."""
+        raise RuntimeError(f"the handler is closed: {message['type']}")
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_pieces(size: int) -> None:
     """A client that reads gets all of it, and the server keeps about a piece."""
@@ -143,6 +155,15 @@ async def test_answer_behind_an_unread_one() -> None:
     connection._writable.clear()
     await asyncio.wait_for(_send_body(10, connection), DEADLINE)
     assert connection.aborted.is_set()
+
+
+@pytest.mark.parametrize("size", [1, 3 * PIECE])
+async def test_answer_for_a_connection_that_was_closed(size: int) -> None:
+    """Nothing is sent to it, which a server would not take."""
+    connection = ClosedConnection()
+    async with asyncio.timeout(DEADLINE):
+        await send_response(HttpResponse(b"x" * size), connection.send)
+    assert not connection.buffer
 
 
 async def test_answer_of_a_stalled_client_is_freed() -> None:

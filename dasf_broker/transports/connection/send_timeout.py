@@ -60,6 +60,11 @@ class TimedSend:
                 self._accepted.set()
                 self._accepted = None
 
+    @property
+    def __self__(self) -> Any:
+        """What leads to the transport: see :func:`abort`."""
+        return getattr(self._send, "__self__", None)
+
     async def until_accepted(self) -> None:
         """Wait until no frame waits: more results than wait already would only occupy memory."""
         while self._waiting:
@@ -132,6 +137,12 @@ def buffer_size(send: Send) -> int | None:
     """Return how many bytes of a server's buffer a client has not read, if the server tells."""
     size = getattr(_transport(send), "get_write_buffer_size", None)
     return None if size is None else int(size())
+
+
+def is_closed(send: Send) -> bool:
+    """Tell whether a connection was closed; servers fail to send over it, uvicorn for one."""
+    is_closing = getattr(_transport(send), "is_closing", None)
+    return is_closing is not None and bool(is_closing())
 
 
 def abort(send: Send) -> None:

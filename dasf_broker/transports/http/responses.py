@@ -15,6 +15,7 @@ from dasf_broker.transports.connection.handshake import Send
 from dasf_broker.transports.connection.send_timeout import (
     buffer_size,
     drop_unless_read,
+    is_closed,
     send_with_timeout,
 )
 
@@ -24,6 +25,8 @@ PIECE = 256 * 1024
 
 async def send_response(response: HttpResponse, send: Send) -> None:
     """Send the answer to a request, and free its body."""
+    if is_closed(send):  # while an earlier request of the same connection was answered, for example
+        return
     body = response.content
     response.content = b""
     headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
@@ -43,6 +46,8 @@ async def send_response(response: HttpResponse, send: Send) -> None:
 
 async def _send_pieces(body: bytes, send: Send) -> None:
     for begin in range(0, max(len(body), 1), PIECE):
+        if is_closed(send):
+            return
         end = begin + PIECE
         piece: dict[str, Any] = {"type": "http.response.body", "body": body[begin:end]}
         await send({**piece, "more_body": end < len(body)})
