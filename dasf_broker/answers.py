@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from django.db import InterfaceError, OperationalError
 
+from dasf_broker.domain.texts import printable
 from dasf_broker.exceptions import (
     INTERNAL,
     BrokerError,
@@ -73,7 +74,7 @@ def answer_to(error: BaseException) -> Answer:
     """Return the answer to an exception; log unexpected exceptions."""
     match _cause(error):
         case BrokerError() as cause:
-            return Answer(str(cause), cause.extensions, *_codes(cause))
+            return Answer(printable(str(cause)), cause.extensions, *_codes(cause))
         case OperationalError() | InterfaceError() as cause:
             extensions = {"code": UnavailableError.code, "logId": _log(cause)}
             text = "The broker's database does not answer; try again."

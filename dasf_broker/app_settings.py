@@ -285,6 +285,12 @@ DASF_CONNECTION_INIT_TIMEOUT: float = _connections(
 DASF_BODY_TIMEOUT: float = _connections(
     30.0, _positive(float), "Seconds that a client may take to send the body of a request."
 )
+DASF_MAX_REQUEST_SIZE: int = _connections(
+    256 * 1024,
+    _positive(int),
+    "Most bytes of a request over HTTP, and most characters of a frame, that publishes no message. "
+    "Raise it if your own mutations take more.",
+)
 DASF_MAX_OPERATIONS_PER_SOCKET: int = _connections(
     100, _positive(int), "Most operations that run on one socket at once."
 )

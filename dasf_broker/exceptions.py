@@ -81,7 +81,8 @@ class NotFoundError(BrokerError):
     @classmethod
     def topic(cls, slug: str) -> NotFoundError:
         """Return the error for a topic that is missing or hidden."""
-        return cls(f"There is no topic {slug!r} that you may see.")
+        # No slug is longer: a longer text names no topic.
+        return cls(f"There is no topic {slug[:128]!r} that you may see.")
 
 
 class ForbiddenError(BrokerError):

@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.contrib.sessions.backends.base import SessionBase
 
+#: Most characters of a key. Browsers keep no longer cookies, and some sessions are their own key.
+MAX_SESSION_KEY = 4096
+
 
 def session_store(session_key: str) -> SessionBase:
     """Return a session, which is read when it is first used."""
     store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
     # A cookie may contain any character in quotes, and databases refuse some of them.
-    is_key = session_key.isascii() and session_key.isprintable()
+    is_key = len(session_key) <= MAX_SESSION_KEY and session_key.isascii()
+    is_key = is_key and session_key.isprintable()
     return store(session_key if is_key else None)
 
 

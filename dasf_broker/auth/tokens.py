@@ -14,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from dasf_broker.auth.credentials import Credential, CredentialKind
+from dasf_broker.domain.texts import MAX_TEXT
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
 from dasf_broker.sql.compiled import Selection
@@ -46,8 +47,10 @@ def key_in(authorization: str) -> str:
     Raises
     ------
     UnauthenticatedError
-        The value is not of the form ``Bearer KEY`` or ``Token KEY``.
+        The value is not of the form ``Bearer KEY`` or ``Token KEY``, or too long.
     """
+    if len(authorization) > MAX_TEXT:
+        raise UnauthenticatedError(f"Authorization has at most {MAX_TEXT} characters.")
     scheme, _, key = authorization.strip().partition(" ")
     if scheme.lower() not in ("bearer", "token") or not key.strip():
         raise UnauthenticatedError("Authorization is 'Bearer KEY' or 'Token KEY'.")

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from dasf_broker.domain.texts import is_storable
+from dasf_broker.domain.texts import MAX_TEXT, is_storable, shown
 from dasf_broker.exceptions import BadInputError
 
 #: Positions are stored as signed 64 bit integers.
@@ -35,22 +35,26 @@ def decode_cursor(cursor: str, *kinds: type, field: str) -> tuple[Any, ...]:
     BadInputError
         It is not a cursor of this kind.
     """
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        position = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
-    except (ValueError, RecursionError):
-        position = None
+    position = _read(cursor) if len(cursor) <= MAX_TEXT else None  # ours are short
     matches = (
         isinstance(position, list)
         and len(position) == len(kinds)
         and all(_fits(part, kind) for part, kind in zip(position, kinds, strict=True))
     )
-    if not matches:
+    if position is None or not matches:
         raise BadInputError(
-            f"{cursor[:64]!r} is not a cursor of this list; use one that the broker gave you.",
+            f"{shown(cursor)} is not a cursor of this list; use one that the broker gave you.",
             field=field,
         )
     return tuple(position)
+
+
+def _read(cursor: str) -> Any:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _fits(part: Any, kind: type) -> bool:

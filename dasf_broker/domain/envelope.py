@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
+from dasf_broker.domain.json_text import MAX_DIGITS, has_nul, parse_strict
 from dasf_broker.domain.sizes import json_size
 from dasf_broker.domain.slugs import check_slug
-from dasf_broker.domain.texts import parse_uuid
+from dasf_broker.domain.texts import kind_of, parse_uuid, shown
 from dasf_broker.exceptions import BadInputError, PayloadTooLargeError
 
 #: ``context`` is a signed 64 bit integer in the database.
@@ -26,16 +28,17 @@ MAX_CONTEXT = 2**63 - 1
 #: Levels of nesting in the properties of a message.
 MAX_DEPTH = 64
 
+#: Most values in the properties of a message: each of them is looked at several times.
+MAX_PROPERTY_VALUES = 20_000
+
+#: Numbers from here on are too large for some parsers of JSON.
+_TOO_LARGE = 10**MAX_DIGITS
+
+_DIGITS_OF_A_BIT = math.log10(2)
+
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
-#: A number as we write it. Seven characters may stand for 308 digits, and PostgreSQL returns
-#: all of them.
-_EXPONENT = re.compile(rb"[\[:,]-?\d(?:\.\d+)?e[+-](\d+)(?=[\],}])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-
-#: PostgreSQL cannot keep a NUL character in JSON. An even number of backslashes before the
-#: escape means that the backslash itself is escaped.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class MessageType(StrEnum):
@@ -168,7 +171,7 @@ class Envelope:
             As :meth:`compose`.
         """
         if not isinstance(content, Mapping):
-            raise BadInputError(f"A message is a JSON object, not {_kind(content)}.")
+            raise BadInputError(f"A message is a JSON object, not {kind_of(content)}.")
         message_id = content.get("messageId")
         return cls._checked(
             uuid4() if message_id is None else check_uuid(message_id),
@@ -187,20 +190,19 @@ class Envelope:
         context: Any,
         max_size: int,
     ) -> Envelope:
-        _check_depth(properties)
+        digits = _unwritten_digits(properties)
         check_message_type(properties.get("messageType", MessageType.REQUEST))
         if (answers := properties.get("response_topic")) not in (None, "", STATUS_PING):
             if not isinstance(answers, str):
                 raise BadInputError(
-                    f"response_topic is a topic slug, not {_kind(answers)}.", field="responseTopic"
+                    f"response_topic is a topic slug, not {kind_of(answers)}.",
+                    field="responseTopic",
                 )
             check_slug(answers, field="responseTopic")
         _check_fragment(properties)
         _check_payload(payload, max_size, is_fragment="num_fragments" in properties)
         envelope = cls(message_id, properties, payload, _read_context(context))
         text = _dump(envelope.content, field="properties")
-        # Looked for before the payload, which comes last.
-        digits = sum(map(int, _EXPONENT.findall(text, 0, len(text) - len(payload))))
         if (size := len(text) + digits) > max_size:
             raise _too_large(size, max_size)
         if text.isascii():
@@ -222,13 +224,13 @@ def decode_text(payload: str) -> str | None:
 
 
 def decode_data(payload: str) -> Any:
-    """Return the payload as JSON, or ``None`` if it is not JSON."""
+    """Return the payload as JSON, or ``None`` if it is not JSON that every parser can read."""
     text = decode_text(payload)
     if not text:
         return None
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        return parse_strict(text)
+    except (BadInputError, PayloadTooLargeError):
         return None
 
 
@@ -243,10 +245,11 @@ def check_uuid(value: Any, *, field: str = "messageId") -> UUID:
     if isinstance(value, UUID):
         return value
     try:
-        return parse_uuid(value)
-    except (ValueError, AttributeError, TypeError):
-        shown = repr(value)[:64]
-        raise BadInputError(f"{shown} is not a UUID.", field=field) from None
+        if isinstance(value, str):
+            return parse_uuid(value)
+    except ValueError:
+        pass
+    raise BadInputError(f"{shown(value)} is not a UUID.", field=field)
 
 
 def check_message_type(value: Any) -> MessageType:
@@ -260,7 +263,7 @@ def check_message_type(value: Any) -> MessageType:
     if value not in _MESSAGE_TYPES:
         known = ", ".join(MessageType)
         raise BadInputError(
-            f"{str(value)[:32]!r} is not a message type (one of {known}).", field="messageType"
+            f"{shown(value)} is not a message type (one of {known}).", field="messageType"
         )
     return MessageType(value)
 
@@ -268,7 +271,7 @@ def check_message_type(value: Any) -> MessageType:
 def _check_properties(properties: Any) -> Mapping[str, Any]:
     if not isinstance(properties, Mapping):
         raise BadInputError(
-            f"properties is a JSON object, not {_kind(properties)}.", field="properties"
+            f"properties is a JSON object, not {kind_of(properties)}.", field="properties"
         )
     return properties
 
@@ -278,21 +281,40 @@ def content_size(content: Mapping[str, Any]) -> int:
     return len(content["payload"]) + len(str(content["properties"]))
 
 
-def _check_depth(properties: Mapping[str, Any]) -> None:
-    """Refuse values that are nested too deeply to be copied or written as JSON everywhere."""
-    level: list[Any] = [properties]
-    for _ in range(MAX_DEPTH):
-        children = [
-            each.values() if isinstance(each, Mapping) else each
-            for each in level
-            if isinstance(each, (Mapping, list))
-        ]
-        level = [child for each in children for child in each]
+def _unwritten_digits(properties: Mapping[str, Any]) -> int:
+    """Return how many more digits the numbers have in PostgreSQL than in JSON.
+
+    Refuse numbers that are too large, too many values, and values that are nested too deeply to be
+    copied or written as JSON everywhere.
+    """
+    level, values, digits = [*properties.values()], 0, 0
+    for _ in range(MAX_DEPTH - 1):
+        if (values := values + len(level)) > MAX_PROPERTY_VALUES:
+            raise _too_many_values()
+        digits += sum(map(_more_digits, level))
+        level = [child for each in level for child in _children(each)]
         if not level:
-            return
+            return digits
     raise BadInputError(
         f"properties are nested more than {MAX_DEPTH} levels deep.", field="properties"
     )
+
+
+def _more_digits(value: Any) -> int:
+    # `1e+300` has six characters, and PostgreSQL returns three hundred.
+    if isinstance(value, float) and value and not 1e-4 <= abs(value) < 1e16:  # noqa: PLR2004
+        return int(abs(math.frexp(value)[1]) * _DIGITS_OF_A_BIT)
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        raise BadInputError(
+            f"A number in properties has more than {MAX_DIGITS} digits.", field="properties"
+        )
+    return 0
+
+
+def _children(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _check_fragment(properties: Mapping[str, Any]) -> None:
@@ -303,16 +325,18 @@ def _check_fragment(properties: Mapping[str, Any]) -> None:
     for value in (fragment, count):
         if isinstance(value, bool) or not isinstance(value, int):
             raise BadInputError(
-                f"fragment and num_fragments are integers, not {str(value)[:32]!r}.",
+                f"fragment and num_fragments are integers, not {shown(value)}.",
                 field="properties",
             )
     if not 0 <= fragment < count:  # type: ignore[operator]
-        raise BadInputError(f"fragment {fragment} is not one of {count}.", field="properties")
+        raise BadInputError(
+            f"fragment {shown(fragment)} is not one of {shown(count)}.", field="properties"
+        )
 
 
 def _check_payload(payload: Any, max_size: int, *, is_fragment: bool) -> None:
     if not isinstance(payload, str):
-        raise BadInputError(f"payload is base64 text, not {_kind(payload)}.", field="payload")
+        raise BadInputError(f"payload is base64 text, not {kind_of(payload)}.", field="payload")
     if len(payload) > max_size:
         raise _too_large(len(payload), max_size)
     # Base64 may be cut anywhere into fragments: then only the whole is complete.
@@ -327,7 +351,7 @@ def _read_context(context: Any) -> int | None:
     if context is None:
         return None
     if isinstance(context, bool) or not isinstance(context, int) or abs(context) > MAX_CONTEXT:
-        raise BadInputError(f"context is an integer, not {str(context)[:32]!r}.", field="context")
+        raise BadInputError(f"context is an integer, not {shown(context)}.", field="context")
     return context
 
 
@@ -336,7 +360,7 @@ def _dump(value: Any, *, field: str) -> bytes:
         text = _JSON.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise BadInputError(f"{field} cannot be written as JSON: {error}.", field=field) from None
-    if field != "data" and "\\u0000" in text and _NUL.search(text):
+    if field != "data" and has_nul(text):
         raise BadInputError(f"{field} holds a NUL character.", field=field)
     return _encode(text, field=field)
 
@@ -348,29 +372,17 @@ def _encode(text: str, *, field: str) -> bytes:
         raise BadInputError(f"{field} holds half a surrogate pair.", field=field) from None
 
 
+def _too_many_values() -> PayloadTooLargeError:
+    return PayloadTooLargeError(
+        f"The properties have more than {MAX_PROPERTY_VALUES} values. Send long lists of numbers "
+        "as `payload` in base64, or as `text`.",
+        limit=MAX_PROPERTY_VALUES,
+    )
+
+
 def _too_large(size: int, max_size: int) -> PayloadTooLargeError:
     return PayloadTooLargeError(
         f"The message has {size} bytes; this broker takes up to {max_size}.",
         size=size,
         limit=max_size,
     )
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-def _kind(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-        case Mapping():
-            return "an object"
-        case _:
-            return "a list"

@@ -16,6 +16,9 @@ LENGTH = 64
 
 _SORTED = json.JSONEncoder(sort_keys=True)
 
+#: Below it, the bits of an integral number are its decimal digits.
+_EXACT = 2**53
+
 #: Types that JSON has only one form for.
 _PLAIN = {str, int, bool, type(None)}
 
@@ -43,5 +46,9 @@ def _is_plain(value: Any) -> bool:
 
 def _number(text: str) -> int | float:
     number = float(text)
+    if not number.is_integer():
+        return number
+    if abs(number) < _EXACT:
+        return int(number)
     # By its decimal digits, not its bits: 1e23 as a number of bits is not quite 10**23.
-    return int(Decimal(text)) if number.is_integer() else number
+    return int(Decimal(text))

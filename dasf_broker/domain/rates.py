@@ -14,7 +14,7 @@ _PERIODS = {1: "second", 60: "minute", 60 * 60: "hour", 24 * 60 * 60: "day"}
 _MULTIPLES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 #: As in Django REST framework, where only the first letter of the period counts; plus ``10MB``.
-_RATE = re.compile(r"(\d[\d_]*)\s*([kmg]?)b?\s*/\s*([smhd])[a-z]*", re.ASCII | re.IGNORECASE)
+_RATE = re.compile(r"(\d[\d_]*) ?([kmg]?)b? ?/ ?([smhd])[a-z]*", re.ASCII | re.IGNORECASE)
 
 
 class Activity(StrEnum):
@@ -67,7 +67,7 @@ class Rate(NamedTuple):
         ValueError
             It is not a rate.
         """
-        found = _RATE.fullmatch(text.strip())
+        found = _RATE.fullmatch(" ".join(text.split()))
         if found is None:
             raise ValueError(
                 f'{text!r} is no rate; write a number and a period, like "1000/m": s is for '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dasf_broker.domain.texts import shown
 from dasf_broker.exceptions import BadInputError
 
 #: Longest slug of a topic, in characters.
@@ -43,9 +44,9 @@ def check_slug(slug: str, *, field: str = "topic") -> str:
         Other characters, empty, or too long.
     """
     if len(slug) > MAX_SLUG_LENGTH:
-        shown = slug[:32]
         raise BadInputError(
-            f"A topic slug has at most {MAX_SLUG_LENGTH} characters; {shown!r}... has {len(slug)}.",
+            f"A topic slug has at most {MAX_SLUG_LENGTH} characters; {shown(slug)} has "
+            f"{len(slug)}.",
             field=field,
         )
     if not is_slug(slug):

@@ -15,7 +15,7 @@ from dasf_broker.domain.retention import check_retention
 from dasf_broker.domain.sizes import json_size
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
-from dasf_broker.domain.texts import check_text
+from dasf_broker.domain.texts import check_text, shown
 from dasf_broker.exceptions import BadInputError, ForbiddenError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
@@ -224,10 +224,10 @@ def _holder(username: str | None, group: str | None) -> User | Group:
     if group is not None:
         found_group = Group.objects.filter(name=check_text(group, field="group")).first()
         if found_group is None:
-            raise BadInputError(f"There is no group {group!r}.", field="group")
+            raise BadInputError(f"There is no group {shown(group)}.", field="group")
         return found_group
     people, name = get_user_model(), check_text(username or "", field="username")
     found = people._default_manager.filter(**{people.USERNAME_FIELD: name}).first()
     if found is None:
-        raise BadInputError(f"There is no user {username!r}.", field="username")
+        raise BadInputError(f"There is no user {shown(username)}.", field="username")
     return found

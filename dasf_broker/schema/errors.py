@@ -8,11 +8,9 @@ from typing import Any
 from graphql import GraphQLError
 
 from dasf_broker.answers import Answer, answer_to
+from dasf_broker.domain.texts import MAX_TEXT, printable
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.schema.limits.errors import InvalidDocumentError
-
-#: Most characters of a text of graphql-core, which repeats values of the client.
-MAX_MESSAGE = 1024
 
 #: How suggestions of graphql-core begin. They name types and fields that the caller may not see.
 _SUGGESTION = "Did you mean "
@@ -43,7 +41,7 @@ def _format(error: Exception) -> dict[str, Any]:
         answer = answer_to(cause)
         message, extensions = answer.message, answer.extensions
     else:
-        message = _without_suggestions(error.message)
+        message = printable(_without_suggestions(error.message))
         extensions = {**(error.extensions or {}), "code": BadInputError.code}
     return {"message": message, **_location(error), "extensions": extensions}
 
@@ -71,10 +69,10 @@ def _cause(error: GraphQLError) -> BaseException | None:
 
 def _without_suggestions(message: str) -> str:
     """Return a text without its suggestions, also without one that is cut off."""
-    kept, rest = "", message[:MAX_MESSAGE]
+    kept, rest = "", message[:MAX_TEXT]
     while (start := rest.find(_SUGGESTION)) >= 0:
         end = rest.find("?", start)
-        if end < 0 and len(message) <= MAX_MESSAGE:
+        if end < 0 and len(message) <= MAX_TEXT:
             break
         kept += rest[:start].rstrip()
         rest = rest[end + 1 :] if end >= 0 else ""

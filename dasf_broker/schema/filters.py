@@ -40,7 +40,7 @@ class TopicFilter:
         description="The slug contains this text; upper and lower case are equal."
     )
     def search(self, value: str, prefix: str) -> Q:
-        return Q(**{f"{prefix}slug__icontains": check_text(value, field="search")[:128]})
+        return Q(**{f"{prefix}slug__icontains": check_text(value[:128], field="search")})
 
     @strawberry_django.filter_field(description="The topic is, or is not, public.")
     def is_public(self, value: bool, prefix: str) -> Q:

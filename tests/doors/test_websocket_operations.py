@@ -109,7 +109,7 @@ async def test_id_is_free_when_the_operation_is_complete(enter: OpenSocket) -> N
 async def test_ids_need_no_special_care(enter: OpenSocket) -> None:
     """Any text is an id."""
     socket = await enter()
-    odd = 'quote " brace } line \n half \ud800 ü'
+    odd = 'quote " brace } line \n pair \U0001f600 ü'
     await socket.subscribe(VIEWER, id_=odd)
     assert await socket.data(odd) == {"username": None}
 
@@ -124,7 +124,7 @@ async def test_ids_of_subscriptions_need_no_special_care(
     """So it is where the frame is put together from parts."""
     await database.write(publish_text, producer, topic)
     socket = await enter(consumer)
-    odd = 'quote " brace } line \n half \ud800 ü'
+    odd = 'quote " brace } line \n pair \U0001f600 ü'
     await socket.subscribe(MESSAGES, id_=odd)
     assert await socket.data(odd) == {"text": "hello"}
 

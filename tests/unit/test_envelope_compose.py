@@ -129,9 +129,10 @@ def test_what_only_looks_like_nul_is_fine(text: str) -> None:
     assert envelope.content["properties"] == properties | {"messageType": "request"}
 
 
-def test_nul_in_the_body_is_fine() -> None:
-    """The body travels in base64, where nothing is special."""
-    assert decode_data(Envelope.compose(max_size=SIZE, data="\x00").payload) == "\x00"
+def test_nul_in_the_body() -> None:
+    """The body keeps it in base64, and as JSON in the text; it is no JSON for every parser."""
+    as_json = Envelope.compose(max_size=SIZE, data="\x00").payload
+    assert (decode_data(as_json), decode_text(as_json)) == (None, '"\\u0000"')
 
 
 @pytest.mark.parametrize("context", [0, MAX_CONTEXT, -MAX_CONTEXT])

@@ -7,8 +7,9 @@ from time import perf_counter
 import pytest
 from graphql import GraphQLError
 
+from dasf_broker.domain.texts import MAX_TEXT
 from dasf_broker.exceptions import ConflictError
-from dasf_broker.schema.errors import MAX_MESSAGE, format_errors
+from dasf_broker.schema.errors import format_errors
 
 
 @pytest.mark.parametrize(
@@ -33,8 +34,8 @@ def test_suggestions_are_left_out(text: str, shown: str) -> None:
 
 def test_long_texts_are_cut() -> None:
     """They repeat what the client sent; a suggestion that is cut in two goes as a whole."""
-    assert message("a" * (MAX_MESSAGE + 1)) == "a" * MAX_MESSAGE
-    edge = "a" * (MAX_MESSAGE - 30)
+    assert message("a" * (MAX_TEXT + 1)) == "a" * MAX_TEXT
+    edge = "a" * (MAX_TEXT - 30)
     assert message(f"{edge} Did you mean 'one', 'two' or 'three'?") == edge
 
 

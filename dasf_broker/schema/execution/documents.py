@@ -34,15 +34,21 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from dasf_broker import app_settings
+from dasf_broker.exceptions import PayloadTooLargeError
 from dasf_broker.schema.limits import document_limits
 from dasf_broker.schema.limits.cost import Cost
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.measure import Measure, Measuring
+from dasf_broker.schema.limits.short_values import ShortValues
 from dasf_broker.schema.limits.variables import ListVariables
 
 #: Most bytes of all cached documents of this process; one token takes about 400 bytes.
 CACHE_BYTES = 24 * 1024 * 1024
 TOKEN_BYTES = 400
+
+#: The fields of an operation that publishes.
+PUBLISHING = frozenset({"publishMessage", "publishMessages"})
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -56,15 +62,46 @@ class Operation:
     introspects: bool
     #: Whether it reads lists, or bodies that its caller did not send.
     is_large: bool
+    #: Whether it publishes messages, which may be large.
+    publishes: bool
     _node: OperationDefinitionNode
     _cost: Cost
     _defaults: Mapping[str, Any]
     _lists: ListVariables | None
+    _short: ShortValues | None
 
     def declared(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return the variables that the operation declares, without all others."""
         names = {each.variable.name.value for each in self._node.variable_definitions or ()}
         return {name: value for name, value in variables.items() if name in names}
+
+    def check_size(self, size: int) -> None:
+        """Refuse a large request that publishes no message.
+
+        Raises
+        ------
+        PayloadTooLargeError
+            It exceeds ``DASF_MAX_REQUEST_SIZE``.
+        """
+        limit = app_settings.DASF_MAX_REQUEST_SIZE
+        if size > limit and not self.publishes:
+            raise PayloadTooLargeError(
+                f"A request that publishes no message has at most {limit} bytes, this one has "
+                f"{size}; send less.",
+                size=size,
+                limit=limit,
+            )
+
+    def check_values(self, variables: Mapping[str, Any]) -> None:
+        """Refuse variables with a value that is too long, or has another form than its type.
+
+        Raises
+        ------
+        InvalidDocumentError
+            There is such a value.
+        """
+        if self._short is not None:
+            self._short.check(variables)
 
     def check_variables(self, variables: Mapping[str, Any]) -> None:
         """Refuse variables that exceed a limit: large pages in large pages, or long lists.
@@ -75,7 +112,8 @@ class Operation:
             They exceed a limit of the settings.
         """
         if self._lists is not None:
-            document_limits.ITEMS.check(self._lists.most_items(variables), self._node)
+            most = document_limits.ITEMS.most
+            document_limits.ITEMS.check(self._lists.most_items(variables, most), self._node)
         if self._cost.terms:
             document_limits.COST.check(
                 self._cost.value({**self._defaults, **variables}), self._node
@@ -240,6 +278,7 @@ def _operation(schema: GraphQLSchema, node: OperationDefinitionNode, measure: Me
         node.operation,
         measure.introspects,
         measure.pages or (measure.bodies and node.operation is OperationType.QUERY),
+        not measure.fields.isdisjoint(PUBLISHING),
         node,
         measure.cost,
         {
@@ -248,6 +287,7 @@ def _operation(schema: GraphQLSchema, node: OperationDefinitionNode, measure: Me
             if each.default_value is not None
         },
         ListVariables.of(schema, definitions),
+        ShortValues.of(schema, definitions),
     )
 
 

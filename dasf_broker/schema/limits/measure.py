@@ -71,6 +71,8 @@ class Measure:
     #: Whether it has pages of lists, and bodies of messages or JSON values.
     pages: bool = False
     bodies: bool = False
+    #: The fields selected here, by their own names.
+    fields: set[str] = field(default_factory=set)
     #: Costs that count once, and those that count for each item of the list around them.
     once: list[Cost] = field(default_factory=list)
     each: list[Cost] = field(default_factory=list)
@@ -86,7 +88,7 @@ class Measure:
         return total([*self.once, *self.each])
 
     def add(self, other: Measure, *, deeper: int = 0) -> None:
-        """Add another measure, except for its names and costs."""
+        """Add another measure, except for its names, fields and costs."""
         self.depth = max(self.depth, other.depth + deeper)
         self.lists = max(self.lists, other.lists)
         self.introspection_depth = max(self.introspection_depth, other.introspection_depth)
@@ -172,6 +174,7 @@ class Measuring:
                 spread = self._fragment(self._fragments[each.name.value])
                 made.add(spread)
                 made.names.update(spread.names)
+                made.fields |= spread.fields
                 made.once += spread.once
                 made.each += spread.each
 
@@ -179,6 +182,7 @@ class Measuring:
         name = node.name.value
         definition = self._find(parent, name)
         made.names[node.alias.value if node.alias else name] += 1
+        made.fields.add(name)
         made.aliases += node.alias is not None
         self._count_items(made, [each.value for each in node.arguments or ()])
         if node.selection_set is None:

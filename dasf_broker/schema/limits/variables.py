@@ -42,9 +42,12 @@ class ListVariables:
         ]
         return cls(tuple(found)) if found else None
 
-    def most_items(self, variables: Mapping[str, Any]) -> int:
-        """Return the number of items in the lists of the variable that has most."""
-        return max(_items(variables.get(name), type_) for name, type_ in self._types)
+    def most_items(self, variables: Mapping[str, Any], limit: int) -> int:
+        """Return the number of items in the lists of the variable that has most.
+
+        Above ``limit`` it counts no further.
+        """
+        return max(_items(variables.get(name), type_, limit) for name, type_ in self._types)
 
 
 def _has_lists(type_: GraphQLInputType, seen: set[str]) -> bool:
@@ -58,10 +61,10 @@ def _has_lists(type_: GraphQLInputType, seen: set[str]) -> bool:
     return any(_has_lists(each.type, seen) for each in type_.fields.values())
 
 
-def _items(root: Any, root_type: GraphQLInputType) -> int:
+def _items(root: Any, root_type: GraphQLInputType, limit: int) -> int:
     """Return how many items the lists in a value have together."""
     count, waiting = 0, [(root, root_type)]
-    while waiting:
+    while waiting and count <= limit:
         value, type_ = waiting.pop()
         if isinstance(type_, GraphQLNonNull):
             type_ = type_.of_type

@@ -101,13 +101,17 @@ class Message(relay.Node):
     def payload(self) -> str:
         return self.event.payload
 
-    @shared("The body as JSON; null if it is not JSON.")
+    @shared(
+        "The body as JSON; null if it is not JSON that every parser reads: with a number beyond 64 "
+        "bits of floating point, a NUL character, half a surrogate pair, or 100,000 values."
+    )
     def data(self) -> JSON | None:
         return self._data  # type: ignore[no-any-return]
 
-    @shared("The body as text; null if it is not UTF-8.")
+    @shared("The body as text; null if it is not UTF-8, or holds a NUL character.")
     def text(self) -> str | None:
-        return self._text
+        text = self._text
+        return None if text is None or "\0" in text else text
 
     @shared("The whole message as in the DASF protocol.")
     def content(self) -> JSON:

@@ -35,6 +35,4 @@ async def find_node(info: Info, node_id: relay.GlobalID) -> relay.Node | None:
     try:
         return await node_id.resolve_node(info)
     except (GlobalIDValueError, NotImplementedError):  # the second for the interface `Node`
-        raise BadInputError(
-            f"{str(node_id)[:64]!r} is not an id; use one that the broker gave you.", field="id"
-        ) from None
+        raise BadInputError("This is not an id that the broker gave you.", field="id") from None

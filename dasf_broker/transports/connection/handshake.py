@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 
 from dasf_broker.auth import Identity, authorization_in, identify_session, identify_token
 from dasf_broker.auth.client_address import address_of_request
+from dasf_broker.domain.texts import MAX_TEXT
 from dasf_broker.exceptions import BadInputError
 from dasf_broker.transports.connection import origins
 from dasf_broker.transports.connection.headers import read_cookies
@@ -63,7 +64,7 @@ class Handshake(ASGIRequest):
             host = self.get_host()
         except DisallowedHost:  # harmless: it is returned only to the client that sent it
             host = self.headers.get("host", "localhost")
-        return f"{self.scheme}://{host}"
+        return f"{self.scheme}://{host[:MAX_TEXT]}"
 
 
 def head_size(scope: Mapping[str, Any]) -> int:

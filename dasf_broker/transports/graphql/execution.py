@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from inspect import isawaitable
@@ -30,7 +31,7 @@ from dasf_broker.schema.execution.executor import build_executor
 from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.limits.visibility import may_introspect
 from dasf_broker.transports.connection.socket_budget import memory_of
-from dasf_broker.transports.json_codec import write_json
+from dasf_broker.transports.json_codec import key_of, write_json
 
 #: The validation of a document, in fields: it takes as long as their execution.
 DOCUMENT = 250
@@ -55,10 +56,19 @@ class GraphQLRequest:
     query: str
     variables: dict[str, Any]
     operation_name: str | None
+    #: Bytes over HTTP, or characters of the frame.
+    size: int = 0
 
     @classmethod
-    def read(cls, value: Any) -> GraphQLRequest:
+    def read(cls, value: Any, *, size: int = 0) -> GraphQLRequest:
         """Return the request that a client sent as JSON.
+
+        Parameters
+        ----------
+        value
+            The JSON value.
+        size
+            Its bytes or characters, when it was sent.
 
         Raises
         ------
@@ -79,7 +89,7 @@ class GraphQLRequest:
             raise BadInputError("`operationName` is a text.", field="operationName")
         if extensions is not None and not isinstance(extensions, dict):
             raise BadInputError("`extensions` is an object.", field="extensions")
-        return cls(query, variables or {}, operation_name or None)
+        return cls(query, variables or {}, operation_name or None, size)
 
     def memory(self, most: int) -> int:
         """Return about how many bytes it occupies; stop counting above ``most``."""
@@ -112,6 +122,16 @@ class Result:
         return cls({"errors": format_errors([error])})
 
 
+def writable_errors(errors: Iterable[Exception]) -> list[dict[str, Any]]:
+    """Return errors as the client receives them, or one error if they cannot be written as JSON."""
+    formatted = format_errors(errors)
+    try:
+        write_json(formatted)
+    except (TypeError, ValueError) as error:  # the details of a host's own error
+        return format_errors([error])
+    return formatted
+
+
 def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
     """Return the type of the operation that a request asks for.
 
@@ -120,7 +140,8 @@ def operation_type(schema: Schema, request: GraphQLRequest) -> OperationType:
     InvalidDocumentError
         The document is not valid, or the operation exceeds a limit.
     PayloadTooLargeError
-        The variables of a subscription are too large.
+        The request is large, and publishes no message; or the variables of a subscription are too
+        large.
     """
     return examine(schema, request)[0]
 
@@ -152,7 +173,7 @@ def held_memory(schema: Schema, request: GraphQLRequest, most: int) -> int:
 
 def _check_kept(variables: dict[str, Any]) -> None:
     most = app_settings.DASF_MAX_SUBSCRIPTION_VARIABLES
-    if variables and (size := len(write_json(variables))) > most:
+    if variables and (size := len(key_of(variables))) > most:
         raise PayloadTooLargeError(
             f"The variables of a subscription have at most {most} bytes as JSON, these have "
             f"{size}; send less."
@@ -161,7 +182,9 @@ def _check_kept(variables: dict[str, Any]) -> None:
 
 def _operation(document: Document, request: GraphQLRequest) -> Operation:
     operation = document.operation(request.operation_name)
+    operation.check_size(request.size)
     operation.check_variables(request.variables)
+    operation.check_values(request.variables)
     return operation
 
 
@@ -170,6 +193,8 @@ async def execute(schema: Schema, request: GraphQLRequest, context: Context) -> 
 
     Raises
     ------
+    PayloadTooLargeError
+        The request is large, and publishes no message.
     RateLimitedError
         The caller sent too many queries, or too many large ones at once.
     UnavailableError

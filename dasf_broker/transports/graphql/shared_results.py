@@ -35,7 +35,7 @@ from dasf_broker.schema.limits.errors import InvalidDocumentError
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.transports.connection.socket_budget import ResultSlots
 from dasf_broker.transports.graphql.execution import GraphQLRequest
-from dasf_broker.transports.json_codec import write_json
+from dasf_broker.transports.json_codec import key_of, write_json
 
 
 async def stream(
@@ -145,7 +145,7 @@ def _operation(schema: Schema, request: GraphQLRequest) -> _Operation:
 
 def _digest(request: GraphQLRequest) -> bytes:
     parts = [request.query, request.operation_name, request.variables]
-    return blake2b(write_json(parts).encode(), digest_size=32).digest()
+    return blake2b(key_of(parts).encode(), digest_size=32).digest()
 
 
 # --- results ----------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ def _without_unused_variables(call: Call) -> Call:
     """Return a call with declared variables only: it may last for days."""
     try:
         _, request = examine(served_schema(), call.request)
-    except InvalidDocumentError:
+    except (InvalidDocumentError, PayloadTooLargeError):
         return call  # its execution returns the error to the client
     return replace(call, request=request)
 

@@ -25,6 +25,7 @@ from strawberry import Schema
 from dasf_broker import app_settings, database
 from dasf_broker.answers import answer_to
 from dasf_broker.auth import Identity, identify_request, user_of_request
+from dasf_broker.domain.texts import MAX_TEXT
 from dasf_broker.exceptions import (
     BadInputError,
     ForbiddenError,
@@ -129,9 +130,10 @@ class GraphQLView(View):
             )
         identity = await self._identify(request)
         if request.method == "GET":
-            wanted = GraphQLRequest.read(_in_url(request))
+            size = len(request.META.get("QUERY_STRING", ""))
+            wanted = GraphQLRequest.read(_in_url(request), size=size)
         else:
-            wanted = GraphQLRequest.read(read_json(_body(request)))
+            wanted = GraphQLRequest.read(read_json(_body(request)), size=len(request.body))
         context = Context(
             identity.caller,
             root_url=_root_url(request),
@@ -154,7 +156,7 @@ class GraphQLView(View):
     def _changes_nothing(self, wanted: GraphQLRequest) -> bool:
         try:
             kind = operation_type(self.schema or served_schema(), wanted)
-        except InvalidDocumentError:
+        except (InvalidDocumentError, PayloadTooLargeError):
             return True  # it is not executed, and the answer has the errors
         return kind is OperationType.QUERY
 
@@ -226,7 +228,7 @@ def _body(request: HttpRequest) -> str:
 
 def _root_url(request: HttpRequest) -> str:
     try:
-        return f"{request.scheme}://{request.get_host()}/"
+        return f"{request.scheme}://{request.get_host()[:MAX_TEXT]}/"
     except DisallowedHost:
         raise BadInputError(
             "The host of the request is not in ALLOWED_HOSTS of this server."

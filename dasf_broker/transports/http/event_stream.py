@@ -18,12 +18,16 @@ from dasf_broker.auth.revocation import while_valid
 from dasf_broker.concurrency.shares import working_for
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import UnauthenticatedError
-from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.transports.connection.handshake import Receive, Send
 from dasf_broker.transports.connection.send_timeout import send_with_timeout
 from dasf_broker.transports.connection.socket_budget import ResultSlots
-from dasf_broker.transports.graphql.execution import Call, execute, operation_type
+from dasf_broker.transports.graphql.execution import (
+    Call,
+    execute,
+    operation_type,
+    writable_errors,
+)
 from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import write_json
 
@@ -121,7 +125,7 @@ class _Stream:
         await self._write(f"{name}event: next\ndata: {result}\n\n")
 
     async def _next_error(self, error: Exception) -> None:
-        await self._next(write_json({"errors": format_errors([error])}))
+        await self._next(write_json({"errors": writable_errors([error])}))
 
     async def _write(self, text: str) -> None:
         body = text.encode("ascii")  # `write_json` escapes everything else

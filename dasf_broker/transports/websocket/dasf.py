@@ -51,6 +51,7 @@ class ConsumerSocket(DasfSocket):
     """
 
     confirms = False
+    publishes = False
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
@@ -78,8 +79,14 @@ class ConsumerSocket(DasfSocket):
             async for each in deliveries:
                 if each.message.message_type is MessageType.PING:
                     self._last_ping = each.message.message_id
-                await self.send_text(each.made(_delivered))
-                del each  # it may be large, and the next one long in coming
+                try:
+                    text = each.made(_delivered)
+                except ValueError as error:
+                    # Not the end of the socket: the message would come again with the next one.
+                    answer_to(error)
+                    continue
+                await self.send_text(text)
+                del each, text  # they may be large, and the next ones long in coming
 
 
 class StatusPingSocket(DasfSocket):

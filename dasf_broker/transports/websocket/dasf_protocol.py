@@ -17,6 +17,8 @@ from dasf_broker.answers import Answer, answer_to
 from dasf_broker.auth.credentials import Credential
 from dasf_broker.auth.revocation import while_valid
 from dasf_broker.concurrency.shares import working_for
+from dasf_broker.domain.json_text import parse_strict
+from dasf_broker.domain.texts import MAX_TEXT, printable
 from dasf_broker.exceptions import (
     BadInputError,
     BrokerError,
@@ -68,6 +70,9 @@ class DasfSocket:
 
     #: Whether the client gets a result for a successful frame.
     confirms = True
+
+    #: Whether the frames are messages, which may be large.
+    publishes = True
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -179,12 +184,18 @@ class DasfSocket:
             texts = [await waiting.get()]
             while len(texts) < BATCH and not waiting.empty():
                 texts.append(waiting.get_nowait())
-            await self._answer([_read(text) for text in texts if text is not None])
+            limit = self._limit()
+            await self._answer([_read(text, limit) for text in texts if text is not None])
             if None in texts:
                 return
             for _ in texts:
                 waiting.task_done()
             del texts  # not kept until the next ones arrive
+
+    def _limit(self) -> int:
+        """Return the most characters of a frame."""
+        most = app_settings.DASF_MAX_FRAME_SIZE
+        return most if self.publishes else min(most, app_settings.DASF_MAX_REQUEST_SIZE)
 
     async def _answer(self, frames: Sequence[Frame | BrokerError]) -> None:
         results = await self._results(frames)
@@ -237,9 +248,9 @@ class DasfSocket:
             await self._send({"type": "websocket.close", "code": code})
 
 
-def _read(text: str) -> Frame | BrokerError:
-    if len(text) > (limit := app_settings.DASF_MAX_FRAME_SIZE):
-        return PayloadTooLargeError(f"A frame has at most {limit} characters.")
+def _read(text: str, limit: int) -> Frame | BrokerError:
+    if len(text) > limit:
+        return PayloadTooLargeError(f"A frame has at most {limit} characters here.")
     try:
         frame = read_json(text)
     except BrokerError as error:
@@ -250,7 +261,18 @@ def _read(text: str) -> Frame | BrokerError:
 def _result(frame: Frame, outcome: Outcome) -> Result:
     result: Result = {"result": "ok" if outcome is None else f"error: {outcome.message}"}
     if "messageId" in frame:
-        result["messageId"] = frame["messageId"]
+        result["messageId"] = _repeated(frame["messageId"])
     if "context" in frame:
-        result["context"] = frame["context"]
+        result["context"] = _repeated(frame["context"])
     return result
+
+
+def _repeated(value: Any) -> Any:
+    """Return what the client sent, if it is short and every parser can read it."""
+    if isinstance(value, str):
+        return printable(value)
+    try:
+        text = write_json(value)
+        return parse_strict(text) if len(text) <= MAX_TEXT else None
+    except (BadInputError, ValueError):
+        return None

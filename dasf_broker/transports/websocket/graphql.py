@@ -18,10 +18,10 @@ from dasf_broker.answers import answer_to
 from dasf_broker.auth import Identity
 from dasf_broker.auth.revocation import while_valid
 from dasf_broker.concurrency.shares import working_for
+from dasf_broker.domain.texts import is_storable, printable, shown
 from dasf_broker.exceptions import BadInputError, PayloadTooLargeError, RateLimitedError
 from dasf_broker.operations.caller import Caller
 from dasf_broker.schema import served_schema
-from dasf_broker.schema.errors import format_errors
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.transports.connection import origins
 from dasf_broker.transports.connection.close_codes import CloseCode
@@ -42,6 +42,7 @@ from dasf_broker.transports.graphql.execution import (
     execute,
     held_memory,
     take_turn,
+    writable_errors,
 )
 from dasf_broker.transports.graphql.shared_results import stream
 from dasf_broker.transports.json_codec import read_json, write_json
@@ -101,6 +102,8 @@ class _Socket:
         self._address = handshake.address
         self._head_size = handshake.size
         self._frames = 0
+        #: Characters of the frame that is handled now.
+        self._frame_size = 0
         self._identity: Identity | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
         #: Operations that the client completed and that have not ended yet. They count, too:
@@ -191,8 +194,13 @@ class _Socket:
             frame = read_json(text) if text is not None else None
         except BadInputError:
             frame = None
+        except PayloadTooLargeError as error:
+            raise _CloseError(CloseCode.MESSAGE_TOO_BIG, str(error)) from None
         if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
             raise _CloseError(CloseCode.BAD_REQUEST, "A frame is a JSON object with a `type`")
+        self._frame_size = len(text or "")
+        if frame["type"] != "subscribe":  # the size of others is checked when they are read
+            self._check_small(self._frame_size)
         return frame
 
     def _check_size(self, text: str) -> None:
@@ -202,6 +210,13 @@ class _Socket:
         if len(text) > limit:
             raise _CloseError(
                 CloseCode.MESSAGE_TOO_BIG, f"A frame has at most {limit} characters here"
+            )
+
+    def _check_small(self, size: int) -> None:
+        if size > (limit := app_settings.DASF_MAX_REQUEST_SIZE):
+            raise _CloseError(
+                CloseCode.MESSAGE_TOO_BIG,
+                f"A frame that publishes no message has at most {limit} characters",
             )
 
     async def _handle(self, frame: dict[str, Any]) -> None:
@@ -217,7 +232,7 @@ class _Socket:
             case "complete":
                 self._complete(frame)
             case other:
-                raise _CloseError(CloseCode.BAD_REQUEST, f"Unknown frame type {other[:32]!r}")
+                raise _CloseError(CloseCode.BAD_REQUEST, f"Unknown frame type {shown(other)}")
 
     async def _subscribe(self, frame: dict[str, Any]) -> None:
         operation_id = _operation_id(frame)
@@ -228,7 +243,7 @@ class _Socket:
                 CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id} already exists"
             )
         try:
-            request = GraphQLRequest.read(frame.get("payload"))
+            request = GraphQLRequest.read(frame.get("payload"), size=self._frame_size)
         except BadInputError as error:
             raise _CloseError(CloseCode.BAD_REQUEST, f"subscribe: {error}") from None
         await take_turn(self._schema, request)
@@ -302,7 +317,7 @@ class _Socket:
         await self._send_json({"id": operation_id, "type": "complete"})
 
     async def _error(self, operation_id: str, error: Exception) -> None:
-        await self._errors(operation_id, format_errors([error]))
+        await self._errors(operation_id, writable_errors([error]))
 
     async def _errors(self, operation_id: str, errors: list[dict[str, Any]]) -> None:
         await self._send_json({"id": operation_id, "type": "error", "payload": errors})
@@ -320,8 +335,8 @@ class _Socket:
 
     async def _close(self, code: int, reason: str) -> None:
         # A reason has at most 123 bytes on the wire.
-        shown = reason.encode()[:123].decode(errors="ignore")
-        await self._send({"type": "websocket.close", "code": code, "reason": shown})
+        cut = printable(reason).encode()[:123].decode(errors="ignore")
+        await self._send({"type": "websocket.close", "code": code, "reason": cut})
 
 
 def _operation_id(frame: Mapping[str, Any]) -> str:
@@ -330,4 +345,8 @@ def _operation_id(frame: Mapping[str, Any]) -> str:
         raise _CloseError(CloseCode.BAD_REQUEST, "An operation has a text `id`")
     if len(operation_id) > MAX_ID_LENGTH:
         raise _CloseError(CloseCode.BAD_REQUEST, f"An `id` has at most {MAX_ID_LENGTH} characters")
+    if not is_storable(operation_id):  # it is sent with each result, which all parsers read
+        raise _CloseError(
+            CloseCode.BAD_REQUEST, "An `id` has no NUL character and no half of a surrogate pair"
+        )
     return operation_id
