@@ -36,17 +36,16 @@ def decode_cursor(cursor: str, *kinds: type, field: str) -> tuple[Any, ...]:
         It is not a cursor of this kind.
     """
     position = _read(cursor) if len(cursor) <= MAX_TEXT else None  # ours are short
-    matches = (
+    if (
         isinstance(position, list)
         and len(position) == len(kinds)
         and all(_fits(part, kind) for part, kind in zip(position, kinds, strict=True))
+    ):
+        return tuple(position)
+    raise BadInputError(
+        f"{shown(cursor)} is not a cursor of this list; use one that the broker gave you.",
+        field=field,
     )
-    if position is None or not matches:
-        raise BadInputError(
-            f"{shown(cursor)} is not a cursor of this list; use one that the broker gave you.",
-            field=field,
-        )
-    return tuple(position)
 
 
 def _read(cursor: str) -> Any:

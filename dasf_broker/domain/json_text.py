@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import json
 import math
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
@@ -30,15 +29,14 @@ MAX_DIGITS = 308
 #: Characters from which on the garbage collector pauses while a text is parsed.
 _LARGE = 16 * 1024
 
-#: PostgreSQL cannot keep a NUL character in JSON. An even number of backslashes before the
-#: escape means that the backslash itself is escaped.
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-
 #: One step up for each opening bracket, and one step down for each closing one.
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
-_NESTED = "This is not JSON, or it is nested too deeply."
+_UNREADABLE = (
+    "This is not JSON, or it is nested too deeply, or has an integer of more than "
+    f"{MAX_DIGITS} digits."
+)
 
 _writer = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
@@ -51,9 +49,10 @@ def parse(text: str) -> Any:
     PayloadTooLargeError
         It has more than :data:`MAX_VALUES` values.
     BadInputError
-        It is not JSON, or has more than :data:`MAX_LEVELS` levels.
+        It is not JSON, has more than :data:`MAX_LEVELS` levels, or an integer of more than
+        :data:`MAX_DIGITS` digits: they take Python long to read.
     """
-    return _parse(text, _lenient)
+    return _parse(text, _plain if len(text) <= MAX_DIGITS else _lenient)
 
 
 def parse_strict(text: str) -> Any:
@@ -81,8 +80,9 @@ def parse_strict(text: str) -> Any:
 
 
 def has_nul(text: str) -> bool:
-    """Tell whether a JSON text has a NUL character in one of its texts."""
-    return "\\u0000" in text and _NUL.search(text) is not None
+    """Tell whether a JSON text has a NUL character, which PostgreSQL cannot keep in JSON."""
+    # Behind an escaped backslash, the same characters are text.
+    return "\\u0000" in text and "\\u0000" in text.replace("\\\\", "")
 
 
 def _parse(text: str, decoder: json.JSONDecoder) -> Any:
@@ -93,7 +93,7 @@ def _parse(text: str, decoder: json.JSONDecoder) -> Any:
         with _paused_collector():
             return decoder.decode(text)
     except (ValueError, RecursionError):
-        raise BadInputError(_NESTED) from None
+        raise BadInputError(_UNREADABLE) from None
 
 
 # --- size -------------------------------------------------------------------------------------
@@ -101,18 +101,24 @@ def _parse(text: str, decoder: json.JSONDecoder) -> Any:
 
 def _check_size(text: str) -> None:
     # Also the characters inside texts, which are removed only if there are too many.
-    if _count(text) <= MAX_LEVELS:
+    if (count := _count(text)) <= MAX_LEVELS:
         return
+    structure = _without_texts(text)
+    if structure is not text:
+        count = _count(structure)
+    # With too many values, only the beginning is looked at.
+    if _levels(structure if count <= MAX_VALUES else structure[: 4 * MAX_LEVELS]) > MAX_LEVELS:
+        raise BadInputError(_UNREADABLE)
+    if count > MAX_VALUES:
+        raise _too_many_values()
+
+
+def _without_texts(text: str) -> str:
     bare = text.replace("\\\\", "").replace('\\"', "") if "\\" in text else text
-    # Each value has at most one key.
-    if bare.count('"') > 4 * MAX_VALUES:
+    quotes = bare.count('"')
+    if quotes > 4 * MAX_VALUES:  # each value has at most one key
         raise _too_many_values()
-    structure = "".join(bare.split('"')[::2])
-    # Only of its beginning: the rest of a structure this long has too many values.
-    if _levels(structure[: 4 * MAX_VALUES]) > MAX_LEVELS:
-        raise BadInputError(_NESTED)
-    if _count(structure) > MAX_VALUES:
-        raise _too_many_values()
+    return "".join(bare.split('"')[::2]) if quotes else bare
 
 
 def _count(text: str) -> int:
@@ -166,5 +172,6 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-_lenient = json.JSONDecoder()
+_plain = json.JSONDecoder()
+_lenient = json.JSONDecoder(parse_int=_integer)
 _strict = json.JSONDecoder(parse_float=_finite, parse_int=_integer, parse_constant=_refuse)
