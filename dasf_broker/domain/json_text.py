@@ -33,10 +33,7 @@ _LARGE = 16 * 1024
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
-_UNREADABLE = (
-    "This is not JSON, or it is nested too deeply, or has an integer of more than "
-    f"{MAX_DIGITS} digits."
-)
+_UNREADABLE = "This is not JSON, or it is nested too deeply."
 
 _writer = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
@@ -44,13 +41,15 @@ _writer = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 def parse(text: str) -> Any:
     """Return the value of a JSON text.
 
+    As with ``1e999``, an integer of more than :data:`MAX_DIGITS` digits is infinity, which is
+    refused where it is used: Python would take long to read it.
+
     Raises
     ------
     PayloadTooLargeError
         It has more than :data:`MAX_VALUES` values.
     BadInputError
-        It is not JSON, has more than :data:`MAX_LEVELS` levels, or an integer of more than
-        :data:`MAX_DIGITS` digits: they take Python long to read.
+        It is not JSON, or has more than :data:`MAX_LEVELS` levels.
     """
     return _parse(text, _plain if len(text) <= MAX_DIGITS else _lenient)
 
@@ -172,6 +171,10 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _integer_or_infinity(text: str) -> int | float:
+    return int(text) if len(text) <= MAX_DIGITS else float(text)
+
+
 _plain = json.JSONDecoder()
-_lenient = json.JSONDecoder(parse_int=_integer)
+_lenient = json.JSONDecoder(parse_int=_integer_or_infinity)
 _strict = json.JSONDecoder(parse_float=_finite, parse_int=_integer, parse_constant=_refuse)
