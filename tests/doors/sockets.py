@@ -26,6 +26,14 @@ class ClosedError(Exception):
     reason: str = ""
 
 
+class RefusedError(Exception):
+    """The server answered the handshake with HTTP; ``event`` is what it sent first."""
+
+    def __init__(self, event: dict[str, Any]) -> None:
+        super().__init__(event)
+        self.event = event
+
+
 class Socket:
     """One websocket to an ASGI application, from the client's side."""
 
@@ -57,12 +65,13 @@ class Socket:
         self.subprotocol: str | None = None
 
     async def open(self) -> Self:
-        """Shake hands. Raises :class:`ClosedError` where the server refuses."""
+        """Shake hands. Raises ``ClosedError`` or ``RefusedError`` if the server refuses."""
         run = self._application(self._scope, self._to_server.get, self._from_server.put)
         self._task = asyncio.create_task(run)
         await self._to_server.put({"type": "websocket.connect"})
         event = await self._next_event()
-        assert event["type"] == "websocket.accept", event
+        if event["type"] != "websocket.accept":
+            raise RefusedError(event)
         self.subprotocol = event.get("subprotocol")
         return self
 

@@ -54,6 +54,7 @@ def arguments_of(schema: GraphQLSchema) -> list[Argument]:
     topic = schema.get_type("Topic")
     assert isinstance(topic, GraphQLInterfaceType)
     for kind in [topic, *schema.get_possible_types(topic)]:
+        assert isinstance(kind, GraphQLInterfaceType | GraphQLObjectType)
         found += [each for each in _below_topic(kind) if each.name not in _names(found)]
     return found
 

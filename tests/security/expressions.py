@@ -135,7 +135,8 @@ def _sequence(items: Any, state: Any) -> Edges:
 def _item(item: Any, state: Any) -> Edges:
     kind, argument = item
     if kind in _REPEATS:
-        return _repeat(*argument, state)
+        least, most, body = argument
+        return _repeat(least, most, body, state)
     if kind is _constants.SUBPATTERN:
         return _sequence(argument[3], state)
     if kind is _constants.BRANCH:

@@ -18,7 +18,7 @@ from tests.doors.clients import key_of
 from tests.doors.conftest import OpenSocket, OpenStream
 from tests.doors.dasf.frames import ask, message, to
 from tests.doors.event_streams import EventStream
-from tests.doors.sockets import ClosedError, Socket
+from tests.doors.sockets import ClosedError, RefusedError, Socket
 from tests.doors.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -203,9 +203,9 @@ async def test_refused_handshake_of_dasf(topic: BrokerTopic, settings: Settings)
     await first.open()
     second = Socket(application, address="192.0.2.1", **await to("topic"))
     second._scope["extensions"] = {"websocket.http.response": {}}
-    with pytest.raises(AssertionError) as refused:  # it is not accepted
+    with pytest.raises(RefusedError) as refused:
         await second.open()
-    start = refused.value.args[0]
+    start = refused.value.event
     assert (start["type"], start["status"]) == ("websocket.http.response.start", 503)
     assert (b"retry-after", str(RETRY_AFTER).encode()) in start["headers"]
     await second.close()
