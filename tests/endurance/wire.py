@@ -97,6 +97,10 @@ class Wire:
                 case _ if opcode == CLOSE:
                     raise ClosedError(struct.unpack("!H", data[:2])[0] if data else None)
 
+    async def read_all(self) -> bytes:
+        """Return what comes until the server closes the connection."""
+        return await self._reader.read()
+
     async def next_value(self) -> Any:
         """Return the value of the only root field of the next result."""
         frame = json.loads(await self.receive())

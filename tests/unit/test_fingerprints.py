@@ -81,6 +81,20 @@ def test_it_never_changes(properties: Any, written: bytes) -> None:
     assert fingerprint(content) == sha256(whole).hexdigest()
 
 
+@given(value=JSON | st.lists(NUMBERS))
+@example([2.0**53, 2.0**53 - 1, -(2.0**53), 1e22, 1e23, 1e308, 0.1, -0.0])
+def test_it_is_what_it_was(value: Any) -> None:
+    """Numbers are read in a quicker way than when the first ones were stored."""
+
+    def number(text: str) -> float:
+        read = float(text)
+        return int(Decimal(text)) if read.is_integer() else read
+
+    content = json.loads(json.dumps({"a": value}), parse_float=number)
+    stored = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    assert fingerprint({"a": value}) == stored
+
+
 def _written(value: Any) -> Any:
     """Return a JSON value so that Python's ``==`` tells apart what JSON tells apart."""
     match value:
