@@ -11,9 +11,6 @@ _MAX_LENGTH = 100
 #: Bits of an IPv6 address that its owner cannot choose; the owner has all 2**64 addresses of them.
 _PREFIX = 64
 
-#: Characters of the longest address, with a port and a zone; more of them are no address.
-_LONGEST = 100
-
 
 def client_address(peer: str | None, forwarded: str | None, proxies: int) -> str | None:
     """Return the address by which a client is counted, or ``None`` if it has none.
@@ -31,7 +28,7 @@ def client_address(peer: str | None, forwarded: str | None, proxies: int) -> str
     if proxies and forwarded:
         # From the end, and no further than the proxies wrote.
         named = forwarded.rsplit(",", proxies)[-proxies:]
-        counted = _counted(named[0].strip()[:_LONGEST])
+        counted = _counted(named[0].strip())
         if counted is not None:
             return counted
     return _counted(peer) if peer else None

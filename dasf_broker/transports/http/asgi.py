@@ -64,6 +64,9 @@ Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 #: Answers a request whose body was read: ``handler(request, body, receive, send)``.
 Handler: TypeAlias = Callable[["_Request", bytes, Receive, Send], Awaitable[None]]
 
+#: The pages of a topic, below the path of all topics.
+_TOPIC_PAGE = re.compile(r"[-\w]+/(?:status|ping)/", re.ASCII)
+
 #: Most characters of ``Content-Type`` that are read.
 MAX_CONTENT_TYPE = 256
 
@@ -89,7 +92,7 @@ class BodyLimitMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = _path_below_script(scope)
-        if path != self._path and not self._topic_pages.fullmatch(path):
+        if path != self._path and not self._is_topic_page(path):
             await self._application(scope, receive, send)
         elif scope["method"] == "POST" and path == self._path:
             await self._limit(scope, receive, send, self._serve)
@@ -99,8 +102,13 @@ class BodyLimitMiddleware:
             await self._ask_django(scope, receive, send)
 
     @cached_property
-    def _topic_pages(self) -> re.Pattern[str]:
-        return _topic_pages()
+    def _topics_path(self) -> str | None:
+        return _topics_path()
+
+    def _is_topic_page(self, path: str) -> bool:
+        start = self._topics_path
+        is_below = start is not None and path.startswith(start)
+        return is_below and _TOPIC_PAGE.fullmatch(path.removeprefix(start or "")) is not None
 
     async def _limit(self, scope: Scope, receive: Receive, send: Send, then: Handler) -> None:
         request = _Request(scope)
@@ -218,7 +226,7 @@ def _without_unused_variables(call: Call) -> Call:
     """Return a call with declared variables only: it may last for days."""
     try:
         _, request = examine(served_schema(), call.request)
-    except (InvalidDocumentError, PayloadTooLargeError):
+    except InvalidDocumentError:
         return call  # its execution returns the error to the client
     return replace(call, request=request)
 
@@ -236,17 +244,16 @@ def _path_below_script(scope: Scope) -> str:
     return path.removeprefix(get_script_prefix(scope).rstrip("/"))
 
 
-def _topic_pages() -> re.Pattern[str]:
-    """Return an expression for the paths of ``dasf_broker.urls`` below a topic.
+def _topics_path() -> str | None:
+    """Return the path below which ``dasf_broker.urls`` has the pages of topics.
 
     Not `resolve`: it calls the converters of the host's paths, which may query the database.
     """
     try:
         path = reverse("dasf_broker:brokertopic-ping", args=["slug"])
     except NoReverseMatch:  # the host does not serve them
-        return re.compile(r"(?!)")
-    start = path.removeprefix(get_prefix().rstrip("/")).removesuffix("slug/ping/")
-    return re.compile(rf"{re.escape(start)}[-\w]+/(status|ping)/", re.ASCII)
+        return None
+    return path.removeprefix(get_prefix().rstrip("/")).removesuffix("slug/ping/")
 
 
 def _may_have_body(scope: Scope) -> bool:
