@@ -46,6 +46,7 @@ UNITS = {
     "brackets": "[{",
     "suggestions": "Did you mean ",
     "base64": "QUJD",
+    "semicolons": ';"',
 }
 
 #: Those that every argument gets; of the others, every third one.
@@ -162,7 +163,7 @@ async def test_headers(unit: str, settings: Settings) -> None:
     settings.DASF_NUM_PROXIES = 3
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-        for name in [*HEADERS, "x-forwarded-for"]:
+        for name in [*HEADERS, "x-forwarded-for", "content-type"]:
             headers = {b"content-type": b"application/json", name.encode(): _header(name, unit)}
             body = b'{"query": "{ __typename }"}'
             with _quick():
