@@ -22,6 +22,10 @@ from dasf_broker.transports.connection.handshake import Send
 logger = logging.getLogger(__name__)
 
 
+class ClosedConnectionError(ConnectionResetError):
+    """The server has closed the connection already, for example because nobody read an answer."""
+
+
 class TimedSend:
     """Sends frames to one client, and records when it last accepted one."""
 
@@ -52,7 +56,7 @@ class TimedSend:
         """Send, and wait for room in the client's buffers."""
         self._waiting += 1
         try:
-            await self._send(message)
+            await send_unless_closed(self._send, message)
         finally:
             self._waiting -= 1
             self._sent += 1
@@ -139,8 +143,24 @@ def buffer_size(send: Send) -> int | None:
     return None if size is None else int(size())
 
 
-def is_closed(send: Send) -> bool:
-    """Tell whether a connection was closed; servers fail to send over it, uvicorn for one."""
+async def send_unless_closed(send: Send, message: Any) -> None:
+    """Send a message.
+
+    Raises
+    ------
+    ClosedConnectionError
+        The server closed the connection before, or while the message waited for room. Servers only
+        fail to write then, with errors of their own.
+    """
+    try:
+        await send(message)
+    except RuntimeError as error:  # uvloop's
+        if not _is_closed(send):
+            raise
+        raise ClosedConnectionError(str(error)) from None
+
+
+def _is_closed(send: Send) -> bool:
     is_closing = getattr(_transport(send), "is_closing", None)
     return is_closing is not None and bool(is_closing())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from io import BytesIO
@@ -43,7 +43,11 @@ from dasf_broker.transports.connection.handshake import (
 )
 from dasf_broker.transports.connection.headers import read_cookies, read_parameters
 from dasf_broker.transports.connection.limits import socket_slots
-from dasf_broker.transports.connection.send_timeout import abort_if_stalled, drop_unless_read
+from dasf_broker.transports.connection.send_timeout import (
+    ClosedConnectionError,
+    abort_if_stalled,
+    drop_unless_read,
+)
 from dasf_broker.transports.graphql.execution import Call, examine
 from dasf_broker.transports.http.accept import prefers_events
 from dasf_broker.transports.http.body import (
@@ -132,7 +136,7 @@ class BodyLimitMiddleware:
         await self._ask_django(request.scope, replay_body(body, receive), send)
 
     async def _ask_django(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        with abort_if_stalled(send) as timed_send:
+        with abort_if_stalled(send) as timed_send, suppress(ClosedConnectionError):
             await self._application(scope, receive, timed_send)
         await drop_unless_read(send)
 

@@ -7,15 +7,17 @@ buffer, so that it keeps little more than one. A client that takes no piece for
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.http import HttpResponse
 
 from dasf_broker.transports.connection.handshake import Send
 from dasf_broker.transports.connection.send_timeout import (
+    ClosedConnectionError,
     buffer_size,
     drop_unless_read,
-    is_closed,
+    send_unless_closed,
     send_with_timeout,
 )
 
@@ -25,8 +27,6 @@ PIECE = 256 * 1024
 
 async def send_response(response: HttpResponse, send: Send) -> None:
     """Send the answer to a request, and free its body."""
-    if is_closed(send):  # while an earlier request of the same connection was answered, for example
-        return
     body = response.content
     response.content = b""
     headers = [(name.lower().encode(), value.encode()) for name, value in response.items()]
@@ -34,20 +34,24 @@ async def send_response(response: HttpResponse, send: Send) -> None:
     start = {"type": "http.response.start", "status": response.status_code, "headers": headers}
     if len(body) <= PIECE and buffer_size(send) == 0:
         # Without the timeout, which takes time itself: the server has room for it.
-        await send(start)
-        await send({"type": "http.response.body", "body": body})
+        with suppress(ClosedConnectionError):
+            await send_unless_closed(send, start)
+            await send_unless_closed(send, {"type": "http.response.body", "body": body})
     else:
-        async with send_with_timeout(send) as timed_send:
-            await timed_send(start)
-            await _send_pieces(body, timed_send)
+        with suppress(ClosedConnectionError):
+            await _send_slowly(start, body, send)
     del body
     await drop_unless_read(send)
 
 
+async def _send_slowly(start: Any, body: bytes, send: Send) -> None:
+    async with send_with_timeout(send) as timed_send:
+        await timed_send(start)
+        await _send_pieces(body, timed_send)
+
+
 async def _send_pieces(body: bytes, send: Send) -> None:
     for begin in range(0, max(len(body), 1), PIECE):
-        if is_closed(send):
-            return
         end = begin + PIECE
         piece: dict[str, Any] = {"type": "http.response.body", "body": body[begin:end]}
         await send({**piece, "more_body": end < len(body)})
