@@ -395,6 +395,13 @@ DASF_HOUSEKEEPING: bool = _process(
     "Server processes do the housekeeping, one at a time. If you turn it off, run `manage.py "
     "dasf_housekeeping --loop`.",
 )
+DASF_RETURN_MEMORY: bool = _process(
+    True,
+    _boolean,
+    "On Linux with glibc, a server process gives the memory of texts above 256 KiB back as soon as "
+    "they are freed. Without it, large requests leave it larger. This affects all code of the "
+    "process.",
+)
 DASF_TUNE_PROCESS: bool = _process(
     False,
     _boolean,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from dasf_broker import app_settings
+from dasf_broker.concurrency.allocator import return_large_memory
 from dasf_broker.runtime import shut_down, start_up, tune_process
 from dasf_broker.transports.connection.handshake import Receive, Scope, Send
 
@@ -21,6 +22,8 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:  # noqa:
             raise ValueError(f"{message['type']!r} is not a message of the lifespan protocol.")
         try:
             await start_up()
+            if app_settings.DASF_RETURN_MEMORY:
+                return_large_memory()
             if app_settings.DASF_TUNE_PROCESS:
                 tune_process()
         except Exception as error:
