@@ -9,6 +9,7 @@ do, sleeps for a moment. Nothing of it concerns the rest of the process.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,9 @@ LATE = 0.001
 
 #: Seconds of a pause.
 PAUSE = 0.0005
+
+#: A switch interval of Python's, in seconds, with which threads get to run without pauses.
+SHORT_INTERVAL = 0.001
 
 
 class Pauses:
@@ -39,7 +43,7 @@ class Pauses:
 
     def begin(self) -> None:
         """Look after the running loop as long as it is needed."""
-        if not self._is_looking:
+        if not self._is_looking and sys.getswitchinterval() > SHORT_INTERVAL:
             self._is_looking = True
             self._look_later(asyncio.get_running_loop())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 
 import pytest
@@ -135,7 +136,7 @@ async def test_tasks_inherit_the_share_of_their_operation() -> None:
 
 
 async def test_a_busy_loop_pauses_while_threads_work() -> None:
-    """As long as they do, and not if it is idle."""
+    """As long as they do."""
     is_needed = True
     pauses = Pauses(lambda: is_needed)
     pauses.begin()
@@ -148,3 +149,14 @@ async def test_a_busy_loop_pauses_while_threads_work() -> None:
         time.sleep(4 * LATE)  # noqa: ASYNC251
         await asyncio.sleep(0)
     assert pauses.count <= count + 1
+
+
+async def test_no_pauses_where_threads_take_turns_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python switches soon enough in a process that is tuned."""
+    monkeypatch.setattr(sys, "getswitchinterval", lambda: 0.0003)
+    pauses = Pauses(lambda: True)
+    pauses.begin()
+    for _ in range(10):
+        time.sleep(4 * LATE)  # noqa: ASYNC251 - the loop is busy
+        await asyncio.sleep(0)
+    assert not pauses.count
