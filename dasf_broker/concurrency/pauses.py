@@ -19,8 +19,15 @@ INTERVAL = 0.001
 #: Seconds by which a look may be late: the loop is not busy then.
 LATE = 0.001
 
-#: Seconds of a pause.
+#: Seconds of a pause, at least.
 PAUSE = 0.0005
+
+#: Seconds that a pause takes at most where the machine has time. Where it has too much to do, half
+#: a millisecond may become ten: a loop that paused again at once would hardly work at all.
+LONG = 0.001
+
+#: How many times as long as such a pause a loop works before the next one.
+WORK = 10
 
 #: A switch interval of Python's, in seconds, with which threads get to run without pauses.
 SHORT_INTERVAL = 0.001
@@ -38,6 +45,8 @@ class Pauses:
     def __init__(self, is_needed: Callable[[], bool]) -> None:
         self._is_needed = is_needed
         self._is_looking = False
+        #: When the loop may pause again.
+        self._next = 0.0
         #: How many there were.
         self.count = 0
 
@@ -55,7 +64,11 @@ class Pauses:
         if not self._is_needed():
             self._is_looking = False
             return
-        if loop.time() - due > LATE:
+        began = loop.time()
+        if began - due > LATE and began >= self._next:
             self.count += 1
             time.sleep(PAUSE)
+            ended = loop.time()
+            if (took := ended - began) > LONG:
+                self._next = ended + WORK * took
         self._look_later(loop)

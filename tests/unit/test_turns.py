@@ -160,3 +160,24 @@ async def test_no_pauses_where_threads_take_turns_anyway(monkeypatch: pytest.Mon
         time.sleep(4 * LATE)  # noqa: ASYNC251 - the loop is busy
         await asyncio.sleep(0)
     assert not pauses.count
+
+
+async def test_pauses_are_a_small_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long each of them becomes on a machine with too much to do."""
+    slept = 0.0
+
+    def sleep_long(seconds: float) -> None:
+        nonlocal slept
+        began = time.perf_counter()
+        real_sleep(20 * seconds)
+        slept += time.perf_counter() - began
+
+    real_sleep = time.sleep
+    monkeypatch.setattr("dasf_broker.concurrency.pauses.time.sleep", sleep_long)
+    pauses = Pauses(lambda: True)
+    pauses.begin()
+    began = time.perf_counter()
+    while pauses.count < 4:
+        real_sleep(2 * LATE)
+        await asyncio.sleep(0)
+    assert slept < (time.perf_counter() - began) / 3
