@@ -28,8 +28,10 @@ from tests.operations.streams import (
     publish,
     read_first,
     take,
+    until,
     until_listening,
     until_open,
+    until_passed_on,
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub_lifetime")]
@@ -191,3 +193,29 @@ async def test_deleted_topic_ends_the_subscription(
         with pytest.raises(NotFoundError):
             await next_of(stream)
     assert current().hub.topics == frozenset()
+
+
+async def test_a_hub_that_is_behind_brings_nothing_back(
+    topic: BrokerTopic, producer: User, consumer: User, superuser: User
+) -> None:
+    """What a user acknowledged does not come again, although the hub passes it on only now."""
+    async with messages(superuser, start=StartPosition.NEW) as other:
+        others_first = asyncio.ensure_future(take(other, 4))
+        await until_open(topic)
+        published = await publish(producer, 3)
+        assert await read_first(consumer, 3) == [1, 2, 3]
+        done = [Acknowledging(Caller(consumer), "topic", each.message_id) for each in published]
+        await current().writer.acknowledge(done)
+        await until_passed_on(topic, 3)
+        found = current().hub.subscribers(topic.pk)
+        assert found is not None
+        found.position = 0  # as if it had heard of none of them
+        async with messages(consumer) as stream:
+            received = asyncio.ensure_future(take(stream, 1))
+            await until(lambda: len(found.mailboxes) == 2)
+            for each in published:
+                found.advance(each.message)
+            await publish(producer, 1)
+            assert await received == [4]
+        others_first.cancel()
+        await asyncio.gather(others_first, return_exceptions=True)

@@ -94,11 +94,11 @@ async def messages(
         must_be_complete=after is not None,
     )
     # Read before the mailbox opens: messages published from then on are read or announced.
-    position = _first_position(found.topic, start, after)
+    position, head = _first_position(found.topic, start, after), found.topic.last_sequence
     async with consuming(services, found.topic) as (mailbox, live_from):
         with end_when_revoked(services, found, mailbox, "may_consume"):
             # A subscriber that is up to date, as most are after a restart, does not read.
-            is_behind = position < live_from
+            is_behind = position < max(live_from, head)
             while True:
                 mailbox.catch_up()
                 if is_behind:
@@ -107,6 +107,9 @@ async def messages(
                         mailbox.check()
                         yield Delivery(row)
                         del row
+                    # What was stored before the subscription, and was not in the backlog, was
+                    # acknowledged or removed; a hub that is behind would pass it on.
+                    position = max(position, head)
                 while delivery := mailbox.take() or await mailbox.get():
                     sequence = delivery.message.sequence
                     is_new = sequence is None or sequence > position
