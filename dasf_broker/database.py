@@ -110,7 +110,7 @@ def not_done() -> UnavailableError:
     )
 
 
-def crowded_out() -> RateLimitedError:
+def throttled() -> RateLimitedError:
     """Return the error for what did not begin because its caller asked for so much else."""
     return RateLimitedError(
         "Your other requests to the database took all the time. Nothing was changed; send fewer "
@@ -203,8 +203,8 @@ class _PoolHooks:
     def not_done(self) -> UnavailableError:
         return not_done()
 
-    def crowded_out(self) -> RateLimitedError:
-        return crowded_out()
+    def throttled(self) -> RateLimitedError:
+        return throttled()
 
 
 #: The threads of :func:`read`, :func:`write` and :func:`aside`, for batches.

@@ -38,10 +38,6 @@ class FairQueue(Generic[Entry]):
         """Return how many entries wait."""
         return len(self._first) + len(self._shares)
 
-    def __contains__(self, entry: Entry) -> bool:
-        """Tell whether an entry waits."""
-        return entry in self._first or entry in self._shares
-
     @property
     def in_progress(self) -> int:
         """How many entries that have a share are in progress."""
@@ -114,14 +110,14 @@ class FairQueue(Generic[Entry]):
         found = self._ready.get(share) or self._full.get(share)
         if found is None:
             found = OrderedDict()
-            self._shelf(share)[share] = found
+            self._ready_or_full(share)[share] = found
         return found
 
     def _return(self, share: Share, waiting: OrderedDict[Entry, None]) -> None:
         if waiting:
-            self._shelf(share)[share] = waiting
+            self._ready_or_full(share)[share] = waiting
         else:
             self._finished.pop(share, None)
 
-    def _shelf(self, share: Share) -> dict[Share, OrderedDict[Entry, None]]:
+    def _ready_or_full(self, share: Share) -> dict[Share, OrderedDict[Entry, None]]:
         return self._full if self._in_progress[share] >= self._per_share else self._ready

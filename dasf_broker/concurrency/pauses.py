@@ -16,7 +16,7 @@ from collections.abc import Callable
 #: Seconds between two looks at the loop, as long as threads work for it.
 INTERVAL = 0.001
 
-#: Seconds by which a look may be late: the loop is not busy then.
+#: Seconds: a loop whose look is later than this is busy.
 LATE = 0.001
 
 #: Seconds of a pause, at least.

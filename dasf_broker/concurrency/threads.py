@@ -68,7 +68,7 @@ class PoolHooks(Protocol):
     def unfinished(self) -> Exception:
         """Return the error for a call that began, and may or may not be done."""
 
-    def crowded_out(self) -> Exception:
+    def throttled(self) -> Exception:
         """Return the error for a call that did not begin because of its caller's other calls."""
 
 
@@ -131,7 +131,7 @@ class ThreadPool:
             is_stuck = finished == self._queue.finished(share)
             if not self.withdraw(call):
                 return self.hooks.unfinished()
-            return self.hooks.not_done() if is_stuck else self.hooks.crowded_out()
+            return self.hooks.not_done() if is_stuck else self.hooks.throttled()
 
         try:
             return await within(seconds or self.hooks.timeout, call.future, late)

@@ -78,7 +78,6 @@ class Model(RuleBasedStateMachine):
     def remove(self, data: st.DataObject) -> None:
         """Withdraw one that waits."""
         entry = data.draw(st.sampled_from(self.waiting))
-        assert entry[0] in self.queue
         assert self.queue.remove(entry[0])
         assert not self.queue.remove(entry[0])
         self.waiting.remove(entry)

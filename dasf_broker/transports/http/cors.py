@@ -71,7 +71,7 @@ class CrossOrigin:
 class _SharingSend:
     """A ``send`` with the headers. It keeps the method of the server that leads to the transport.
 
-    See :meth:`dasf_broker.transports.connection.send_timeout.TimedSend.abort`.
+    See :func:`dasf_broker.transports.connection.send_timeout.abort`.
     """
 
     def __init__(self, send: Send, headers: Headers) -> None:

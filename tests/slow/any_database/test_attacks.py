@@ -1,7 +1,6 @@
 """Whatever somebody with a good key does, the others are answered within half a second.
 
-The attackers send without end, four at once: promise 16 allows a second for that. With
-``DASF_TUNE_PROCESS`` it is a tenth of a second.
+The attackers send without end, four at once: promise 16 allows a second for that.
 """
 
 from __future__ import annotations
