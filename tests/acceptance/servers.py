@@ -100,12 +100,14 @@ class Site:
 
     folder: Path
     environment: Mapping[str, str]
+    #: Where the project is: this repository's, or a host's.
+    root: Path = ROOT
 
     def run(self, *command: str, given: str = "") -> str:
         """Run a Python command on the site; return what it printed."""
         done = subprocess.run(
             [sys.executable, *command],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environment,
             input=given,
             capture_output=True,
@@ -135,7 +137,7 @@ class Site:
     def server(
         self,
         *options: str,
-        application: str = "testproject.asgi:application",
+        application: str | None = None,
         port: int | None = None,
         **environment: str,
     ) -> Iterator[Server]:
@@ -146,19 +148,21 @@ class Site:
         *options
             Further options of uvicorn.
         application
-            What it serves.
+            What it serves; the application of the project, unless something else is named.
         port
             Where it listens; without it, where nobody does.
         **environment
             Further environment variables.
         """
         port = port or services.free_port()
+        project = self.environment["DJANGO_SETTINGS_MODULE"].partition(".")[0]
+        application = application or f"{project}.asgi:application"
         given = ["--port", str(port), "--log-level", "warning", *AS_IN_README]
         log = self.folder / f"server-{port}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", application, *given, *options],
-                cwd=ROOT,
+                cwd=self.root,
                 env={**self.environment, **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
