@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -104,15 +104,15 @@ def _move_clock(server: ServerProcess, hours: int) -> Breakage:
     return Breakage(
         lambda: f"move clock of {server.name} by {hours} h",
         f"clock of {server.name}",
-        lambda: server.set_faults(replace(server.faults, clock=hours * HOUR)),
-        lambda: server.set_faults(replace(server.faults, clock=0.0)),
+        lambda: server.change_faults(clock=hours * HOUR),
+        lambda: server.change_faults(clock=0.0),
     )
 
 
 def _announce(servers: Iterable[ServerProcess], how: str, **faults: Any) -> Breakage:
     def give(values: dict[str, Any]) -> None:
         for server in servers:
-            server.set_faults(replace(server.faults, **values))
+            server.change_faults(**values)
 
     return Breakage(
         lambda: f"{how} announcements",

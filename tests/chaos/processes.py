@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from tests import services
@@ -110,7 +112,8 @@ class ServerProcess(Process):
         super().__init__(f"server-{number}", folder, environment)
         self.number = number
         self.port = services.free_port()
-        self.faults = Faults()
+        self._faults = Faults()
+        self._changing = threading.Lock()
         self._control = folder / f"{self.name}.faults.json"
         self.environment |= {
             "DASF_FAULTS": str(self._control),
@@ -138,10 +141,11 @@ class ServerProcess(Process):
                 return
         raise AssertionError(f"{self.name} does not listen:\n{self.log.read_text()[-4000:]}")
 
-    def set_faults(self, faults: Faults) -> None:
-        """Let things go wrong inside the server."""
-        self.faults = faults
-        faults.write(self._control)
+    def change_faults(self, **values: float) -> None:
+        """Let things go wrong inside the server, besides what goes wrong already."""
+        with self._changing:  # two faults of one moment come from two threads
+            self._faults = replace(self._faults, **values)
+            self._faults.write(self._control)
 
 
 class WorkerProcess(Process):
