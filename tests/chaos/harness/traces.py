@@ -178,3 +178,8 @@ class Fault:
             if self.began.fault.startswith(kind):
                 return self.began.fault.removeprefix(kind)
         return None
+
+    @property
+    def ends_a_server(self) -> bool:
+        """Whether a process of the broker ends with it, and another one takes its place."""
+        return self.began.fault.startswith(("kill server", "restart server"))
