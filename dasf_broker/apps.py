@@ -12,9 +12,10 @@ class DasfBrokerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and give models the operations that they call."""
-        from dasf_broker import checks  # noqa: F401 - importing registers them
+        """Register the checks and the router, and give models the operations that they call."""
+        from dasf_broker import checks, database_checks, primary  # noqa: F401 - they register
         from dasf_broker.domain.ports import port
         from dasf_broker.operations.model_methods import ModelMethods
 
         port.connect(ModelMethods())
+        primary.install()

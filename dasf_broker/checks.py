@@ -16,7 +16,7 @@ Durability is read from the settings, and from the database itself if a command 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +25,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 from guardian.conf import settings as guardian_settings
 
-from dasf_broker import app_settings
+from dasf_broker import app_settings, primary
 from dasf_broker.domain.origins import fault_of
 
 
@@ -53,7 +53,7 @@ def check_sqlite(databases: Any = None, **_: Any) -> list[CheckMessage]:
             '"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"}.',
             id="dasf_broker.W002",
         )
-        for alias in databases or ()
+        for alias in _ours(databases)
         if _is_fragile_sqlite(settings.DATABASES[alias])
     ]
 
@@ -62,13 +62,18 @@ def check_sqlite(databases: Any = None, **_: Any) -> list[CheckMessage]:
 def check_durability(databases: Any = None, **_: Any) -> list[CheckMessage]:
     """Ask the databases whether a commit is on disk before they answer."""
     found: list[CheckMessage] = []
-    for alias in databases or ():
+    for alias in _ours(databases):
         if not _is_lossy_by_options(settings.DATABASES[alias]):  # that was told already
             try:
                 found += _durability(alias)
             except DatabaseError:
                 continue  # the code that needs the database reports that it does not answer
     return found
+
+
+def _ours(databases: Iterable[str] | None) -> list[str]:
+    """Keep the database that holds the broker's tables; others are none of its business."""
+    return [alias for alias in databases or () if alias == primary.alias()]
 
 
 def _values() -> Iterator[CheckMessage]:
@@ -190,8 +195,8 @@ _OFF = {"off", "false", "no", "0"}
 
 
 def _lossy_options() -> Iterator[CheckMessage]:
-    for alias, database in settings.DATABASES.items():
-        if _is_lossy_by_options(database):
+    for alias in _ours(settings.DATABASES):
+        if _is_lossy_by_options(settings.DATABASES[alias]):
             yield _lossy(alias)
 
 

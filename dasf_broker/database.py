@@ -17,7 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, transaction
 
-from dasf_broker import app_settings, test_mode
+from dasf_broker import app_settings, primary, test_mode
 from dasf_broker.concurrency.shares import current_share
 from dasf_broker.concurrency.threads import ThreadPool
 from dasf_broker.exceptions import RateLimitedError, UnavailableError
@@ -187,7 +187,8 @@ class _PoolHooks:
     def _call(self, function: Callable[[], T]) -> T:
         _drop_broken_connections()
         try:
-            return function()
+            with primary.reads():
+                return function()
         except (OperationalError, InterfaceError) as error:
             undone = _was_undone(error.__cause__)
             raise (not_done() if undone else self.unfinished()) from error

@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.dispatch import Signal
+
+from dasf_broker import primary
 
 message_published = Signal()
 message_acknowledged = Signal()
@@ -32,7 +33,7 @@ class Sending:
     def __init__(self, signal: Signal, values: Mapping[str, Any]) -> None:
         self.signal = signal
         self.values = values
-        self._connection: BaseDatabaseWrapper = transaction.get_connection()
+        self._connection: BaseDatabaseWrapper = primary.connection()
         self._is_sent = False
 
     def __call__(self) -> None:
@@ -57,4 +58,4 @@ def send_on_commit(signal: Signal, **values: Any) -> None:
         sending = Sending(signal, values)
         for observe in observers:
             observe(sending)
-        transaction.on_commit(sending, robust=True)
+        primary.on_commit(sending)

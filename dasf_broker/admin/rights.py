@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.db import transaction
 from guardian.admin import AdminGroupObjectPermissionsForm, AdminUserObjectPermissionsForm
 
+from dasf_broker import primary
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.topics import GRANTABLE, grant_permission, revoke_permission
 from dasf_broker.permissions import Right
@@ -35,9 +35,9 @@ class _RightsForm(BaseObjectPermissionsForm):
     def save_obj_perms(self) -> None:
         """Give the rights that were selected, and take those that no longer are."""
         chosen = set(self.cleaned_data[self.get_obj_perms_field_name()])
-        held = GRANTABLE.intersection(self.get_obj_perms_field_initial())
         slug, holder = self.obj.slug, self.holder()  # type: ignore[attr-defined]
-        with transaction.atomic():
+        with primary.atomic():
+            held = GRANTABLE.intersection(self.get_obj_perms_field_initial())
             for right in _in_order(chosen - held):
                 grant_permission(self.caller, slug, right, **holder)
             for right in _in_order(held - chosen):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from django.utils.asyncio import async_unsafe
 
-from dasf_broker import database
+from dasf_broker import database, primary
 from dasf_broker.operations.caller import Caller
 
 if TYPE_CHECKING:
@@ -33,5 +33,11 @@ async def acaller_of(user: AnyUser | None) -> Caller:
 
 
 def synchronous(instead: str) -> Callable[[Function], Function]:
-    """Refuse calls that would block an event loop, as Django does, and say what to call instead."""
-    return async_unsafe(f"You cannot call this from an async context: use `await {instead}(...)`.")
+    """Refuse calls that would block an event loop, as Django does, and say what to call instead.
+
+    What the function reads is up to date, also where reads go to a replica.
+    """
+    refuse: Callable[[Function], Function] = async_unsafe(
+        f"You cannot call this from an async context: use `await {instead}(...)`."
+    )
+    return lambda function: refuse(primary.reads()(function))

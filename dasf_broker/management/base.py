@@ -18,6 +18,7 @@ from django.core.management.base import (
 )
 from django.core.serializers.json import DjangoJSONEncoder
 
+from dasf_broker import primary
 from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.caller import Caller
@@ -41,7 +42,8 @@ class BrokerCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str | None:  # noqa: ARG002
         """Run the command, and turn errors of the broker into errors of the command."""
         try:
-            self.act(**options)
+            with primary.reads():
+                self.act(**options)
         except BrokerError as error:
             raise CommandError(f"{error} ({error.code})") from error
         except ImproperlyConfigured as error:

@@ -1,6 +1,6 @@
 """Give the messages that are stored already their fingerprints, some at a time."""
 
-from django.db import migrations
+from django.db import migrations, router
 
 from dasf_broker.domain.fingerprints import fingerprint
 
@@ -9,7 +9,13 @@ STEP = 50
 
 
 def fill(apps, schema_editor):
-    messages = apps.get_model("dasf_broker", "BrokerMessage").objects
+    using = schema_editor.connection.alias
+    model = apps.get_model("dasf_broker", "BrokerMessage")
+    if router.allow_migrate_model(using, model):
+        _fill(model.objects.using(using))
+
+
+def _fill(messages):
     position = 0
     while page := list(
         messages.filter(pk__gt=position, fingerprint="").order_by("pk")[:STEP]

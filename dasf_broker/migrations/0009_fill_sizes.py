@@ -1,6 +1,6 @@
 """Count the bytes of what is stored already, some rows at a time."""
 
-from django.db import migrations
+from django.db import migrations, router
 
 from dasf_broker.domain.sizes import json_size
 
@@ -11,8 +11,9 @@ STEP = 50
 def fill(apps, schema_editor):
     using = schema_editor.connection.alias
     for name, column in (("BrokerMessage", "content"), ("BrokerTopic", "api_info")):
-        rows = apps.get_model("dasf_broker", name).objects.using(using)
-        _fill(rows, column)
+        model = apps.get_model("dasf_broker", name)
+        if router.allow_migrate_model(using, model):
+            _fill(model.objects.using(using), column)
 
 
 def _fill(rows, column):

@@ -20,6 +20,7 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
+from dasf_broker import primary
 from dasf_broker.models.topics import BrokerTopic
 
 if TYPE_CHECKING:
@@ -67,18 +68,30 @@ class BrokerTopicGroupPermission(GroupObjectPermissionBase):
 
 def content_type() -> ContentType:
     """Return what rights on all topics refer to."""
-    return ContentType.objects.get_for_model(BrokerTopic)
+    return ContentType.objects.db_manager(primary.alias()).get_for_model(BrokerTopic)
+
+
+def right_rows(codenames: Collection[str]) -> QuerySet[Permission]:
+    """Return the rows of rights on topics, by codename."""
+    rows = Permission.objects.using(primary.alias())
+    return rows.filter(content_type=content_type(), codename__in=codenames)
+
+
+def all_users() -> QuerySet[User]:
+    """Return the users. Their rows are in the database of the broker's tables."""
+    people: QuerySet[User] = get_user_model()._default_manager.using(primary.alias())
+    return people
 
 
 def ordinary_users() -> QuerySet[User]:
     """Return the active users without superusers, who hold all rights."""
     usual = {flag: value for flag, value in USUAL_FLAGS.items() if _is_column(flag)}
-    return get_user_model()._default_manager.filter(**usual)
+    return all_users().filter(**usual)
 
 
 def active_users(keys: Collection[Any]) -> QuerySet[User]:
     """Return those of the users who are active."""
-    return get_user_model()._default_manager.filter(pk__in=keys, **_being_active())
+    return all_users().filter(pk__in=keys, **_being_active())
 
 
 def superusers(people: QuerySet[User]) -> QuerySet[User]:
@@ -190,10 +203,10 @@ def _being_active(path: str = "") -> dict[str, Any]:
 
 def _holders(topic_id: int, codename: str) -> Iterator[QuerySet[Any, Any]]:
     """Yield the primary keys of the holders of a right, for each way to hold it."""
-    people = get_user_model()._default_manager
+    people = all_users()
     on_topic = {"content_object": topic_id, "permission__codename": codename}
     groups = BrokerTopicGroupPermission.objects.filter(**on_topic).values("group")
-    for_all = Permission.objects.filter(content_type=content_type(), codename=codename)
+    for_all = right_rows([codename])
     yield BrokerTopicUserPermission.objects.filter(**on_topic).values("user")
     yield people.filter(groups__in=groups).values("pk")
     yield people.filter(user_permissions__in=for_all).values("pk")

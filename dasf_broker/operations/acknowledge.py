@@ -11,10 +11,10 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from dasf_broker import primary
 from dasf_broker.domain.cursors import decode_message_cursor
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
@@ -74,7 +74,7 @@ def acknowledge_batch(items: Sequence[Acknowledging]) -> list[Acknowledged | Bro
     """
     outcomes: list[Acknowledged | BrokerError | None] = [None] * len(items)
     by_topic: dict[int, list[tuple[int, Access, UUID]]] = defaultdict(list)
-    with transaction.atomic():
+    with primary.atomic():
         table = AccessTable([(item.caller, item.slug) for item in items])
         for index, item in enumerate(items):
             try:

@@ -10,10 +10,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
-from dasf_broker import app_settings
+from dasf_broker import app_settings, primary
 from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.exceptions import BrokerError, ConflictError, NotFoundError
 from dasf_broker.models import BrokerTopic
@@ -77,7 +77,7 @@ def find_or_create(
     if answers is not None:
         _check_beforehand(new, caller, answers, slug)
     try:
-        with transaction.atomic():
+        with primary.atomic():
             created = _create_on_message(caller, slug)
             table.reload(slug)
             found = table.get(caller, slug)
@@ -98,7 +98,7 @@ def insert_topic(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
         The slug is taken.
     """
     try:
-        with transaction.atomic():
+        with primary.atomic():
             topic.save(force_insert=True)
             if caller.user_or_none is not None:
                 grant(caller.user_or_none, topic, *CREATOR_RIGHTS)
@@ -208,7 +208,7 @@ def _create_missing(new: NewTopics, requests: Mapping[str, Request], due: dateti
         if not missing:
             return
         # Another process may be quicker with one of them; then the others are tried again.
-        with suppress(IntegrityError), transaction.atomic():
+        with suppress(IntegrityError), primary.atomic():
             insert_response_topics(
                 [(each.answers, each.source, each.caller.user_or_none) for each in missing], due
             )

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from django.db import transaction
 from django.utils import timezone
 
+from dasf_broker import primary
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.exceptions import NotFoundError
@@ -89,7 +89,7 @@ def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> date
     """
     now = timezone.now()
     locked = locked_in_order([topic.pk for topic in topics])
-    with transaction.atomic():
+    with primary.atomic():
         BrokerTopic.objects.filter(pk__in=locked).update(last_ping=now)
         announce_on_commit([each for topic in topics for each in _ping_events(topic, user, now)])
         for topic in topics:
@@ -125,7 +125,7 @@ def pong(caller: Caller, slug: str) -> Ponged:
     found = access(caller, slug)
     found.require(found.rights.may_pong, to="answer pings of")
     now = timezone.now()
-    with transaction.atomic():
+    with primary.atomic():
         topic = BrokerTopic.objects.select_for_update().filter(pk=found.topic.pk).first()
         if topic is None:  # deleted after its rights were read
             raise NotFoundError.topic(slug)

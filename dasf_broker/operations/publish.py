@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from django.db import transaction
 from django.utils import timezone
 
-from dasf_broker import app_settings
+from dasf_broker import app_settings, primary
 from dasf_broker.domain.envelope import ANSWER_TYPES, Envelope
 from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.domain.slugs import check_slug
@@ -50,7 +49,7 @@ def publish_batch(publications: Sequence[Publication]) -> list[Published | Broke
     number of queries does not grow with the batch, apart from topics that are created and are no
     response topics. Returns the outcome of each publication, in order.
     """
-    with transaction.atomic():
+    with primary.atomic():
         new = NewTopics(AccessTable([*_named(publications)]), publications)
         targets: _Targets = {}
         drafts = [_draft(new, targets, each) for each in publications]

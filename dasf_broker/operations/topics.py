@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db import transaction
 from django.db.models import F
 
+from dasf_broker import primary
 from dasf_broker.domain.events import TopicAppeared, TopicDeleted
 from dasf_broker.domain.retention import check_retention
 from dasf_broker.domain.sizes import json_size
@@ -111,7 +111,7 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
     topic, values = found.topic, options.values()
-    with transaction.atomic():
+    with primary.atomic():
         lock_topic(topic)
         was_stored = is_stored(topic.storage_policy)
         for name, value in values.items():
@@ -144,7 +144,7 @@ def delete_with_answers(topic: BrokerTopic) -> None:
     """Delete a topic, its messages and its response topics; subscriptions to them end."""
     answers = list(topic.responsetopics.values_list("pk", "slug"))
     gone = [(topic.pk, topic.slug), *answers]
-    with transaction.atomic():
+    with primary.atomic():
         topic.delete()
         announce_on_commit([TopicDeleted(topic_id=pk, topic_slug=slug) for pk, slug in gone])
 
@@ -163,7 +163,7 @@ def grant_permission(
     """
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
-    with transaction.atomic():
+    with primary.atomic():
         lock_topic(found.topic)
         grant(_holder(username, group), found.topic, right)
         # The new holders may have held the right before, and acknowledged messages that waited
@@ -196,7 +196,7 @@ def revoke_permission(
     """
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
-    with transaction.atomic():
+    with primary.atomic():
         lock_topic(found.topic)
         revoke(_holder(username, group), found.topic, right)
         # Messages may have waited only for the users who lost the right.

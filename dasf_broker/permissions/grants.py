@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 
 from dasf_broker.models import (
     BrokerTopic,
     BrokerTopicGroupPermission,
     BrokerTopicUserPermission,
 )
-from dasf_broker.models.rights import content_type
+from dasf_broker.models.rights import right_rows
 from dasf_broker.permissions.rights import Right
 from dasf_broker.sql.bulk_insert import BulkInsert
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def grant(holder: User | Group, topic: BrokerTopic, *granted: Right) -> None:
     """Give a user or a group rights on a topic; rights that they hold already stay."""
     table, owner = _table(holder)
-    permissions = Permission.objects.filter(content_type=content_type(), codename__in=granted)
+    permissions = right_rows(granted)
     table.objects.bulk_create(
         [
             table(**owner, content_object_id=topic.pk, permission=permission)
@@ -37,7 +37,7 @@ def grant_each(right: Right, pairs: Collection[tuple[User, BrokerTopic]]) -> Non
     """Give each of the users a right on a new topic, on which they hold none yet. Two queries."""
     if not pairs:
         return
-    permissions = Permission.objects.filter(content_type=content_type(), codename=right)
+    permissions = right_rows([right])
     _insert_rights(
         [
             (permission, user.pk, topic.pk)
@@ -60,5 +60,5 @@ def revoke(holder: User | Group, topic: BrokerTopic, right: Right) -> None:
 
 def _table(holder: User | Group) -> tuple[Any, dict[str, Any]]:
     if isinstance(holder, Group):
-        return BrokerTopicGroupPermission, {"group": holder}
-    return BrokerTopicUserPermission, {"user": holder}
+        return BrokerTopicGroupPermission, {"group_id": holder.pk}
+    return BrokerTopicUserPermission, {"user_id": holder.pk}

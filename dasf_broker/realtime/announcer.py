@@ -18,8 +18,8 @@ from typing import Any, TypedDict
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
-from django.db import transaction
 
+from dasf_broker import primary
 from dasf_broker.concurrency.outage_log import OutageLog
 from dasf_broker.domain.events import (
     Event,
@@ -60,7 +60,7 @@ def group_name(topic_id: int) -> str:
 
 def announce_on_commit(events: Sequence[Event]) -> None:
     """Announce events when the current transaction is committed."""
-    transaction.on_commit(partial(announce, events), robust=True)
+    primary.on_commit(partial(announce, events))
 
 
 def announce(events: Sequence[Event]) -> None:

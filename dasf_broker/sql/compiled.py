@@ -108,7 +108,7 @@ class _Statement(Generic[*Values]):
         return self._build(*values)
 
     def _database(self, queryset: models.QuerySet[Any]) -> str:
-        return queryset.db
+        return router.db_for_write(queryset.model)  # read there, too: a replica may lag behind
 
     def _compiler(self, values: Sequence[Any], queryset: models.QuerySet[Any], using: str) -> Any:
         raise NotImplementedError
@@ -120,14 +120,15 @@ class Selection(_Statement[*Values]):
     def __call__(self, *values: *Values) -> list[Any]:
         """Return the rows of the queryset for these values."""
         if (found := self._find(values)) is None:
-            return list(self._queryset(values))
+            queryset = self._queryset(values)
+            return list(queryset.using(self._database(queryset)))
         compiled, params, using = found
         compiler = copy(compiled.compiler)
         compiler.connection = connections[using]
         compiler.as_sql = lambda *_, **__: (compiled.sql, params)
         query = _Override(compiled.queryset.query, get_compiler=lambda *_, **__: compiler)
         rows: Any = compiled.queryset._iterable_class
-        return list(rows(_Override(compiled.queryset, query=query)))
+        return list(rows(_Override(compiled.queryset, query=query, db=using)))
 
     def _compiler(self, _: Sequence[Any], queryset: models.QuerySet[Any], using: str) -> Any:
         return queryset.query.get_compiler(using=using)
@@ -142,9 +143,6 @@ class _Change(_Statement[*Values]):
         with connections[using].cursor() as cursor:
             cursor.execute(compiled.sql, params)
             return int(cursor.rowcount)
-
-    def _database(self, queryset: models.QuerySet[Any]) -> str:
-        return router.db_for_write(queryset.model)
 
     def _plainly(self, values: Sequence[Any]) -> int:
         raise NotImplementedError

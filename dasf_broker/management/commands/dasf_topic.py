@@ -9,8 +9,8 @@ from typing import Any, Literal
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management.base import CommandError, CommandParser
-from django.db import transaction
 
+from dasf_broker import primary
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.domain.texts import check_text
@@ -119,7 +119,7 @@ exit code:
 
     def act(self, *args: Any, slug: str, user: str | None, json: bool, **options: Any) -> None:
         caller = Caller.system() if user is None else caller_named(user)
-        with transaction.atomic():
+        with primary.atomic():
             is_new = self._write(caller, slug, options) if _is_change(options) else False
         try:
             known = facts(access(caller, slug).topic)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from dasf_broker import primary
 from dasf_broker.management.demo.places import Places
 from dasf_broker.management.demo.seed import seed
 from dasf_broker.management.demo.terminal import guide
@@ -63,7 +64,7 @@ class Command(BaseCommand):
 
     def _prepare(self, port: int, *, reset: bool) -> Places:
         self.stdout.write("Preparing the database ...")
-        call_command("migrate", verbosity=0, interactive=False)
+        call_command("migrate", database=primary.alias(), verbosity=0, interactive=False)
         made = seed(reset=reset)
         places = Places(port)
         self.stdout.write("\n".join(guide(places, made, self.style)))

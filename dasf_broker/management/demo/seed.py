@@ -12,8 +12,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management.base import CommandError
-from django.db import transaction
 
+from dasf_broker import primary
 from dasf_broker.auth import create_token
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.models import BrokerTopic
@@ -59,7 +59,7 @@ class Secrets:
     token: str | None = None
 
 
-@transaction.atomic
+@primary.atomic()
 def seed(*, reset: bool = False) -> Secrets:
     """Create whatever is missing; with ``reset``, first remove what an earlier run created.
 

@@ -11,12 +11,11 @@ from datetime import timedelta
 from functools import cache
 from operator import attrgetter
 
-from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
-from dasf_broker import app_settings
+from dasf_broker import app_settings, primary
 from dasf_broker.models import (
     Acknowledgement,
     BrokerMessage,
@@ -93,7 +92,7 @@ def _purge(topic: BrokerTopic) -> int:
     return 0 if newest is None else sum(remove_up_to(topic, newest))
 
 
-@transaction.atomic
+@primary.atomic()
 def _remove_step(topic: BrokerTopic, boundary: int) -> int:
     if not lock_topic(topic):
         return 0

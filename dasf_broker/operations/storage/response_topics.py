@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import router
 from django.db.models import NOT_PROVIDED
 from django.db.models.signals import ModelSignal, post_save, pre_save
 from django.utils import timezone
 
+from dasf_broker import primary
 from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.permissions import Right, grant_each
@@ -77,7 +77,7 @@ def _insert(topics: Sequence[ResponseTopic]) -> None:
     keys = dict(rows.values_list("slug", "pk"))
     for topic in topics:
         topic.id = topic.pk = keys[topic.slug]
-        topic._state.adding = False
+        topic._state.adding, topic._state.db = False, primary.alias()
     _insert_sources([(topic.pk, topic.is_response_for_id) for topic in topics])
 
 
@@ -93,7 +93,7 @@ _insert_sources = BulkInsert(ResponseTopic, "brokertopic_ptr_id", "is_response_f
 
 def _send(signal: ModelSignal, topics: Iterable[ResponseTopic], **facts: Any) -> None:
     if signal.has_listeners(ResponseTopic):
-        using = router.db_for_write(ResponseTopic)
+        using = primary.alias()
         for topic in topics:
             signal.send(
                 ResponseTopic, instance=topic, raw=False, using=using, update_fields=None, **facts

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from dasf_broker import app_settings
+from dasf_broker import app_settings, primary
 from dasf_broker.domain.storage import StoragePolicy, is_settled
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
 from dasf_broker.operations.storage.lock import lock_topic
@@ -107,7 +106,7 @@ def _may_be_cacheall() -> Iterator[Q]:
 def _settle(topic: BrokerTopic) -> Iterator[int]:
     position = 0
     while True:
-        with transaction.atomic():
+        with primary.atomic():
             # Locked before the consumers are read: a user who gets the right now still has to
             # acknowledge, and the message stays.
             lock_topic(topic)

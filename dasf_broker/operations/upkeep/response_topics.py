@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from dasf_broker import primary
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.auto_create import ANSWERS_KEPT
 from dasf_broker.operations.storage.lock import lock_topic
@@ -39,7 +39,7 @@ def remove_due(now: datetime, topics: BrokerTopicQuerySet | None = None) -> Iter
 
 
 def _remove(topic: BrokerTopic, now: datetime) -> int:
-    with transaction.atomic():
+    with primary.atomic():
         # Checked again under a lock: a consumer or a message may have arrived.
         lock_topic(topic)
         if not BrokerTopic.objects.filter(_is_due(now), pk=topic.pk).exists():
