@@ -61,7 +61,8 @@ def _routes(alias: str) -> Iterator[CheckMessage]:
 def _together() -> set[type[models.Model]]:
     """Return the broker's models, and those that its queries of rights join with them."""
     own = {*apps.get_app_config(primary.APP).get_models(include_auto_created=True)}
-    found = {ContentType, *own, *(each for model in own for each in _referred(model))}
+    found: set[type[models.Model]] = {ContentType, *own}
+    found |= {each for model in own for each in _referred(model)}
     return found | {each for model in found for each in _links(model)}
 
 

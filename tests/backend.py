@@ -2,6 +2,7 @@
 
 ``--backend=sqlite`` takes SQLite and the in-memory channel layer, ``--backend=postgres`` a
 PostgreSQL and a Redis server that it starts itself. A service that does not start fails the run.
+``--alias=other`` puts all tables under another alias than ``default``, by a router.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from tests import services
 
 BACKENDS = ("sqlite", "postgres")
+SETTINGS = {"default": "testproject.settings", "other": "tests.other_alias"}
 _running = ExitStack()
 
 # Helpers check what they get with `assert`, which Python leaves out under `PYTHONOPTIMIZE`.
@@ -27,8 +30,11 @@ pytest.register_assert_rewrite(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the choice of backend."""
+    """Add the choices of backend and alias."""
     parser.addoption("--backend", choices=BACKENDS, default="sqlite", help="What the tests run on.")
+    parser.addoption(
+        "--alias", choices=[*SETTINGS], default="default", help="Where Django finds the tables."
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -39,12 +45,20 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="dasf-tests-", dir=_quick_disk())
     var = _running.enter_context(folder)
     os.environ["DASF_VAR"] = var
-    os.environ["DJANGO_SETTINGS_MODULE"] = "testproject.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS[early_config.known_args_namespace.alias]
     # With several processes the workers run the tests, each on services of its own.
     is_overseer = getattr(early_config.known_args_namespace, "numprocesses", None)
     if early_config.known_args_namespace.backend == "postgres" and not is_overseer:
         os.environ["DATABASE_URL"] = _running.enter_context(services.postgres())
         os.environ["REDIS_URL"] = _running.enter_context(services.redis())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let tests that say nothing of databases use the one with the tables."""
+    for mark in item.iter_markers("django_db"):
+        cast("dict[str, Any]", mark.kwargs).setdefault(
+            "databases", [item.config.getoption("alias")]
+        )
 
 
 def pytest_collection_finish() -> None:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import transaction
 
-from dasf_broker import AcknowledgeStatus, aacknowledge, acknowledge, publish
+from dasf_broker import AcknowledgeStatus, aacknowledge, acknowledge, primary, publish
 from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.acknowledge import Acknowledging, acknowledge_batch
@@ -53,9 +53,9 @@ def test_the_server_acknowledges_nothing(topic: BrokerTopic) -> None:
 def test_joins_the_transaction(topic: BrokerTopic, consumer: User) -> None:
     """What the host takes back was not acknowledged."""
     message_id = publish("topic", text="hello").message_id
-    with transaction.atomic():
+    with primary.atomic():
         assert acknowledge("topic", message_id, user=consumer).removed
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=primary.alias())
     assert acknowledge("topic", message_id, user=consumer).removed
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import connections, transaction
+from django.db import connections
 from pytest_django import Settings
 
 from dasf_broker import (
@@ -22,6 +22,7 @@ from dasf_broker import (
     PublishStatus,
     apublish,
     apublish_many,
+    primary,
     publish,
     publish_many,
 )
@@ -225,7 +226,7 @@ def test_none(topic: BrokerTopic) -> None:
 
 def test_joins_the_transaction(topic: BrokerTopic, announced: list[Event]) -> None:
     """What is published is announced when the host commits, and not before."""
-    with transaction.atomic():
+    with primary.atomic():
         done = publish("topic", text="hello")
         assert announced == []
     assert announced == [done.message]
@@ -233,7 +234,7 @@ def test_joins_the_transaction(topic: BrokerTopic, announced: list[Event]) -> No
 
 def test_rollback(topic: BrokerTopic, announced: list[Event]) -> None:
     """What the host takes back was never said."""
-    with suppress(HostError), transaction.atomic():
+    with suppress(HostError), primary.atomic():
         publish("topic", text="hello")
         publish_many([{"topic": "topic", "text": "hello"}])
         raise HostError
@@ -243,9 +244,9 @@ def test_rollback(topic: BrokerTopic, announced: list[Event]) -> None:
 
 def test_savepoint(topic: BrokerTopic, announced: list[Event]) -> None:
     """Only what an inner block took back is missing."""
-    with transaction.atomic():
+    with primary.atomic():
         first = publish("topic", text="one")
-        with suppress(HostError), transaction.atomic():
+        with suppress(HostError), primary.atomic():
             publish("topic", text="two")
             raise HostError
         last = publish("topic", text="three")
@@ -255,7 +256,7 @@ def test_savepoint(topic: BrokerTopic, announced: list[Event]) -> None:
 
 def test_refused_message_leaves_the_transaction_usable(topic: BrokerTopic) -> None:
     """The host may go on after an error that it handles."""
-    with transaction.atomic():
+    with primary.atomic():
         first = publish("topic", text="one")
         with pytest.raises(ConflictError):
             publish("topic", text="two", message_id=first.message_id)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import transaction
 
-from dasf_broker import StoragePolicy, acreate_topic, aping, create_topic, ping
+from dasf_broker import StoragePolicy, acreate_topic, aping, create_topic, ping, primary
 from dasf_broker.domain.events import Event, MessagePublished, TopicPinged
 from dasf_broker.exceptions import BadInputError, ConflictError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
@@ -50,9 +50,9 @@ def test_ping_is_refused(topic: BrokerTopic, consumer: User, stranger: User) -> 
 
 def test_ping_joins_the_transaction(topic: BrokerTopic, announced: list[Event]) -> None:
     """A ping that the host takes back is not sent."""
-    with transaction.atomic():
+    with primary.atomic():
         ping("topic")
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=primary.alias())
     assert announced == []
 
 
@@ -88,7 +88,7 @@ def test_exist_ok(make_topic: MakeTopic) -> None:
     there = make_topic("weather", store_messages="store")
     with pytest.raises(ConflictError):
         create_topic("weather", exist_ok=False)
-    with transaction.atomic():
+    with primary.atomic():
         assert create_topic("weather", store_messages="cache", exist_ok=True) == there
     assert asyncio.run(acreate_topic("weather", exist_ok=True)) == there
     there.refresh_from_db()

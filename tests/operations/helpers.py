@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from dasf_broker import primary
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.publishing import Published
 from dasf_broker.exceptions import BrokerError
@@ -89,6 +90,6 @@ def housekeeping_round(now: datetime | None = None) -> Report:
 @contextmanager
 def rolled_back() -> Iterator[None]:
     """Undo everything at the end: for the examples of Hypothesis, which share one test."""
-    with transaction.atomic():
+    with primary.atomic():
         yield
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=primary.alias())

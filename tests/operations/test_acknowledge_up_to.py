@@ -7,10 +7,9 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from dasf_broker import database
+from dasf_broker import database, primary
 from dasf_broker.domain.cursors import MAX_POSITION, encode_cursor, message_cursor
 from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
 from dasf_broker.models import Acknowledgement, BrokerTopic
@@ -120,7 +119,7 @@ def test_nothing_is_told_of_what_is_rolled_back(
     """The message is still there, and still outstanding."""
     [message_id] = send_many(producer, 1)
     signalled.clear()
-    with suppress(ZeroDivisionError), transaction.atomic():
+    with suppress(ZeroDivisionError), primary.atomic():
         ack(consumer, message_id)
         raise ZeroDivisionError
     assert signalled == []

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from dasf_broker import primary
 from dasf_broker.models import BrokerMessage, BrokerTopic, RememberedMessage
 from dasf_broker.sql.bulk_insert import BulkInsert
 from tests.operations.helpers import queries
@@ -70,7 +71,7 @@ def test_all_or_none(count: int, topic: BrokerTopic) -> None:
         (topic.pk, UUID(int=index), number, "", None, NOW, "info", None, {})
         for index, number in enumerate(numbers)
     ]
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), primary.atomic():
         BulkInsert(BrokerMessage, *COLUMNS)(rows)
     assert not BrokerMessage.objects.exists()
 
@@ -79,10 +80,10 @@ def test_a_failed_row_ends_the_transaction(topic: BrokerTopic) -> None:
     """Who catches the error inside of it can write nothing more, as with Django's own."""
     row: tuple[Any, ...] = (topic.pk, UUID(int=1), 1, "", None, NOW, "info", None, {})
     insert = BulkInsert(BrokerMessage, *COLUMNS)
-    with transaction.atomic():
+    with primary.atomic():
         insert([row])
         with pytest.raises(IntegrityError):
             insert([row])
         with pytest.raises(transaction.TransactionManagementError):
             insert([(topic.pk, UUID(int=2), 2, "", None, NOW, "info", None, {})])
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=primary.alias())

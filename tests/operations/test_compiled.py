@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from dasf_broker import database
+from dasf_broker import database, primary
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
 from dasf_broker.sql import compiled
 from dasf_broker.sql.compiled import Deletion, Selection, Update
@@ -133,7 +133,7 @@ async def test_other_threads_have_other_connections(topic: BrokerTopic) -> None:
 def test_a_lock_wants_a_transaction(topic: BrokerTopic) -> None:
     """As without; on databases that lock rows, the statement says so."""
     select = Selection(lambda key: BrokerTopic.objects.select_for_update().filter(pk=key))
-    with transaction.atomic(), CaptureQueriesContext(connection) as captured:
+    with primary.atomic(), CaptureQueriesContext(connection) as captured:
         assert select(topic.pk) == [topic]
     locks = connection.features.has_select_for_update
     assert ("FOR UPDATE" in captured.captured_queries[-1]["sql"]) is locks

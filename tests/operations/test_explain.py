@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from dasf_broker import auth
+from dasf_broker import auth, primary
 from dasf_broker.auth import revocation
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.models import BrokerMessage
@@ -137,9 +137,9 @@ SHORT: dict[str, Operation] = {
 @pytest.fixture(scope="module")
 def crowd(django_db_setup: None, django_db_blocker: Any) -> Iterator[Crowd]:
     """Return a database that is filled once for all these tests, and emptied in the end."""
-    with django_db_blocker.unblock(), transaction.atomic():
+    with django_db_blocker.unblock(), primary.atomic():
         yield create_crowd()
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=primary.alias())
 
 
 @pytest.mark.parametrize("name", ORDERED)

@@ -32,7 +32,7 @@ def test_stored_messages_get_their_fingerprints(
     expected = list(rows)
     BrokerMessage.objects.exclude(pk=expected[3][0]).update(fingerprint="")
     for _ in range(2):
-        migration.fill(apps, None)
+        migration.fill(apps, SimpleNamespace(connection=connection))
         assert list(rows) == expected
 
 

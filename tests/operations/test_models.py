@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.test import RequestFactory
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from dasf_broker import primary
 from dasf_broker.domain.publishing import PublishStatus
 from dasf_broker.domain.sizes import json_size
 from dasf_broker.models import BrokerMessage, BrokerTopic, ResponseTopic
@@ -162,7 +163,7 @@ def test_one_message_id_and_one_sequence_per_topic(
     """The database itself refuses a second one of either."""
     message_id = send(producer).message.message_id
     same = {"topic": topic, "message_id": message_id, "sequence": 1, "content": {}}
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), primary.atomic():
         BrokerMessage.objects.create(**(same | other))
     BrokerMessage.objects.create(**(same | {"message_id": uuid4(), "sequence": 2}))
 

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from dasf_broker import primary
 from dasf_broker.domain.events import Event, MessagePublished
 from dasf_broker.models import BrokerMessage, BrokerTopic
 from dasf_broker.operations.publish import deliver_again, publish_batch
@@ -52,7 +52,7 @@ def test_nothing_is_told_of_what_is_rolled_back(
     topic: BrokerTopic, producer: User, announced: list[Event], signalled: Signalled
 ) -> None:
     """The host's transaction decides; a sequence that was not used is free again."""
-    with suppress(HostError), transaction.atomic():
+    with suppress(HostError), primary.atomic():
         send(producer, response_topic="topic_answers")
         raise HostError
     assert announced == []

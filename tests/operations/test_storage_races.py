@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections, transaction
+from django.db import connections
 
+from dasf_broker import primary
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
@@ -98,7 +99,7 @@ def at_once(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, A
     first_done, second_done = Event(), Event()
 
     def do_first() -> Any:
-        with transaction.atomic():
+        with primary.atomic():
             outcome = first()
             first_done.set()
             # The other one has to wait for us. That it does not come through cannot be awaited,

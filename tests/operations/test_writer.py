@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 
-from dasf_broker import database
+from dasf_broker import database, primary
 from dasf_broker.concurrency.batching import BOUNDS
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.publishing import Published, PublishStatus
@@ -103,7 +103,7 @@ async def test_broken_batch_leaves_nothing_half_written(
     """The transaction that broke is undone, and the neighbours are stored once, without hole."""
 
     def breaking(items: Sequence[Publication]) -> list[Published | BrokerError]:
-        with transaction.atomic():
+        with primary.atomic():
             outcomes = publish_batch(items)
             if any(each.envelope.payload == bad.envelope.payload for each in items):
                 raise ZeroDivisionError("surprise")

@@ -6,9 +6,8 @@ from contextlib import suppress
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
 
-from dasf_broker import acknowledge, ping, publish
+from dasf_broker import acknowledge, ping, primary, publish
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import pong
@@ -29,13 +28,13 @@ class HostError(Exception):
 )
 def test_savepoints(topic: BrokerTopic, commits: bool) -> None:
     """Of what an inner block took back nothing is seen, whether the outer one commits or not."""
-    with captured() as broker, transaction.atomic():
+    with captured() as broker, primary.atomic():
         publish("topic", text="one")
-        with suppress(HostError), transaction.atomic():
+        with suppress(HostError), primary.atomic():
             publish("topic", text="two")
             ping("topic")
             raise HostError
-        with transaction.atomic():
+        with primary.atomic():
             publish("topic", text="three")
     assert [message.text for message in broker.published] == ["one", "three"]
     assert broker.pinged == []
@@ -45,7 +44,7 @@ def test_savepoints(topic: BrokerTopic, commits: bool) -> None:
 def test_rollback(topic: BrokerTopic) -> None:
     """A transaction that was rolled back told nothing."""
     with captured() as broker:
-        with suppress(HostError), transaction.atomic():
+        with suppress(HostError), primary.atomic():
             publish("topic", text="one")
             raise HostError
         publish("topic", text="two")

@@ -9,6 +9,7 @@ from django.conf import settings as django_settings
 from guardian.conf import settings as guardian_settings
 from pytest_django import Settings
 
+from dasf_broker import primary
 from dasf_broker.checks import check_durability, check_settings, check_sqlite
 
 IN_MEMORY = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
@@ -96,6 +97,7 @@ def test_sqlite_must_be_made_for_several_writers(
 ) -> None:
     """A write-ahead log and immediate transactions, both."""
     monkeypatch.setitem(django_settings.DATABASES, "checked", database)
+    monkeypatch.setattr(primary, "alias", lambda: "checked")
     assert ids(check_sqlite(databases=["checked"])) == expected
 
 
@@ -122,6 +124,7 @@ def test_postgresql_must_wait_for_the_disk(
     settings.DEBUG = True
     checked = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": options}
     monkeypatch.setitem(django_settings.DATABASES, "checked", checked)
+    monkeypatch.setattr(primary, "alias", lambda: "checked")
     assert ids(check_settings()) == expected
 
 
@@ -146,7 +149,18 @@ def test_sqlite_must_wait_for_the_disk(
     settings.DEBUG = True
     checked = {**GOOD_SQLITE, "OPTIONS": {"init_command": pragma}}
     monkeypatch.setitem(django_settings.DATABASES, "checked", checked)
+    monkeypatch.setattr(primary, "alias", lambda: "checked")
     assert ids(check_settings()) == expected
+
+
+def test_other_databases_are_not_looked_at(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host may lose what it wants to in a database of its own."""
+    settings.DEBUG = True
+    lossy = {**GOOD_SQLITE, "OPTIONS": {"init_command": "PRAGMA synchronous=OFF;"}}
+    monkeypatch.setitem(django_settings.DATABASES, "other", lossy)
+    assert check_settings() == check_sqlite(["other"]) == check_durability(["other"]) == []
 
 
 @pytest.mark.parametrize("check", [check_sqlite, check_durability])

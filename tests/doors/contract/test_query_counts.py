@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
 from pytest_django import Settings
 
-from dasf_broker import database
+from dasf_broker import database, primary
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.permissions import Right, grant
@@ -86,7 +85,7 @@ async def _count(query: str, variables: dict[str, Any], key: str) -> int:
     return sum(not sql.startswith(("BEGIN", "SAVEPOINT", "RELEASE")) for sql in seen)
 
 
-@transaction.atomic
+@primary.atomic()
 def _add_topics(viewer: User, numbers: Iterable[int]) -> None:
     for number in numbers:
         _add_topic(viewer, number)
@@ -120,7 +119,7 @@ async def test_other_lists(query: str, make_user: MakeUser, make_topic: MakeTopi
     assert counts == [LISTS[query]] * 2
 
 
-@transaction.atomic
+@primary.atomic()
 def _add_messages(topic: BrokerTopic, count: int) -> list[str]:
     ids = []
     for number in range(count):
