@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.domain.texts import MAX_TEXT
+from dasf_broker.domain.times import present
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
 from dasf_broker.sql.compiled import Selection
@@ -87,9 +88,9 @@ _tokens = Selection(
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:
-    stale = now - ApiToken.LAST_USED_STEP
-    if token.last_used is None or token.last_used < stale:
-        unused = Q(last_used__isnull=True) | Q(last_used__lt=stale)
+    stale, latest = now - ApiToken.LAST_USED_STEP, present(now)
+    if token.last_used is None or not stale <= token.last_used <= latest:
+        unused = Q(last_used__isnull=True) | Q(last_used__lt=stale) | Q(last_used__gt=latest)
         ApiToken.objects.filter(unused, pk=token.pk).update(last_used=now)
 
 

@@ -1,4 +1,4 @@
-"""Times that clients send, near the edges of the calendar, too."""
+"""Times that clients send, near the edges of the calendar, too; and times in the future."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ from datetime import UTC, datetime, timedelta
 #: newer, so that a filter finds the same with them as with a time beyond them.
 EARLIEST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
 LATEST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+
+#: How far the clocks of servers may differ.
+CLOCKS_DIFFER = timedelta(seconds=10)
+
+
+def present(now: datetime) -> datetime:
+    """Return the latest time that a clock shows now.
+
+    A stored time of an event behind it was written by a clock that was ahead. It says nothing
+    about when that was: it is unknown, or due.
+    """
+    return now + CLOCKS_DIFFER
 
 
 def in_calendar(parse: Callable[[str], datetime]) -> Callable[[str], datetime]:

@@ -12,6 +12,8 @@ class Lease(models.Model):
     name = models.CharField(_("name"), max_length=64, unique=True)
     holder = models.CharField(_("holder"), max_length=128)
     expires = models.DateTimeField(_("expires"))
+    #: How long it was taken for; a server of an older release does not say.
+    length = models.DurationField(_("length"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("lease")

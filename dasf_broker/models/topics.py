@@ -19,6 +19,7 @@ from dasf_broker.domain.publishing import Published
 from dasf_broker.domain.retention import MAX_RETENTION
 from dasf_broker.domain.sizes import LARGE
 from dasf_broker.domain.slugs import MAX_SLUG_LENGTH
+from dasf_broker.domain.times import present
 from dasf_broker.models.sizes import SizeField
 from dasf_broker.models.websocket_urls import websocket_url
 
@@ -39,20 +40,26 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
     def filter_online(self, *args: Any, **kwargs: Any) -> BrokerTopicQuerySet:
         """Keep the topics whose consumers answered the last ping."""
         return self._with_known_availability().filter(
-            *args, last_pong__gte=F("last_ping"), **kwargs
+            *args, last_pong__gte=F("last_ping"), last_pong__lte=present(timezone.now()), **kwargs
         )
 
     def filter_offline(self, *args: Any, **kwargs: Any) -> BrokerTopicQuerySet:
         """Keep the topics that were pinged and did not answer."""
-        silent = Q(last_pong__isnull=True) | Q(last_pong__lt=F("last_ping"))
+        silent = (
+            Q(last_pong__isnull=True)
+            | Q(last_pong__lt=F("last_ping"))
+            | Q(last_pong__gt=present(timezone.now()))
+        )
         return self._with_known_availability().filter(silent, *args, **kwargs)
 
     def filter_unknown_availability(self, *args: Any, **kwargs: Any) -> BrokerTopicQuerySet:
         """Keep the topics that were not pinged lately, or cannot answer pings."""
+        now = timezone.now()
         unknown = (
             Q(supports_dasf=False)
             | Q(last_ping__isnull=True)
-            | Q(last_ping__lt=availability.known_since(timezone.now()))
+            | Q(last_ping__lt=availability.known_since(now))
+            | Q(last_ping__gt=present(now))
         )
         return self.filter(unknown, *args, **kwargs)
 
@@ -71,8 +78,9 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
             yield page
 
     def _with_known_availability(self) -> BrokerTopicQuerySet:
-        known_since = availability.known_since(timezone.now())
-        return self.filter(supports_dasf=True, last_ping__gte=known_since)
+        now = timezone.now()
+        known = Q(last_ping__gte=availability.known_since(now), last_ping__lte=present(now))
+        return self.filter(known, supports_dasf=True)
 
 
 class BrokerTopicManager(models.Manager.from_queryset(BrokerTopicQuerySet)):  # type: ignore[misc]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import IntegrityError
@@ -26,12 +25,6 @@ from dasf_broker.operations.storage.response_topics import (
 )
 from dasf_broker.permissions import CREATOR_RIGHTS, grant
 from dasf_broker.realtime.announcer import announce_on_commit
-
-#: How long a response topic is kept without a consumer, from the last request that named it.
-ANSWERS_KEPT = timedelta(hours=24)
-
-#: How often, at most, requests put the removal of their response topic off.
-ANSWERS_STEP = timedelta(hours=1)
 
 #: How often response topics are inserted of which another process inserts one at the same time.
 ATTEMPTS = 3
@@ -147,7 +140,7 @@ def ensure_response_topics(
     """Return the topics for the answers to requests; create those that do not exist.
 
     The requester may consume a response topic that was created for them. It is removed after
-    ``ANSWERS_KEPT`` if it never has a consumer; the first consumer clears the mark for removal.
+    ``KEPT`` if it never has a consumer; consumers put its removal off.
     The number of queries does not grow with the number of requests.
 
     Returns
@@ -155,11 +148,10 @@ def ensure_response_topics(
     list
         For each request its topic, or the error of :func:`check_response_topic`.
     """
-    due = timezone.now() + ANSWERS_KEPT
     by_name = {each.answers: each for each in reversed(requests)}  # of two callers the first one
-    _create_missing(new, by_name, due)
+    _create_missing(new, by_name)
     found = [_found(new, each) for each in requests]
-    put_off_removal([each for each in found if isinstance(each, BrokerTopic)], due, ANSWERS_STEP)
+    put_off_removal([each for each in found if isinstance(each, BrokerTopic)], timezone.now())
     return found
 
 
@@ -201,7 +193,7 @@ def _taken(slug: str) -> ConflictError:
     return ConflictError(f"The response topic {slug!r} is taken; choose another name.")
 
 
-def _create_missing(new: NewTopics, requests: Mapping[str, Request], due: datetime) -> None:
+def _create_missing(new: NewTopics, requests: Mapping[str, Request]) -> None:
     for _ in range(ATTEMPTS):
         # In the order of their names, so that two processes never wait for each other.
         missing = [requests[slug] for slug in sorted(requests) if not new.table.exists(slug)]
@@ -210,6 +202,6 @@ def _create_missing(new: NewTopics, requests: Mapping[str, Request], due: dateti
         # Another process may be quicker with one of them; then the others are tried again.
         with suppress(IntegrityError), primary.atomic():
             insert_response_topics(
-                [(each.answers, each.source, each.caller.user_or_none) for each in missing], due
+                [(each.answers, each.source, each.caller.user_or_none) for each in missing]
             )
         new.table.reload(*(each.answers for each in missing))

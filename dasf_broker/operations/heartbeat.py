@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from django.db.models import Case, F, When
 from django.utils import timezone
 
 from dasf_broker import primary
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
+from dasf_broker.domain.times import present
 from dasf_broker.exceptions import NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
@@ -90,7 +92,7 @@ def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> date
     now = timezone.now()
     locked = locked_in_order([topic.pk for topic in topics])
     with primary.atomic():
-        BrokerTopic.objects.filter(pk__in=locked).update(last_ping=now)
+        BrokerTopic.objects.filter(pk__in=locked).update(last_ping=now, last_pong=_past_pong(now))
         announce_on_commit([each for topic in topics for each in _ping_events(topic, user, now)])
         for topic in topics:
             topic.last_ping = now
@@ -98,6 +100,11 @@ def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> date
                 topic_pinged, sender=BrokerTopic, topic=topic.slug, user=user, pinged_at=now
             )
     return now
+
+
+def _past_pong(now: datetime) -> Case:
+    """Return the last pong, or nothing if it is in the future: it would answer this ping, too."""
+    return Case(When(last_pong__lte=now, then=F("last_pong")), default=None)
 
 
 def _ping_events(topic: BrokerTopic, user: User | None, now: datetime) -> Iterator[Event]:
@@ -129,10 +136,7 @@ def pong(caller: Caller, slug: str) -> Ponged:
         topic = BrokerTopic.objects.select_for_update().filter(pk=found.topic.pk).first()
         if topic is None:  # deleted after its rights were read
             raise NotFoundError.topic(slug)
-        round_trip = (now - topic.last_ping).total_seconds() if topic.last_ping else None
-        is_first = topic.last_pong is None or (
-            topic.last_ping is not None and topic.last_pong < topic.last_ping
-        )
+        round_trip, is_first = _round_trip(topic, now), _is_first_answer(topic, now)
         topic.last_pong = now
         if is_first:
             topic.round_trip_time = round_trip
@@ -160,3 +164,16 @@ def pong(caller: Caller, slug: str) -> Ponged:
     found.topic.last_ping, found.topic.last_pong = topic.last_ping, topic.last_pong
     found.topic.round_trip_time = topic.round_trip_time
     return Ponged(found, now, round_trip)
+
+
+def _round_trip(topic: BrokerTopic, now: datetime) -> float | None:
+    if topic.last_ping is None or topic.last_ping > present(now):
+        return None
+    # The clock of the server that sent the ping may be a little ahead.
+    return max((now - topic.last_ping).total_seconds(), 0.0)
+
+
+def _is_first_answer(topic: BrokerTopic, now: datetime) -> bool:
+    if topic.last_pong is None or topic.last_pong > present(now):
+        return True
+    return topic.last_ping is not None and topic.last_pong < topic.last_ping

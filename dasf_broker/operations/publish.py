@@ -29,6 +29,7 @@ from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.storage.capacity import Capacity
 from dasf_broker.operations.storage.deduplication import known_messages, message_keys
 from dasf_broker.operations.storage.events import message_event
+from dasf_broker.operations.storage.response_topics import may_be_put_off
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import message_published, send_on_commit
 from dasf_broker.sql.bulk_insert import BulkInsert
@@ -141,16 +142,17 @@ def _check_type(topic: BrokerTopic, envelope: Envelope) -> None:
 
 def _lock(drafts: Sequence[Draft]) -> Capacity:
     stored = [draft.topic.pk for draft in drafts if draft.target.is_stored]
-    # A new response topic refers to its source; one that is marked for removal is updated.
+    # A new response topic refers to its source; one whose removal is put off is updated.
     sources = {
         draft.topic.pk
         for draft in drafts
         if draft.response_topic is None and draft.publication.envelope.response_topic
     }
+    now = timezone.now()
     marked = {
         draft.response_topic.pk
         for draft in drafts
-        if draft.response_topic and draft.response_topic.garbage_collect_on
+        if draft.response_topic and may_be_put_off(draft.response_topic, now)
     }
     return Capacity({*stored, *sources, *marked}, stored)
 

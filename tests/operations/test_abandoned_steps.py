@@ -49,8 +49,8 @@ async def test_a_step_of_the_housekeeping(
     """The thread finishes the step that nobody waits for any more, and gives the lease back."""
     begin, ping_topics = schedule.begin, heartbeat.ping_topics
 
-    def begin_without_patience(holder: str) -> Any:
-        work = begin(holder)
+    def begin_without_patience(holder: str, **options: Any) -> Any:
+        work = begin(holder, **options)
         settings.DASF_DATABASE_TIMEOUT = SOON  # for the steps
         return work
 

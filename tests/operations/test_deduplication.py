@@ -21,7 +21,8 @@ from dasf_broker.models import BrokerMessage, BrokerTopic, RememberedMessage
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.storage import deduplication
-from dasf_broker.operations.storage.removal import MAX_MEMORY, purge_messages
+from dasf_broker.operations.storage.deduplication import MAX_MEMORY
+from dasf_broker.operations.storage.removal import purge_messages
 from dasf_broker.operations.storage.settlement import settle_all
 from dasf_broker.operations.topics import (
     TopicOptions,

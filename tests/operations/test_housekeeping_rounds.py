@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
-from datetime import timedelta
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from dasf_broker.exceptions import UnavailableError
 from dasf_broker.models import BrokerTopic, Lease, ResponseTopic
 from dasf_broker.operations import heartbeat
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscriptions import messages
+from dasf_broker.operations.subscriptions import consumers, messages
 from dasf_broker.operations.upkeep import pings, schedule
 from dasf_broker.operations.upkeep.lease import take_lease
 from dasf_broker.operations.upkeep.schedule import LEASE, Report, begin, run_regularly
@@ -100,7 +100,7 @@ async def test_errors_end_nothing(
     failed = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def fail(*_: object) -> Any:
+    def fail(*_: object, **__: object) -> Any:
         loop.call_soon_threadsafe(failed.set)
         raise error
 
@@ -140,14 +140,46 @@ async def test_listening_keeps_a_response_topic(
 ) -> None:
     """Also where another process, which knows only its own consumers, has marked it."""
     answers = await database.write(_answers, topic, consumer)
-    async with aclosing(messages.messages(current(), Caller(consumer), "answers")) as stream:  # type: ignore[type-var]
-        listening = asyncio.ensure_future(anext(stream))
-        await _wait_for(_has_no_mark, answers)  # they have arrived
+    async with _listening(consumer):
+        await _wait_for(_is_kept, answers)  # they have arrived
         await database.write(BrokerTopic.objects.update, garbage_collect_on=NOW)
         await schedule.keep_needed_topics(current().hub)
-        assert await _has_no_mark(answers)
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        assert await _is_kept(answers)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mark", [NOW, NOW + timedelta(minutes=10), NOW + timedelta(days=9), None])
+async def test_listening_moves_every_mark(
+    mark: datetime | None,
+    topic: BrokerTopic,
+    consumer: User,
+    monkeypatch: pytest.MonkeyPatch,
+    hub_lifetime: None,
+) -> None:
+    """Without housekeeping, too; the marks come due when the server is gone."""
+    monkeypatch.setattr(consumers.LISTENING, "interval", 0.05)
+    answers = await database.write(_answers, topic, consumer)
+    async with _listening(consumer), _listening(consumer):
+        await _wait_for(_is_kept, answers)
+        async with _listening(consumer):  # one of several leaves
+            pass
+        await database.write(BrokerTopic.objects.update, garbage_collect_on=mark)
+        await _wait_for(_is_kept, answers)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_first_round_collects_nothing(
+    topic: BrokerTopic,
+    consumer: User,
+    rounds: asyncio.Queue[Report | None],
+    hub_lifetime: None,
+) -> None:
+    """After an outage, in which other servers could not say that they have consumers."""
+    # The first round has begun, at the latest now, when there is a due topic.
+    await database.write(_answers, topic, consumer)
+    await database.write(BrokerTopic.objects.update, garbage_collect_on=NOW)
+    assert (await _next(rounds) or Report()).collected == 0
+    await _until(rounds, Report(collected=1))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -188,9 +220,23 @@ def _answers(topic: BrokerTopic, consumer: User) -> ResponseTopic:
     return answers
 
 
-async def _has_no_mark(topic: BrokerTopic) -> bool:
-    marked = BrokerTopic.objects.filter(pk=topic.pk, garbage_collect_on__isnull=False)
-    return not await database.read(marked.exists)
+@asynccontextmanager
+async def _listening(consumer: User) -> AsyncIterator[None]:
+    async with aclosing(messages.messages(current(), Caller(consumer), "answers")) as stream:  # type: ignore[type-var]
+        listening = asyncio.ensure_future(anext(stream))
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _is_kept(topic: BrokerTopic) -> bool:
+    now = timezone.now()
+    day = now + timedelta(hours=23), now + timedelta(hours=25)
+    return await database.read(
+        BrokerTopic.objects.filter(pk=topic.pk, garbage_collect_on__range=day).exists
+    )
 
 
 async def _was_pinged(topic: BrokerTopic) -> bool:

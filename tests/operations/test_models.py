@@ -23,7 +23,11 @@ from dasf_broker.permissions import Right, grant
 from tests.conftest import MakeUser
 from tests.operations.helpers import ack, queries, rolled_back, send, send_many
 
-AGES = st.none() | st.sampled_from([0, 1, 60, 119, 120, 121, 3600]) | st.floats(0, 300)
+AGES = (
+    st.none()
+    | st.sampled_from([0, 1, 60, 119, 120, 121, 3600, -1, -10, -10.000001, -3600])
+    | st.floats(-300, 300)
+)
 
 
 @pytest.mark.django_db

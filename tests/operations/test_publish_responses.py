@@ -23,8 +23,8 @@ from dasf_broker.models import (
     ResponseTopic,
 )
 from dasf_broker.operations import publish as publish_module
-from dasf_broker.operations.auto_create import ANSWERS_KEPT
 from dasf_broker.operations.publish import publish_batch
+from dasf_broker.operations.storage.response_topics import KEPT
 from dasf_broker.permissions import Right, grant, rights_on
 from tests.conftest import MakeTopic, MakeUser
 from tests.operations.helpers import codes, publication, send, stored
@@ -134,7 +134,7 @@ def test_nobody_listens_for_ever(topic: BrokerTopic, producer: User) -> None:
         send(producer, response_topic="topic_answers")
         due = ResponseTopic.objects.get().garbage_collect_on
         assert due is not None
-        assert abs(due - timezone.now() - ANSWERS_KEPT) < timedelta(minutes=5)
+        assert abs(due - timezone.now() - KEPT) < timedelta(minutes=5)
     ResponseTopic.objects.update(garbage_collect_on=None)
     send(producer, response_topic="topic_answers")
     assert ResponseTopic.objects.get().garbage_collect_on is None

@@ -6,19 +6,24 @@ The ids of topics that store nothing are not kept: a message published twice is 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from dasf_broker import app_settings
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.fingerprints import fingerprint
+from dasf_broker.domain.times import present
 from dasf_broker.models import BrokerMessage, RememberedMessage
 from dasf_broker.sql.compiled import Selection
 
 #: Message ids deleted in one transaction.
 STEP = 500
+
+#: The longest time to keep ids, in seconds: more than thirty years. Dates can still express it.
+MAX_MEMORY = 1_000_000_000
 
 #: Primary key of a topic, and a message id in it.
 Key = tuple[int, UUID]
@@ -77,8 +82,14 @@ def _known(topic_ids: Collection[int], message_ids: Collection[UUID]) -> QuerySe
     return gone.union(stored, all=True)
 
 
+def memory() -> timedelta:
+    """Return how long the ids of removed messages are kept."""
+    return timedelta(seconds=min(app_settings.DASF_MESSAGE_ID_MEMORY, MAX_MEMORY))
+
+
 def forget_due(now: datetime) -> Iterator[int]:
     """Delete the ids whose time is over, and yield how many each small step deleted."""
+    yield from _shorten(now)
     while True:
         due = RememberedMessage.objects.filter(forget_on__lte=now).order_by("forget_on")
         page = list(due.values_list("pk", flat=True)[:STEP])
@@ -86,6 +97,18 @@ def forget_due(now: datetime) -> Iterator[int]:
         yield len(page)
         if len(page) < STEP:
             return
+
+
+def _shorten(now: datetime) -> Iterator[int]:
+    """Let ids be forgotten in time that a clock which was ahead wanted to keep for longer."""
+    latest = now + memory()
+    while True:
+        ahead = RememberedMessage.objects.filter(forget_on__gt=present(latest))
+        page = list(ahead.order_by("-forget_on").values_list("pk", flat=True)[:STEP])
+        if not page:
+            return
+        RememberedMessage.objects.filter(pk__in=page).update(forget_on=latest)
+        yield 0
 
 
 def count_due(now: datetime) -> int:

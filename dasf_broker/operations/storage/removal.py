@@ -7,7 +7,6 @@ got no answer and publishes the message again does not create a second one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
 from functools import cache
 from operator import attrgetter
 
@@ -15,7 +14,7 @@ from django.db.models import Model
 from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
-from dasf_broker import app_settings, primary
+from dasf_broker import primary
 from dasf_broker.models import (
     Acknowledgement,
     BrokerMessage,
@@ -23,15 +22,13 @@ from dasf_broker.models import (
     RememberedMessage,
     ResponseTopic,
 )
+from dasf_broker.operations.storage.deduplication import memory
 from dasf_broker.operations.storage.lock import lock_topic
 from dasf_broker.sql.bulk_insert import BulkInsert
 from dasf_broker.sql.compiled import Deletion
 
 #: Messages removed in one transaction.
 STEP = 500
-
-#: The longest time to keep ids, in seconds: more than thirty years. Dates can still express it.
-MAX_MEMORY = 1_000_000_000
 
 
 def remove(messages: Sequence[BrokerMessage]) -> int:
@@ -45,8 +42,7 @@ def remove(messages: Sequence[BrokerMessage]) -> int:
     """
     if not messages:
         return 0
-    seconds = min(app_settings.DASF_MESSAGE_ID_MEMORY, MAX_MEMORY)
-    forget_on = timezone.now() + timedelta(seconds=seconds)
+    forget_on = timezone.now() + memory()
     _remember([(*_kept(each), forget_on) for each in messages])
     _delete([each.pk for each in messages])
     return len(messages)

@@ -7,14 +7,16 @@ processes from the answers to a ping.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from django.utils import timezone
 
 from dasf_broker import database
+from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
 from dasf_broker.exceptions import (
     BrokerError,
@@ -26,6 +28,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topics, pong
 from dasf_broker.operations.storage.lock import locked_in_order
+from dasf_broker.operations.storage.response_topics import count_not_kept, keep_listened
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.operations.subscriptions.shared_access import shared_access
 from dasf_broker.realtime.hub import Hub
@@ -37,6 +40,9 @@ GARBAGE_DELAY = timedelta(minutes=10)
 #: Seconds between two reads that find a topic that was not announced.
 LOOK_INTERVAL = 5.0
 
+#: Seconds between two reads of the marks of response topics that have consumers.
+INTERVAL = 60.0
+
 
 @asynccontextmanager
 async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
@@ -47,10 +53,11 @@ async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tup
     hub, is_answering = services.hub, True
     try:
         async with hub.subscription(topic.pk, {MessagePublished}) as opened:
-            # Read again: the topic may have been marked for removal after it was loaded.
-            if topic.is_response_topic and await database.read(_is_marked, topic.pk):
-                await database.write(note_arrival, topic.pk)
-            yield opened
+            if topic.is_response_topic:
+                async with _listening(services, topic.pk):
+                    yield opened
+            else:
+                yield opened
     except UnavailableError:
         is_answering = False
         raise
@@ -104,10 +111,11 @@ async def note_sign_of_life(
             await database.write(pong, caller, slug)
 
 
-def note_arrival(topic_id: int) -> None:
-    """Clear the mark for removal of a topic, because it has a consumer."""
-    marked = BrokerTopic.objects.filter(pk=topic_id, garbage_collect_on__isnull=False)
-    marked.update(garbage_collect_on=None)
+async def keep_response_topics(topic_ids: Collection[int]) -> None:
+    """Put the removal of those of the topics off that are response topics, because of consumers."""
+    keys = sorted({*topic_ids})
+    if keys and await database.read(count_not_kept, keys):
+        await database.write(keep_listened, keys)
 
 
 def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
@@ -129,12 +137,34 @@ async def _note_departure(services: Services, hub: Hub, topic_id: int) -> None:
     with suppress(BrokerError):
         await services.departures([topic_id])
         if hub.listeners(topic_id, MessagePublished):  # a consumer arrived meanwhile
-            await database.write(note_arrival, topic_id)
+            await keep_response_topics([topic_id])
 
 
-def _is_marked(topic_id: int) -> bool:
-    marked = BrokerTopic.objects.filter(pk=topic_id, garbage_collect_on__isnull=False)
-    return bool(marked.exists())
+# --- response topics ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Listening:
+    """A consumer of a response topic."""
+
+    topic_id: int
+
+
+@asynccontextmanager
+async def _listening(services: Services, topic_id: int) -> AsyncIterator[None]:
+    # Read again: the topic may have been marked for removal after it was loaded.
+    await keep_response_topics([topic_id])
+    with services.sweeper.include(LISTENING, _Listening(topic_id)):
+        yield
+
+
+async def _keep(consumers: Collection[_Listening]) -> None:
+    await keep_response_topics([each.topic_id for each in consumers])
+
+
+#: All consumers of response topics in this process. The last consumer in another process may have
+#: left; its mark is due after ``GARBAGE_DELAY``.
+LISTENING: Sweep[_Listening] = Sweep("dasf-response-topics", _keep, INTERVAL)
 
 
 async def _may_consume(services: Services, caller: Caller, slug: str) -> bool:

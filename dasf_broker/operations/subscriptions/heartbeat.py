@@ -11,7 +11,7 @@ from typing import cast
 from django.utils import timezone
 
 from dasf_broker import app_settings
-from dasf_broker.domain.availability import expires_at
+from dasf_broker.domain.availability import changes_at
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
@@ -108,12 +108,11 @@ async def _wait_for_change(mailbox: Mailbox, topic: BrokerTopic) -> None:
 
 
 def _seconds_to_change(topic: BrokerTopic) -> float | None:
-    if topic.availability is None:
-        return None
+    now = timezone.now()
     moment = (
         _grace_ends(topic)
         if _is_answer_pending(topic)
-        else expires_at(topic.last_ping, supports_dasf=topic.supports_dasf)
+        else changes_at(now, topic.last_ping, supports_dasf=topic.supports_dasf)
     )
     # A little later than that time, so that the rule gives the new answer by then.
-    return max((cast("datetime", moment) - timezone.now()).total_seconds(), 0) + 0.01
+    return None if moment is None else max((moment - now).total_seconds(), 0) + 0.01

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
 
+from dasf_broker.domain.times import present
 from dasf_broker.models import Lease
 
 
@@ -14,7 +17,8 @@ def take_lease(name: str, holder: str, seconds: float, *, now: datetime | None =
     """Take a free lease, or extend one that the holder has.
 
     The holder must finish, or take it again, before the time is over. The clocks of the machines
-    may differ only by a small part of that time.
+    may differ by ``CLOCKS_DIFFER``. A lease that ends later than it can was taken by a clock that
+    was ahead, and is void.
 
     Parameters
     ----------
@@ -32,13 +36,25 @@ def take_lease(name: str, holder: str, seconds: float, *, now: datetime | None =
     bool
         Whether the holder has it.
     """
-    now = now or timezone.now()
-    taken = {"holder": holder, "expires": now + timedelta(seconds=seconds)}
+    now, length = now or timezone.now(), timedelta(seconds=seconds)
+    taken = {"holder": holder, "expires": now + length, "length": length}
     mine_or_over = Q(holder=holder) | Q(expires__lte=now)
     if Lease.objects.filter(mine_or_over, name=name).update(**taken):
         return True
-    _, is_first = Lease.objects.get_or_create(name=name, defaults=taken)
-    return is_first
+    lease, is_first = Lease.objects.get_or_create(name=name, defaults=taken)
+    return is_first or (_is_void(lease, now, length) and _take_from(lease, taken))
+
+
+def _is_void(lease: Lease, now: datetime, length: timedelta) -> bool:
+    # A server of an older release, which may run beside this one, does not store the length.
+    longest = length if lease.length is None else lease.length
+    return lease.expires > present(now) + longest
+
+
+def _take_from(lease: Lease, taken: Mapping[str, Any]) -> bool:
+    # Unless another process was quicker.
+    unchanged = Lease.objects.filter(pk=lease.pk, holder=lease.holder, expires=lease.expires)
+    return bool(unchanged.update(**taken))
 
 
 def release_lease(name: str, holder: str, *, now: datetime | None = None) -> None:

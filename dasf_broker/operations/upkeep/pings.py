@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q
 
+from dasf_broker.domain.times import present
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.heartbeat import ping_topics
 
@@ -47,15 +48,21 @@ def count_due(now: datetime) -> int:
 
 
 def _due(now: datetime) -> BrokerTopicQuerySet:
-    due = Q(last_ping__isnull=True) | Q(last_ping__lte=now - PING_AFTER)
+    # A ping in the future was sent by a server whose clock was ahead.
+    is_old = Q(last_ping__lte=now - PING_AFTER) | Q(last_ping__gt=present(now))
+    due = Q(last_ping__isnull=True) | is_old
     topics: BrokerTopicQuerySet = BrokerTopic.objects.filter(due, supports_dasf=True)
     return topics.filter(responsetopic__isnull=True)
 
 
 def _answering(now: datetime) -> BrokerTopicQuerySet:
-    return _due(now).filter(last_pong__gte=F("last_ping"))
+    return _due(now).filter(_has_answer(now))
 
 
 def _silent(now: datetime) -> BrokerTopicQuerySet:
     never = Q(last_ping__isnull=True) | Q(last_pong__isnull=True)
-    return _due(now).filter(never | Q(last_pong__lt=F("last_ping")))
+    return _due(now).filter(never | ~_has_answer(now))
+
+
+def _has_answer(now: datetime) -> Q:
+    return Q(last_pong__gte=F("last_ping"), last_pong__lte=present(now))

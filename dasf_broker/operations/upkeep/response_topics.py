@@ -8,9 +8,10 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q
 
 from dasf_broker import primary
+from dasf_broker.domain.times import present
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
-from dasf_broker.operations.auto_create import ANSWERS_KEPT
-from dasf_broker.operations.storage.lock import lock_topic
+from dasf_broker.operations.storage.lock import lock_topic, locked_in_order
+from dasf_broker.operations.storage.response_topics import KEPT, KEPT_STEP
 from dasf_broker.operations.topics import delete_with_answers
 
 #: Topics read in one step.
@@ -20,8 +21,8 @@ STEP = 500
 def remove_due(now: datetime, topics: BrokerTopicQuerySet | None = None) -> Iterator[int]:
     """Remove response topics that are due and have nothing outstanding, one by one.
 
-    An answer that no consumer acknowledged within ``ANSWERS_KEPT`` does not keep its topic any
-    longer. Yields how many topics each step removed.
+    An answer that no consumer acknowledged within ``KEPT`` does not keep its topic any longer.
+    Yields how many topics each step removed.
 
     Parameters
     ----------
@@ -31,11 +32,21 @@ def remove_due(now: datetime, topics: BrokerTopicQuerySet | None = None) -> Iter
         Remove only some of these; without it some of all.
     """
     among: BrokerTopicQuerySet = BrokerTopic.objects.all() if topics is None else topics
+    _shorten(now, among)
     due = among.filter(_is_due(now), responsetopic__isnull=False)
     for page in due.with_response_info().pages(STEP):
         for topic in page:
             # One by one, so that other writes can run between them.
             yield _remove(topic, now)
+
+
+def _shorten(now: datetime, among: BrokerTopicQuerySet) -> None:
+    """Let topics be removed in time that a clock which was ahead wanted to keep for longer."""
+    latest = now + KEPT
+    ahead = among.filter(garbage_collect_on__gt=latest + KEPT_STEP, responsetopic__isnull=False)
+    for page in ahead.pages(STEP):
+        topics = BrokerTopic.objects.filter(pk__in=locked_in_order([topic.pk for topic in page]))
+        topics.filter(garbage_collect_on__gt=latest).update(garbage_collect_on=latest)
 
 
 def _remove(topic: BrokerTopic, now: datetime) -> int:
@@ -50,5 +61,8 @@ def _remove(topic: BrokerTopic, now: datetime) -> int:
 
 def _is_due(now: datetime) -> Q:
     answers = BrokerMessage.objects.filter(topic=OuterRef("pk"), delivered_to__isnull=True)
-    expected = answers.filter(date_created__gt=now - ANSWERS_KEPT)
-    return Q(~Exists(expected), garbage_collect_on__lte=now)
+    expected = answers.filter(date_created__gt=now - KEPT, date_created__lte=present(now))
+    # When these were published is not known; they are expected for some time, too.
+    of_the_future = answers.filter(date_created__gt=present(now))
+    is_long_due = Q(garbage_collect_on__lte=now - KEPT)
+    return Q(~Exists(expected), is_long_due | ~Exists(of_the_future), garbage_collect_on__lte=now)

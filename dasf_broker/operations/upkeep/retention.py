@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from dasf_broker.domain.times import present
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.storage.removal import remove_up_to
 
@@ -46,13 +47,16 @@ def _overdue(now: datetime) -> Iterator[tuple[BrokerTopic, int]]:
 def _last_too_old(topic: BrokerTopic, now: datetime) -> int | None:
     if topic.retention_age is None:
         return None
-    # In the order of sequences: a clock that was wrong for a while leaves no gap.
+    # In the order of sequences: a clock that was wrong for a while leaves no gap. A message of the
+    # future says nothing. It goes with the next one that is too old, because it is older.
     rows = topic.brokermessage_set.order_by("sequence")
-    young = rows.filter(date_created__gt=now - timedelta(seconds=topic.retention_age))
-    first_young = _first_sequence(young)
+    limit = now - timedelta(seconds=topic.retention_age)
+    first_young = _first_sequence(
+        rows.filter(date_created__gt=limit, date_created__lte=present(now))
+    )
     if first_young is not None:
         rows = rows.filter(sequence__lt=first_young)
-    return _first_sequence(rows.reverse())
+    return _first_sequence(rows.filter(date_created__lte=limit).reverse())
 
 
 def _last_too_many(topic: BrokerTopic) -> int | None:

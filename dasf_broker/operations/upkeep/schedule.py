@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 from django.utils import timezone
@@ -16,8 +17,8 @@ from django.utils import timezone
 from dasf_broker import app_settings, database
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
-from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.storage import deduplication, settlement
+from dasf_broker.operations.subscriptions.consumers import keep_response_topics
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.operations.upkeep import pings, response_topics, retention, tokens
 from dasf_broker.operations.upkeep.lease import release_lease, take_lease
@@ -32,9 +33,6 @@ LEASE_SECONDS = 120.0
 
 #: Seconds between two rounds.
 INTERVAL = 60.0
-
-#: Topics whose mark for removal is cleared in one write.
-STEP = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +65,15 @@ class Report:
         return sum(astuple(self))
 
 
-def begin(holder: str) -> Generator[Report] | None:
+def begin(holder: str, *, collects: bool = True) -> Generator[Report] | None:
     """Begin a round. Iterate to do it; each item reports one small step.
 
     Parameters
     ----------
     holder
         Different for each process, as :func:`new_holder` makes it.
+    collects
+        Whether to remove response topics.
 
     Returns
     -------
@@ -81,15 +81,16 @@ def begin(holder: str) -> Generator[Report] | None:
         ``None`` if another process does the housekeeping. The generator ends early if it was so
         slow that another process took the lease; close it to give the lease back sooner.
     """
-    return _round(holder) if take_lease(LEASE, holder, LEASE_SECONDS) else None
+    return _round(holder, collects) if take_lease(LEASE, holder, LEASE_SECONDS) else None
 
 
-def steps(now: datetime) -> Iterator[Report]:
+def steps(now: datetime, *, collects: bool = True) -> Iterator[Report]:
     """Do all kinds of housekeeping once, step by step."""
     for count in pings.ping_due(now):
         yield Report(pinged=count)
-    for count in response_topics.remove_due(now):
-        yield Report(collected=count)
+    if collects:
+        for count in response_topics.remove_due(now):
+            yield Report(collected=count)
     yield Report(expired=tokens.remove_unusable(now))
     for count in settlement.settle_all():
         yield Report(settled=count)
@@ -112,9 +113,9 @@ def new_holder() -> str:
     return f"{socket.gethostname()[:64]}:{os.getpid()}:{uuid4().hex[:8]}"
 
 
-def _round(holder: str) -> Generator[Report]:
+def _round(holder: str, collects: bool) -> Generator[Report]:
     try:
-        for report in steps(timezone.now()):
+        for report in steps(timezone.now(), collects=collects):
             yield report
             if not take_lease(LEASE, holder, LEASE_SECONDS):
                 return
@@ -138,14 +139,19 @@ async def run_regularly(
         Called after each round with its report; with ``None`` if another process did the work.
     """
     announce_from_running_loop()
-    holder = new_holder()
+    holder, collects = new_holder(), False
     while True:
         try:
             await keep_needed_topics(services.hub)
-            report = await _one_round(holder)
+            report = await _one_round(holder, collects)
+            # After a minute in which the database answered: before, other servers could perhaps
+            # not put off the removal of topics that have consumers there.
+            collects = True
         except BrokerError as error:  # most likely the database, for a while
+            collects = False
             logger.warning("Housekeeping was put off: %s", error)
         except Exception:
+            collects = False
             logger.exception("Housekeeping failed; it is tried again in a minute.")
         else:
             if on_round is not None:
@@ -154,17 +160,17 @@ async def run_regularly(
 
 
 async def keep_needed_topics(hub: Hub) -> None:
-    """Clear the mark for removal of topics that have consumers in this process.
+    """Put the removal of response topics off that have consumers in this process.
 
-    Another process may have marked one, because it only knows its own consumers.
+    Beside the regular sweep, so that no round removes one, whatever the clock shows.
     """
-    needed = [each for each in hub.topics if hub.listeners(each, MessagePublished)]
-    for first in range(0, len(needed), STEP):
-        await database.write(_unmark, needed[first : first + STEP])
+    await keep_response_topics(
+        [each for each in hub.topics if hub.listeners(each, MessagePublished)]
+    )
 
 
-async def _one_round(holder: str) -> Report | None:
-    work = await database.write(begin, holder)
+async def _one_round(holder: str, collects: bool) -> Report | None:
+    work = await database.write(partial(begin, holder, collects=collects))
     if work is None:
         return None
     total = Report()
@@ -193,8 +199,3 @@ def _note_failure(ended: asyncio.Future[None]) -> None:
 
 def _next(work: Iterator[Report]) -> Report | None:
     return next(work, None)
-
-
-def _unmark(topic_ids: Collection[int]) -> None:
-    marked = BrokerTopic.objects.filter(pk__in=topic_ids, garbage_collect_on__isnull=False)
-    marked.update(garbage_collect_on=None)
