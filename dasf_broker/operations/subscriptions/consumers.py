@@ -114,7 +114,9 @@ async def note_sign_of_life(
 async def keep_response_topics(topic_ids: Collection[int]) -> None:
     """Put the removal of those of the topics off that are response topics, because of consumers."""
     keys = sorted({*topic_ids})
-    if keys and await database.read(count_not_kept, keys):
+    if not keys:
+        return
+    if await database.read(count_not_kept, keys):
         await database.write(keep_listened, keys)
 
 
