@@ -70,7 +70,7 @@ class BrokerMessageAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[BrokerMessage]:
         """Return the messages without their content, which a list does not show."""
         rows: BrokerMessageQuerySet = super().get_queryset(request)  # type: ignore[assignment]
-        rows = rows.with_topic().select_related("user")
+        rows = rows.of_present_topics().with_topic().select_related("user")
         return with_acknowledgements(rows).defer("content")
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002
@@ -132,7 +132,7 @@ class BrokerMessageAdmin(ModelAdmin):
         """Return the whole payload as a file that no browser opens as a page of this site."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        message = get_object_or_404(BrokerMessage, pk=pk)
+        message = get_object_or_404(BrokerMessage.objects.of_present_topics(), pk=pk)
         body, ending = payloads.download(message.content.get("payload", ""))
         return HttpResponse(
             body,
@@ -149,7 +149,7 @@ class BrokerMessageAdmin(ModelAdmin):
     def deliver(self, request: HttpRequest, queryset: QuerySet[BrokerMessage]) -> None:
         """Send the messages again to current subscribers, oldest first."""
         keys = list(queryset.order_by("pk").values_list("pk", flat=True))
-        rows = BrokerMessage.objects.with_topic().order_by("pk")
+        rows = BrokerMessage.objects.of_present_topics().with_topic().order_by("pk")
         for start in range(0, len(keys), STEP):
             deliver_again(rows.filter(pk__in=keys[start : start + STEP]))
         text = ngettext("%d message was sent again.", "%d messages were sent again.", len(keys))

@@ -21,6 +21,11 @@ class Broker(Protocol):
     def deliver_again(self, messages: Iterable[Any]) -> None:
         """Send stored messages again to current subscribers."""
 
+    def delete_topics(
+        self, topics: Iterable[Any], *, using: str | None = None
+    ) -> tuple[int, dict[str, int]]:
+        """Delete topics with all that belongs to them; return how many rows were deleted."""
+
     def ping_topic(self, topic: Any) -> object:
         """Ask the consumers of a topic to answer."""
 

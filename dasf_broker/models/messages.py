@@ -34,6 +34,10 @@ class BrokerMessageQuerySet(models.QuerySet["BrokerMessage"]):
         topics = self.select_related("topic__responsetopic")
         return topics.defer("topic__api_info", "topic__size")
 
+    def of_present_topics(self) -> BrokerMessageQuerySet:
+        """Leave out the messages of topics that were deleted."""
+        return self.filter(topic__deleted_on__isnull=True)
+
     def after(self, sequence: int) -> BrokerMessageQuerySet:
         """Keep messages that were published after the one with this sequence."""
         return self.filter(sequence__gt=sequence)

@@ -70,6 +70,18 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
         """
         return self.select_related("responsetopic").defer("api_info", "size")
 
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the topics: see :meth:`BrokerTopic.delete`."""
+        if self.query.is_sliced:
+            raise TypeError("Cannot use 'limit' or 'offset' with delete().")
+        if self._fields is not None:  # type: ignore[attr-defined]
+            raise TypeError("Cannot call delete() after .values() or .values_list()")
+        self._for_write = True
+        return port.broker.delete_topics(self.all(), using=self.db)
+
+    # A manager has no such method: topics are not deleted all at once by mistake.
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
     def pages(self, size: int) -> Iterator[list[BrokerTopic]]:
         """Yield the topics in the order of their keys, some at a time, each once."""
         position = 0
@@ -84,7 +96,12 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
 
 
 class BrokerTopicManager(models.Manager.from_queryset(BrokerTopicQuerySet)):  # type: ignore[misc]
-    """The manager of topics."""
+    """The manager of topics, without those that were deleted and whose rows are being removed."""
+
+    def get_queryset(self) -> BrokerTopicQuerySet:
+        """Return the topics that were not deleted."""
+        topics: BrokerTopicQuerySet = super().get_queryset().filter(deleted_on__isnull=True)
+        return topics
 
 
 class BrokerTopic(models.Model):
@@ -160,6 +177,13 @@ class BrokerTopic(models.Model):
         blank=True,
         help_text=_("When the topic may be removed, because nobody needs it any more."),
     )
+    deleted_on = models.DateTimeField(
+        _("deleted on"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Since then nobody finds the topic; its rows are being removed."),
+    )
     api_info = models.JSONField(
         _("API description"),
         null=True,
@@ -214,6 +238,12 @@ class BrokerTopic(models.Model):
                 condition=Q(garbage_collect_on__isnull=False),
                 name="dasf_broker_garbage",
             ),
+            # ... what was deleted, ...
+            models.Index(
+                fields=("id",),
+                condition=Q(deleted_on__isnull=False),
+                name="dasf_broker_deleted",
+            ),
             # ... whose messages grow too old or too many, ...
             models.Index(
                 fields=("id",),
@@ -237,6 +267,33 @@ class BrokerTopic(models.Model):
         """Save the topic, with its size if its API description is saved."""
         size: Any = self._meta.get_field("size")
         super().save(*args, **size.saved_with(options))
+
+    def delete(self, using: Any = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        """Delete the topic with its messages and its response topics; subscriptions to them end.
+
+        Nobody finds it from then on, and its slug is free. Rows that are many are removed later,
+        in steps, by the housekeeping.
+
+        Returns
+        -------
+        tuple
+            How many topics and rows of the host were deleted, in all and by model.
+        """
+        if keep_parents:  # of a response topic, which becomes a topic like others
+            return super().delete(using=using, keep_parents=True)
+        return port.broker.delete_topics([self], using=using)
+
+    def refresh_from_db(
+        self, using: Any = None, fields: Any = None, from_queryset: Any = None
+    ) -> None:
+        """Read the topic again; one that was deleted does not exist."""
+        super().refresh_from_db(using=using, fields=fields, from_queryset=from_queryset)
+        if fields is None and self.deleted_on is not None:
+            raise self.DoesNotExist("The topic was deleted.")
+
+    def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
+        # Saving brings no topic back that was deleted meanwhile.
+        return super()._do_update(base_qs.filter(deleted_on__isnull=True), *args, **options)
 
     @property
     def availability(self) -> bool | None:

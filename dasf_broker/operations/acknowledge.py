@@ -145,8 +145,8 @@ def _acknowledge_in_topic(
     group: Sequence[tuple[int, Access, UUID]],
 ) -> list[tuple[int, Acknowledged]]:
     topic = group[0][1].topic
-    lock_topic(topic)
-    rows = _locked(topic, {message_id for _, _, message_id in group})
+    exists = lock_topic(topic)
+    rows = _locked(topic, {message_id for _, _, message_id in group}) if exists else {}
     delivered = delivered_by_message(rows.values())
     fresh: set[tuple[int, Any]] = set()
     statuses = []

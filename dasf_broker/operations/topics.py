@@ -10,13 +10,13 @@ from django.contrib.auth.models import Group
 from django.db.models import F
 
 from dasf_broker import primary
-from dasf_broker.domain.events import TopicAppeared, TopicDeleted
+from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.domain.retention import check_retention
 from dasf_broker.domain.sizes import json_size
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
 from dasf_broker.domain.texts import check_text, shown
-from dasf_broker.exceptions import BadInputError, ForbiddenError
+from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.auto_create import insert_topic
@@ -112,7 +112,7 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     found.require(found.rights.may_change, to="change")
     topic, values = found.topic, options.values()
     with primary.atomic():
-        lock_topic(topic)
+        _lock(topic)
         was_stored = is_stored(topic.storage_policy)
         for name, value in values.items():
             setattr(topic, name, value)
@@ -128,7 +128,7 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
 
 
 def delete_topic(caller: Caller, slug: str) -> None:
-    """Delete a topic with its messages and its response topics; subscriptions to it end.
+    """Delete a topic with its messages and its response topics; subscriptions to them end.
 
     Raises
     ------
@@ -137,16 +137,7 @@ def delete_topic(caller: Caller, slug: str) -> None:
     """
     found = access(caller, slug)
     found.require(found.rights.may_delete, to="delete")
-    delete_with_answers(found.topic)
-
-
-def delete_with_answers(topic: BrokerTopic) -> None:
-    """Delete a topic, its messages and its response topics; subscriptions to them end."""
-    answers = list(topic.responsetopics.values_list("pk", "slug"))
-    gone = [(topic.pk, topic.slug), *answers]
-    with primary.atomic():
-        topic.delete()
-        announce_on_commit([TopicDeleted(topic_id=pk, topic_slug=slug) for pk, slug in gone])
+    found.topic.delete()
 
 
 def grant_permission(
@@ -164,7 +155,7 @@ def grant_permission(
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
     with primary.atomic():
-        lock_topic(found.topic)
+        _lock(found.topic)
         grant(_holder(username, group), found.topic, right)
         # The new holders may have held the right before, and acknowledged messages that waited
         # since then because no user held it.
@@ -197,7 +188,7 @@ def revoke_permission(
     found = access(caller, slug)
     found.require(found.rights.may_change, to="change")
     with primary.atomic():
-        lock_topic(found.topic)
+        _lock(found.topic)
         revoke(_holder(username, group), found.topic, right)
         # Messages may have waited only for the users who lost the right.
         remove_settled([found.topic])
@@ -212,6 +203,18 @@ def _policy(name: StoragePolicy | str) -> str | None:
         raise BadInputError(
             f"{name!r} is not a storage policy (one of {known}).", field="storeMessages"
         ) from None
+
+
+def _lock(topic: BrokerTopic) -> None:
+    """Lock a topic.
+
+    Raises
+    ------
+    NotFoundError
+        It was deleted after its rights were read.
+    """
+    if not lock_topic(topic):
+        raise NotFoundError.topic(topic.slug)
 
 
 def _accessed(caller: Caller, topic: BrokerTopic) -> Access:

@@ -45,6 +45,7 @@ def test_done_once(topic: BrokerTopic, stranger: User) -> None:
         "settled": 0,
         "retired": 0,
         "forgotten": 0,
+        "deleted": 0,
     }
     assert take_lease(LEASE, "another", 60)
 

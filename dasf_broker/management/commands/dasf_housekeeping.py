@@ -28,7 +28,8 @@ class Command(BrokerCommand):
         "Ping the topics that are due. Remove response topics that are no longer needed, old "
         "tokens, messages that no consumer still has to acknowledge, and messages that are too "
         "old or too many for the retention of their topic. Forget the ids of messages that were "
-        "removed long ago. Several processes may run this at once."
+        "removed long ago. Remove what is left of deleted topics. Several processes may run this "
+        "at once."
     )
     epilog = """\
 examples:
@@ -81,5 +82,6 @@ exit code:
                 f"{timezone.now():%Y-%m-%d %H:%M:%S} UTC: pinged {report.pinged} topics; removed "
                 f"{report.collected} response topics, {report.expired} tokens and "
                 f"{report.settled} messages; removed {report.retired} messages by retention, "
-                f"forgot {report.forgotten} message ids."
+                f"forgot {report.forgotten} message ids; removed {report.deleted} rows of deleted "
+                "topics."
             )

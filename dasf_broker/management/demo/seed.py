@@ -17,6 +17,7 @@ from dasf_broker import primary
 from dasf_broker.auth import create_token
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.models import BrokerTopic
+from dasf_broker.operations.storage.deletion import remove_deleted
 from dasf_broker.permissions import Right, grant, user_or_anonymous
 
 GROUP = "quickstart"
@@ -86,6 +87,8 @@ def remove() -> None:
     """Remove the rows that the demo created, and the rows that refer to them; nothing else."""
     for group in Group.objects.filter(name=GROUP):
         BrokerTopic.objects.filter(pk__in=_topics_of(group)).delete()
+        for _ in remove_deleted():
+            pass
         _people().filter(groups=group).delete()
         group.delete()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dasf_broker.domain.envelope import Envelope, MessageType
 from dasf_broker.domain.events import MessagePublished
+from dasf_broker.exceptions import NotFoundError
 from dasf_broker.models import BrokerMessage, BrokerTopic
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ def message_event(row: BrokerMessage, *, again: bool = False) -> MessagePublishe
     again
         Whether it is delivered again: then without its sequence, so that subscribers do not take
         it for a duplicate.
+
+    Raises
+    ------
+    NotFoundError
+        The topic was deleted, and the message is being removed.
     """
+    if row.topic.deleted_on is not None:
+        raise NotFoundError("The topic was deleted.")
     return MessagePublished(
         topic_id=row.topic_id,
         topic_slug=row.topic.slug,

@@ -44,7 +44,7 @@ def remove(messages: Sequence[BrokerMessage]) -> int:
         return 0
     forget_on = timezone.now() + memory()
     _remember([(*_kept(each), forget_on) for each in messages])
-    _delete([each.pk for each in messages])
+    delete_rows([each.pk for each in messages])
     return len(messages)
 
 
@@ -115,7 +115,8 @@ _delete_links = Deletion(lambda keys: _Links.objects.filter(brokermessage__in=ke
 _delete_messages = Deletion(lambda keys: BrokerMessage.objects.filter(pk__in=keys))
 
 
-def _delete(keys: Sequence[int]) -> None:
+def delete_rows(keys: Sequence[int]) -> None:
+    """Delete stored messages, their acknowledgements and what links them to response topics."""
     if _concerns_the_host():
         # Without `only`, Django loads all columns of the rows that it deletes.
         BrokerMessage.objects.filter(pk__in=keys).only("pk").delete()

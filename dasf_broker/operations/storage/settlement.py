@@ -109,7 +109,8 @@ def _settle(topic: BrokerTopic) -> Iterator[int]:
         with primary.atomic():
             # Locked before the consumers are read: a user who gets the right now still has to
             # acknowledge, and the message stays.
-            lock_topic(topic)
+            if not lock_topic(topic):
+                return
             page = _acknowledged_after(topic, position)
             consumers = consumers_by_topic([topic])[topic.pk] if page else set()
             delivered = delivered_by_message(page)

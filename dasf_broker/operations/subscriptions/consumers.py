@@ -126,7 +126,7 @@ def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
     Response topics are marked for removal. Other topics are pinged, so that their status soon shows
     whether they have consumers in other processes.
     """
-    topics = BrokerTopic.objects.with_response_info().in_bulk(topic_ids).values()
+    topics = BrokerTopic.objects.with_response_info().order_by().in_bulk(topic_ids).values()
     answers = [topic.pk for topic in topics if topic.is_response_topic]
     due = timezone.now() + GARBAGE_DELAY
     marked = BrokerTopic.objects.filter(pk__in=locked_in_order(answers))

@@ -41,10 +41,9 @@ def load_topic(topic_id: int) -> BrokerTopic:
         It was deleted.
     """
     topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
-    topic = topics.filter(pk=topic_id).first()
-    if topic is None:
-        raise NotFoundError("The topic was deleted.")
-    return topic
+    for topic in topics.filter(pk=topic_id).order_by():
+        return topic
+    raise NotFoundError("The topic was deleted.")
 
 
 async def current_topic(services: Services, topic_id: int) -> BrokerTopic:
@@ -63,7 +62,7 @@ async def current_topic(services: Services, topic_id: int) -> BrokerTopic:
 
 def _load_topics(topic_ids: Collection[int]) -> Mapping[int, BrokerTopic]:
     topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
-    return topics.in_bulk(topic_ids)
+    return topics.order_by().in_bulk(topic_ids)
 
 
 def heads(topic_ids: Collection[int]) -> Mapping[int, int]:
@@ -95,7 +94,10 @@ def missing_page(rows: Any) -> MissingPage:
     edge, _ = first_beyond(sizes, PAGE_BYTES)
     if edge is not None:
         rows = rows.filter(sequence__lt=edge)
-    messages = [message_event(row) for row in rows[:PAGE]]
+    page = [*rows[:PAGE]]
+    if page and page[0].topic.deleted_on is not None:
+        return MissingPage([], is_last=True)  # the subscriptions of a deleted topic end soon
+    messages = [message_event(row) for row in page]
     return MissingPage(messages, is_last=edge is None and len(messages) < PAGE)
 
 

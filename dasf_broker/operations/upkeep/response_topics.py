@@ -12,7 +12,6 @@ from dasf_broker.domain.times import present
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.storage.lock import lock_topic, locked_in_order
 from dasf_broker.operations.storage.response_topics import KEPT, KEPT_STEP
-from dasf_broker.operations.topics import delete_with_answers
 
 #: Topics read in one step.
 STEP = 500
@@ -52,10 +51,12 @@ def _shorten(now: datetime, among: BrokerTopicQuerySet) -> None:
 def _remove(topic: BrokerTopic, now: datetime) -> int:
     with primary.atomic():
         # Checked again under a lock: a consumer or a message may have arrived.
-        lock_topic(topic)
-        if not BrokerTopic.objects.filter(_is_due(now), pk=topic.pk).exists():
+        if (
+            not lock_topic(topic)
+            or not BrokerTopic.objects.filter(_is_due(now), pk=topic.pk).exists()
+        ):
             return 0
-        delete_with_answers(topic)
+        topic.delete()
         return 1
 
 

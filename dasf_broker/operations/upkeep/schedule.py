@@ -17,7 +17,7 @@ from django.utils import timezone
 from dasf_broker import app_settings, database
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
-from dasf_broker.operations.storage import deduplication, settlement
+from dasf_broker.operations.storage import deduplication, deletion, settlement
 from dasf_broker.operations.subscriptions.consumers import keep_response_topics
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.operations.upkeep import pings, response_topics, retention, tokens
@@ -51,6 +51,8 @@ class Report:
     retired: int = 0
     #: Ids of removed messages that were deleted.
     forgotten: int = 0
+    #: Rows of deleted topics that were removed.
+    deleted: int = 0
 
     def __add__(self, other: Report) -> Report:
         return Report(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -98,12 +100,14 @@ def steps(now: datetime, *, collects: bool = True) -> Iterator[Report]:
         yield Report(retired=count)
     for count in deduplication.forget_due(now):
         yield Report(forgotten=count)
+    for count in deletion.remove_deleted():
+        yield Report(deleted=count)
 
 
 def due(now: datetime) -> int:
     """Return about how much a round has to do, as :attr:`Report.total` counts it.
 
-    Response topics, tokens and messages of ``cacheall`` are not counted in advance.
+    Response topics, deleted topics, tokens and messages of ``cacheall`` are not counted in advance.
     """
     return sum(each.count_due(now) for each in (pings, retention, deduplication))
 
