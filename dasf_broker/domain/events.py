@@ -52,6 +52,8 @@ class MessagePublished(Event):
     publish_time: datetime
     #: Whether the message answers a request, which is what response topics carry.
     is_response: bool
+    #: The epoch of the sequence, part of the cursor.
+    epoch: int = 0
     #: The body as JSON, once it was decoded.
     _data: tuple[Any] | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -99,7 +101,9 @@ class MessagePublished(Event):
     @property
     def cursor(self) -> str | None:
         """The position right behind the message; ``None`` if the topic stores nothing."""
-        return None if self.sequence is None else message_cursor(self.topic_id, self.sequence)
+        if self.sequence is None:
+            return None
+        return message_cursor(self.topic_id, self.sequence, self.epoch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,7 @@ class MessageStored(Event):
     """A message too large for the channel layer was stored: read it from the database."""
 
     sequence: int
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +157,9 @@ class WireEvent(TypedDict):
     fields: dict[str, Any]
     #: Stream and number of a message that is not stored, so that its loss can be counted.
     serial: NotRequired[tuple[str, int]]
+    #: The epoch of a sequence; servers of releases without epochs do not send it. It is not among
+    #: the fields, because those servers refuse an event with a field that they do not know.
+    epoch: NotRequired[int]
 
 
 _KINDS: dict[str, type[Event]] = {
@@ -165,8 +173,11 @@ _KINDS: dict[str, type[Event]] = {
         TopicAppeared,
     )
 }
-#: The fields of an event that are sent.
-_FIELDS = {kind: [each.name for each in fields(kind) if each.init] for kind in _KINDS.values()}
+#: The fields of an event that are sent as such.
+_FIELDS = {
+    kind: [each.name for each in fields(kind) if each.init and each.name != "epoch"]
+    for kind in _KINDS.values()
+}
 #: The bytes of an event besides its content.
 _FRAME = 400
 _TIMES = {"publish_time", "pinged_at", "ponged_at"}
@@ -190,16 +201,24 @@ def is_lost_if_not_announced(event: Event) -> bool:
 
 def to_wire(event: Event) -> WireEvent:
     """Return the event as plain JSON values."""
-    return {
+    wire: WireEvent = {
         "kind": type(event).__name__,
         "fields": {name: _plain(getattr(event, name)) for name in _FIELDS[type(event)]},
     }
+    if isinstance(event, (MessagePublished, MessageStored)):
+        wire["epoch"] = event.epoch
+    return wire
 
 
 def from_wire(wire: WireEvent) -> Event:
-    """Return the event that :func:`to_wire` was given."""
-    values = {name: _rich(name, value) for name, value in wire["fields"].items()}
-    return _KINDS[wire["kind"]](**values)
+    """Return the event that :func:`to_wire` was given; of another release, what is known here."""
+    kind = _KINDS[wire["kind"]]
+    values = {
+        name: _rich(name, value) for name, value in wire["fields"].items() if name in _FIELDS[kind]
+    }
+    if "epoch" in wire and issubclass(kind, (MessagePublished, MessageStored)):
+        values["epoch"] = wire["epoch"]
+    return kind(**values)
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('dasf_broker', '0010_large_rows'),
+        ('dasf_broker', '0011_topic_epoch'),
     ]
 
     operations = [

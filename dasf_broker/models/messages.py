@@ -127,7 +127,7 @@ class BrokerMessage(models.Model):
     @property
     def cursor(self) -> str:
         """The position right behind this message."""
-        return message_cursor(self.topic_id, self.sequence)
+        return message_cursor(self.topic_id, self.sequence, self.topic.epoch)
 
     @property
     def delivered_to_all(self) -> bool:

@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from dasf_broker import app_settings
 from dasf_broker.domain import availability, storage
+from dasf_broker.domain.cursors import Head
+from dasf_broker.domain.epochs import next_epoch
 from dasf_broker.domain.ports import port
 from dasf_broker.domain.publishing import Published
 from dasf_broker.domain.retention import MAX_RETENTION
@@ -207,6 +209,15 @@ class BrokerTopic(models.Model):
             "cannot be honoured."
         ),
     )
+    # The database has a default for server processes that are still to be restarted, and for
+    # topics that were there before: their cursors stay as they are.
+    epoch = models.PositiveBigIntegerField(
+        _("epoch"),
+        default=next_epoch,
+        db_default=0,
+        editable=False,
+        help_text=_("A new one begins when the database was restored; it is part of cursors."),
+    )
 
     objects: ClassVar[BrokerTopicManager] = BrokerTopicManager()
 
@@ -324,6 +335,11 @@ class BrokerTopic(models.Model):
             source_default=app_settings.DASF_STORE_SOURCE_MESSAGES,
             response_default=app_settings.DASF_STORE_RESPONSE_MESSAGES,
         )
+
+    @property
+    def head(self) -> Head:
+        """The newest sequence, and the epoch in which it was given."""
+        return Head(self.last_sequence, self.epoch)
 
     @property
     def source_topic_id(self) -> int | None:

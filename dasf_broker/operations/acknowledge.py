@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from dasf_broker import primary
 from dasf_broker.domain.cursors import decode_message_cursor
+from dasf_broker.domain.cursors import sequence_in
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
-from dasf_broker.exceptions import BadInputError, BrokerError
+from dasf_broker.exceptions import BrokerError
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
 from dasf_broker.operations.access import Access, AccessTable, consumable
 from dasf_broker.operations.caller import Caller
@@ -120,13 +121,13 @@ def outstanding_up_to(
     ------
     BadInputError
         The cursor is not one of this topic.
+    CursorExpiredError
+        The database went back since the topic gave the cursor.
     NotFoundError, ForbiddenError
         The caller may not see the topic, or not consume from it.
     """
     found = consumable(caller, slug)
-    topic_id, last = decode_message_cursor(cursor, field="upTo")
-    if topic_id != found.topic.pk:
-        raise BadInputError(f"upTo is not a cursor of topic {slug!r}.", field="upTo")
+    last = sequence_in(found.topic.pk, found.topic.head, cursor, field="upTo")
     rows = found.topic.brokermessage_set.after(position).filter(sequence__lte=last)
     outstanding = rows.not_acknowledged_by(caller.user.pk).order_by("sequence")
     page = outstanding.values_list("sequence", "message_id")[:STEP]

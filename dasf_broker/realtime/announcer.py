@@ -254,5 +254,5 @@ def _without_large_content(event: Event) -> Event:
     if weight(event) <= INLINE_LIMIT:
         return event
     if isinstance(event, MessagePublished) and event.sequence is not None:
-        return MessageStored(topic_id=event.topic_id, sequence=event.sequence)
+        return MessageStored(topic_id=event.topic_id, sequence=event.sequence, epoch=event.epoch)
     return event  # it is stored nowhere: this is its only way

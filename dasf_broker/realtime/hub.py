@@ -3,16 +3,18 @@
 Order and completeness come from the sequence of stored messages, never from the channel layer.
 The hub passes on an event with the next sequence. If an event, or the newest sequence in the
 database, is ahead, the hub reads the missing rows. An event that is behind was delivered before.
+If the newest sequence is behind, the database was restored: the topic begins a new epoch, and its
+subscriptions end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from dasf_broker import app_settings
 from dasf_broker.concurrency.outage_log import OutageLog
@@ -27,20 +29,15 @@ from dasf_broker.domain.events import (
 from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.realtime.announcer import announce_from_running_loop
 from dasf_broker.realtime.group_membership import GroupMembership
+from dasf_broker.realtime.looks import BeginEpochs, LoadHeads, LoadMessages, catch_up, look
 from dasf_broker.realtime.loss_count import Serial
 from dasf_broker.realtime.mailbox import Mailbox
-from dasf_broker.realtime.page_size import MissingPage, read_missing
 from dasf_broker.realtime.topic_subscribers import TopicSubscribers
 
 logger = logging.getLogger(__name__)
 
 #: Seconds to wait before reading from a channel layer that failed.
 RETRY = 1.0
-
-#: Loads the newest sequence of each topic; a topic that is gone is missing.
-LoadHeads = Callable[[Collection[int]], Awaitable[Mapping[int, int]]]
-#: Loads a page of the stored messages of a topic behind a sequence.
-LoadMessages = Callable[[int, int], Awaitable[MissingPage]]
 
 
 class Hub:
@@ -52,12 +49,21 @@ class Hub:
         A channel layer.
     load_heads, load_messages
         Read missing rows, because the hub itself imports no models.
+    begin_epochs
+        Called for topics whose rows went back.
     """
 
-    def __init__(self, layer: Any, load_heads: LoadHeads, load_messages: LoadMessages) -> None:
+    def __init__(
+        self,
+        layer: Any,
+        load_heads: LoadHeads,
+        load_messages: LoadMessages,
+        begin_epochs: BeginEpochs,
+    ) -> None:
         self._layer = layer
         self._load_heads = load_heads
         self._load_messages = load_messages
+        self._begin_epochs = begin_epochs
         self._topics: dict[int, TopicSubscribers] = {}
         self._membership: GroupMembership | None = None
         self._starting = asyncio.Lock()
@@ -81,16 +87,26 @@ class Hub:
 
     @asynccontextmanager
     async def subscription(
-        self, topic_id: int, kinds: Collection[type[Event]]
+        self, topic_id: int, kinds: Collection[type[Event]], *, epoch: int | None = None
     ) -> AsyncIterator[tuple[Mailbox, int]]:
         """Open a mailbox for events of these kinds, as long as the context lasts.
 
         Yields the mailbox and the sequence behind which it receives everything.
+
+        Parameters
+        ----------
+        epoch
+            The epoch of the sequences that the subscriber knows.
+
+        Raises
+        ------
+        NotFoundError, UnavailableError
+            The topic was deleted; it began another epoch meanwhile.
         """
         mailbox = Mailbox(
             frozenset(kinds), app_settings.DASF_MAILBOX_SIZE, app_settings.DASF_MAILBOX_BYTES
         )
-        position = await self._enter(topic_id, mailbox)
+        position = await self._enter(topic_id, mailbox, epoch)
         try:
             yield mailbox, position
         finally:
@@ -120,7 +136,7 @@ class Hub:
 
     # --- coming and going ---------------------------------------------------------------------
 
-    async def _enter(self, topic_id: int, mailbox: Mailbox) -> int:
+    async def _enter(self, topic_id: int, mailbox: Mailbox, epoch: int | None) -> int:
         await self._start()
         while True:
             topic = self._topics.setdefault(topic_id, TopicSubscribers(topic_id))
@@ -131,6 +147,7 @@ class Hub:
                 try:
                     if topic.position is None:
                         await self._open(topic)
+                    topic.check_epoch(epoch)
                 except BaseException:
                     topic.mailboxes.discard(mailbox)
                     await self._close_if_empty(topic)
@@ -143,8 +160,8 @@ class Hub:
         heads = await self._load_heads([topic.topic_id])
         if topic.topic_id not in heads:
             raise NotFoundError("The topic was deleted.")
-        topic.position = heads[topic.topic_id]
-        if topic.target > topic.position:
+        topic.open_at(heads[topic.topic_id])
+        if topic.target > topic.known_position:
             self._catch_up(topic)
 
     async def _leave(self, topic_id: int, mailbox: Mailbox) -> None:
@@ -214,39 +231,30 @@ class Hub:
             case MessagePublished(sequence=None):
                 serial = wire.get("serial")
                 topic.deliver_unstored(event, Serial(*serial) if serial else None)
-            case MessagePublished(sequence=int(sequence)) | MessageStored(sequence=sequence):
-                topic.target = max(topic.target, sequence)
-                follows = topic.position is not None and sequence == topic.position + 1
-                if follows and isinstance(event, MessagePublished) and not topic.catching_up:
-                    topic.advance(event)
-                elif topic.position is not None and sequence > topic.position:
-                    self._catch_up(topic)
+            case MessagePublished() | MessageStored():
+                self._pass_on_stored(topic, event, wire.get("epoch"))
             case _:
                 topic.deliver(event)
+
+    def _pass_on_stored(
+        self, topic: TopicSubscribers, event: MessagePublished | MessageStored, epoch: int | None
+    ) -> None:
+        sequence = cast("int", event.sequence)
+        if epoch is None:  # from a server of an older release
+            event = replace(event, epoch=topic.epoch)
+        if not topic.note_announced(event, epoch):
+            return
+        follows = sequence == topic.known_position + 1
+        if follows and isinstance(event, MessagePublished) and not topic.catching_up:
+            topic.advance(event)
+        elif sequence > topic.known_position:
+            self._catch_up(topic)
 
     def _end(self, topic: TopicSubscribers) -> None:
         for mailbox in topic.mailboxes:
             mailbox.fail(NotFoundError("The topic was deleted."))
 
-    # --- catching up --------------------------------------------------------------------------
-
-    def _catch_up(self, topic: TopicSubscribers) -> None:
-        if topic.catching_up is None:
-            topic.catching_up = asyncio.create_task(self._read_missing(topic))
-
-    async def _read_missing(self, topic: TopicSubscribers) -> None:
-        load = partial(self._load_messages, topic.topic_id)
-        try:
-            while topic.known_position < topic.target:
-                target = topic.target
-                async for message in read_missing(load, topic.known_position):
-                    topic.advance(message)
-                # What is not there up to the target was acknowledged and removed.
-                topic.position = max(topic.known_position, target)
-        except Exception:  # noqa: BLE001 - the next poll tries again
-            self._looking_outage.failed()
-        finally:
-            topic.catching_up = None
+    # --- looking ------------------------------------------------------------------------------
 
     async def _poll_regularly(self) -> None:
         while True:
@@ -266,17 +274,25 @@ class Hub:
         topics = [topic for topic in self._topics.values() if topic.position is not None]
         if not topics:
             return
-        heads = await self._load_heads([topic.topic_id for topic in topics])
-        to_renew = []
-        for topic in topics:
-            head = heads.get(topic.topic_id)
-            if head is None:
-                self._end(topic)
-                continue
-            is_behind = head > topic.known_position
-            if is_behind:
-                topic.target = max(topic.target, head)
-                self._catch_up(topic)
-            if is_behind or self._groups.is_due(topic):
-                to_renew.append(topic)
-        self._groups.renew(to_renew)
+        looks = await look(topics, self._load_heads)
+        for topic in looks.deleted:
+            self._end(topic)
+        for topic in looks.ahead:
+            self._catch_up(topic)
+        for topic in looks.renewed:
+            topic.begin_anew()
+        self._groups.renew([*looks.ahead, *filter(self._groups.is_due, looks.current)])
+        if looks.gone_back:
+            await self._end_epochs(looks.gone_back)
+
+    async def _end_epochs(self, gone_back: Mapping[int, int]) -> None:
+        # First the epochs, then the subscriptions: clients come back with their cursors at once.
+        await self._begin_epochs(gone_back)
+        for topic_id in gone_back:
+            if (topic := self._topics.get(topic_id)) is not None and topic.has_gone_back:
+                topic.begin_anew()
+
+    def _catch_up(self, topic: TopicSubscribers) -> None:
+        if topic.catching_up is None:
+            reading = catch_up(topic, self._load_messages, self._looking_outage)
+            topic.catching_up = asyncio.create_task(reading)

@@ -100,6 +100,8 @@ class Mailbox:
         self.kinds = kinds
         self.missed = 0
         self.lagging = False
+        #: Whether the subscriber is told of messages that were removed before it received them.
+        self.must_be_complete = False
         self._bound = bound
         self._most_bytes = most_bytes
         self._deliveries: deque[Delivery] = deque()
@@ -150,6 +152,13 @@ class Mailbox:
         """
         if self._is_over and self._failure is not None:
             raise self._failure
+
+    def lag(self) -> None:
+        """Let the subscriber read stored messages from the database, from its own position."""
+        if not self._is_over:
+            self._keep([each for each in self._deliveries if not each.is_stored])
+            self.lagging = True
+            self._wake()
 
     def catch_up(self) -> None:
         """Stop lagging: keep deliveries from now on; older ones are read from the database."""

@@ -23,6 +23,8 @@ class MissingPage:
     messages: Sequence[MessagePublished]
     #: Whether there were no more messages behind it.
     is_last: bool
+    #: Up to this sequence the retention removed messages, or a user did; read after the page.
+    expired: int = 0
 
 
 async def read_missing(

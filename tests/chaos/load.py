@@ -51,7 +51,7 @@ for name, rights in people.items():
     for slug, right in rights:
         grant(user, rows[slug], Right(right))
     keys[name] = create_token(user)[1]
-print(json.dumps([{slug: row.pk for slug, row in rows.items()}, keys]))
+print(json.dumps([{slug: (row.pk, row.epoch) for slug, row in rows.items()}, keys]))
 """
 
 _TRUTH = """
@@ -100,7 +100,8 @@ class Cast:
     """The topics and people of a site, once they are there."""
 
     site: Site
-    topics: dict[str, int]
+    #: The primary key and the epoch of each topic.
+    topics: dict[str, tuple[int, int]]
     keys: dict[str, str]
 
     @classmethod
@@ -159,7 +160,8 @@ class Cast:
             name=user,
             user=user,
             topic=topic,
-            topic_id=self.topics[topic],
+            topic_id=self.topics[topic][0],
+            epoch=self.topics[topic][1],
             key=self.keys[user],
             stay=load.stay if fields["habit"] == "acknowledge" else load.read,
             **fields,

@@ -80,7 +80,7 @@ def test_nothing_to_remove_expires_nothing(
 
 async def _next(user: User, topic: BrokerTopic, *, after: int) -> Delivery:
     received: Any = messages(
-        current(), Caller(user), topic.slug, after=message_cursor(topic.pk, after)
+        current(), Caller(user), topic.slug, after=message_cursor(topic.pk, after, topic.epoch)
     )
     async with aclosing(received):
         first: Delivery = await anext(received)

@@ -63,7 +63,9 @@ async def test_outstanding_then_live(
     seen.append(await stream.event())
     assert [name for name, _, _ in seen] == ["next"] * 4
     assert [data["data"]["messages"]["text"] for _, data, _ in seen] == ["a", "b", "c", "ü\n\n"]
-    assert [id_ for *_, id_ in seen] == [message_cursor(topic.pk, each) for each in range(1, 5)]
+    assert [id_ for *_, id_ in seen] == [
+        message_cursor(topic.pk, each, topic.epoch) for each in range(1, 5)
+    ]
 
 
 @pytest.mark.parametrize("after", [None, 1])
@@ -73,9 +75,9 @@ async def test_resume(
     """``Last-Event-ID`` goes before ``after``, which was there at the first attempt already."""
     stream = await open_stream(
         MESSAGES,
-        {"after": after and message_cursor(topic.pk, after)},
+        {"after": after and message_cursor(topic.pk, after, topic.epoch)},
         as_=consumer,
-        **{"last-event-id": message_cursor(topic.pk, 2)},
+        **{"last-event-id": message_cursor(topic.pk, 2, topic.epoch)},
     )
     assert await stream.value() == {"text": "c"}
 
@@ -88,7 +90,7 @@ async def test_empty_last_event_id(open_stream: OpenStream, abc: None, consumer:
 
 @pytest.mark.parametrize(
     ("cursor", "code", "field"),
-    [("nonsense", "BAD_INPUT", "after"), (message_cursor(1, 10_000), "CURSOR_EXPIRED", None)],
+    [("nonsense", "BAD_INPUT", "after"), (message_cursor(1, 10_000, 0), "CURSOR_EXPIRED", None)],
 )
 async def test_resume_from_nowhere(
     open_stream: OpenStream, consumer: User, cursor: str, code: str, field: str | None

@@ -106,7 +106,9 @@ async def test_after_a_cursor(
     """One continues behind a cursor, whatever `start` says."""
     await _keep(publish_text, producer, consumer, topic)
     socket = await enter(consumer)
-    await socket.subscribe(MESSAGES, {"start": start, "after": message_cursor(topic.pk, 2)})
+    await socket.subscribe(
+        MESSAGES, {"start": start, "after": message_cursor(topic.pk, 2, topic.epoch)}
+    )
     assert await _texts(socket, 1) == ["c"]
 
 
@@ -239,9 +241,9 @@ async def test_cursor_that_cannot_be_honoured(
     limits = {"expired_sequence": 3, "last_sequence": 5}
     await database.write(lambda: BrokerTopic.objects.filter(pk=topic.pk).update(**limits))
     cursors = {
-        "expired": message_cursor(topic.pk, 2),
-        "future": message_cursor(topic.pk, 6),
-        "other topic": message_cursor(topic.pk + 1, 4),
+        "expired": message_cursor(topic.pk, 2, topic.epoch),
+        "future": message_cursor(topic.pk, 6, topic.epoch),
+        "other topic": message_cursor(topic.pk + 1, 4, topic.epoch),
     }
     socket = await enter(consumer)
     await socket.subscribe(MESSAGES, {"after": cursors.get(cursor, cursor)})

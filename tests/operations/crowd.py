@@ -57,7 +57,7 @@ class Crowd:
 
     def cursor(self, sequence: int) -> str:
         """Return the cursor of a message of ``busy``."""
-        return message_cursor(self.busy.pk, sequence)
+        return message_cursor(self.busy.pk, sequence, self.busy.epoch)
 
 
 def create_crowd() -> Crowd:

@@ -11,7 +11,12 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from dasf_broker import database, primary
 from dasf_broker.domain.cursors import MAX_POSITION, encode_cursor, message_cursor
-from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
+from dasf_broker.exceptions import (
+    BadInputError,
+    CursorExpiredError,
+    ForbiddenError,
+    NotFoundError,
+)
 from dasf_broker.models import Acknowledgement, BrokerTopic
 from dasf_broker.operations import acknowledge
 from dasf_broker.operations.caller import Caller
@@ -37,7 +42,7 @@ async def test_everything_up_to_the_cursor(
     """The message of the cursor is the last, however many steps it takes."""
     monkeypatch.setattr(acknowledge, "STEP", step)
     topic, consumer, ids = seven
-    cursor = message_cursor(topic.pk, 5)
+    cursor = message_cursor(topic.pk, 5, topic.epoch)
     assert await acknowledge_up_to(consumer, cursor) == 4
     assert await acknowledge_up_to(consumer, cursor) == 0
     assert await database.read(outstanding, topic, consumer) == ids[5:]
@@ -61,18 +66,20 @@ def seven(
 
 
 @committed
-@pytest.mark.parametrize(("sequence", "count"), [(0, 0), (3, 3), (4, 3), (MAX_POSITION, 3)])
+@pytest.mark.parametrize(("sequence", "count"), [(0, 0), (1, 1), (3, 3)])
 async def test_any_position_of_the_topic_is_a_place(
     sequence: int, count: int, topic: BrokerTopic, producer: User, consumer: User
 ) -> None:
-    """Before the first, at the last, and behind it."""
+    """Before the first, and at the last."""
     await database.write(send_many, producer, 3)
-    assert await acknowledge_up_to(consumer, message_cursor(topic.pk, sequence)) == count
+    assert (
+        await acknowledge_up_to(consumer, message_cursor(topic.pk, sequence, topic.epoch)) == count
+    )
 
 
 @committed
 @pytest.mark.parametrize(
-    "cursor", ["", "rubbish", encode_cursor("slug", "a"), message_cursor(0, 1)]
+    "cursor", ["", "rubbish", encode_cursor("slug", "a"), message_cursor(0, 1, 0)]
 )
 async def test_a_wrong_cursor_is_bad_input(
     cursor: str, topic: BrokerTopic, producer: User, consumer: User
@@ -86,9 +93,22 @@ async def test_a_wrong_cursor_is_bad_input(
 
 
 @committed
+@pytest.mark.parametrize(("sequence", "later"), [(4, 0), (MAX_POSITION, 0), (2, 1)])
+async def test_a_cursor_of_another_history_acknowledges_nothing(
+    sequence: int, later: int, topic: BrokerTopic, producer: User, consumer: User
+) -> None:
+    """Neither one ahead of the newest message, nor one of another epoch."""
+    ids = await database.write(send_many, producer, 3)
+    cursor = message_cursor(topic.pk, sequence, topic.epoch + later)
+    with pytest.raises(CursorExpiredError):
+        await acknowledge_up_to(consumer, cursor)
+    assert await database.read(stored, topic) == ids
+
+
+@committed
 async def test_only_consumers_may(topic: BrokerTopic, producer: User, stranger: User) -> None:
     """The rights are the same as for one message."""
-    cursor = message_cursor(topic.pk, 1)
+    cursor = message_cursor(topic.pk, 1, topic.epoch)
     with pytest.raises(ForbiddenError):
         await acknowledge_up_to(producer, cursor)
     with pytest.raises(NotFoundError):

@@ -50,7 +50,9 @@ def test_messages_for_consumers_only(
     ids = send_many(producer, 3)
     page = list_messages(access(Caller(consumer), "topic"), ALL)
     assert message_ids(page) == ids
-    assert [cursor for cursor, _ in page.items] == [message_cursor(topic.pk, n) for n in (1, 2, 3)]
+    assert [cursor for cursor, _ in page.items] == [
+        message_cursor(topic.pk, n, topic.epoch) for n in (1, 2, 3)
+    ]
     newest = list_messages(access(Caller(superuser), "topic"), ALL, order=MessageOrder.NEWEST)
     assert message_ids(newest) == ids[::-1]
     with pytest.raises(ForbiddenError):
@@ -65,14 +67,14 @@ def test_messages_are_narrowed_down(topic: BrokerTopic, producer: User, consumer
         access(Caller(consumer), "topic"), ALL, restrict=lambda rows: rows.filter(context=2)
     )
     assert message_ids(page) == [wanted]
-    assert page.items[0][0] == message_cursor(topic.pk, 2)
+    assert page.items[0][0] == message_cursor(topic.pk, 2, topic.epoch)
 
 
 def test_a_cursor_of_another_topic_is_refused(topic: BrokerTopic, consumer: User) -> None:
     """It says nothing about this one."""
     found = access(Caller(consumer), "topic")
     with pytest.raises(BadInputError, match="another topic"):
-        list_messages(found, PageRequest(after=message_cursor(topic.pk + 1, 1)))
+        list_messages(found, PageRequest(after=message_cursor(topic.pk + 1, 1, topic.epoch)))
 
 
 def test_a_page_is_two_queries(topic: BrokerTopic, producer: User, consumer: User) -> None:

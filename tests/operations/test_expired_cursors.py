@@ -59,9 +59,13 @@ async def test_behind_what_is_stored(
     last_removed = 5 if remove is purge else 4
     for position in range(last_removed):
         with pytest.raises(CursorExpiredError):
-            async with messages(consumer, after=message_cursor(topic.pk, position)) as stream:
+            async with messages(
+                consumer, after=message_cursor(topic.pk, position, topic.epoch)
+            ) as stream:
                 await anext(stream)
-    async with messages(consumer, after=message_cursor(topic.pk, last_removed)) as stream:
+    async with messages(
+        consumer, after=message_cursor(topic.pk, last_removed, topic.epoch)
+    ) as stream:
         assert await take(stream, 6 - last_removed) == list(range(last_removed + 1, 7))
 
 
@@ -78,7 +82,7 @@ async def test_removed_while_a_backlog_is_read(
     """Whoever resumes is told between two pages; whoever wants what is outstanding is not."""
     monkeypatch.setattr(hub_access, "PAGE", 2)
     await publish(producer, 5)
-    after = message_cursor(topic.pk, 0) if resumes else None
+    after = message_cursor(topic.pk, 0, topic.epoch) if resumes else None
     async with messages(consumer, after=after) as stream:
         assert await take(stream, 2) == [1, 2]
         await database.write(remove)

@@ -36,7 +36,7 @@ from dasf_broker.operations.lists.per_topic import (
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.storage import deduplication, settlement
 from dasf_broker.operations.subscriptions import consumers, hub_access
-from dasf_broker.operations.subscriptions.messages import _Backlog
+from dasf_broker.operations.subscriptions.messages import _Backlog, _removed_meanwhile
 from dasf_broker.operations.upkeep import pings, response_topics, retention
 from dasf_broker.permissions import (
     Right,
@@ -195,7 +195,9 @@ def _messages(crowd: Crowd, order: MessageOrder, restrict: Restrict = everything
 
 def _backlog(crowd: Crowd) -> _Backlog:
     types = frozenset(MessageType)
-    return _Backlog(crowd.busy.pk, crowd.reader.pk, types, must_be_complete=True)
+    return _Backlog(
+        crowd.busy.pk, crowd.busy.epoch, crowd.reader.pk, types, if_removed=_removed_meanwhile
+    )
 
 
 def _source_messages(crowd: Crowd, *, may_consume_source: bool) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from dasf_broker.domain.cursors import MAX_POSITION, encode_cursor, message_cursor
-from dasf_broker.exceptions import BadInputError
+from dasf_broker.exceptions import BadInputError, CursorExpiredError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
 from dasf_broker.operations.caller import Caller
@@ -100,7 +100,7 @@ def test_parts_of_a_list(
         ({"after": encode_cursor("pk", 1)}, "after"),
         ({"after": encode_cursor("slug", "a\x00")}, "after"),
         ({"after": encode_cursor("slug", "\ud800")}, "after"),
-        ({"before": message_cursor(1, 1)}, "before"),
+        ({"before": message_cursor(1, 1, 0)}, "before"),
     ],
 )
 def test_wrong_requests(request_: dict[str, Any], field: str, db: None) -> None:
@@ -117,11 +117,16 @@ def test_a_cursor_of_another_order_is_refused(db: None) -> None:
         list_topics(Caller.of(None), request, order=TopicOrder.NEWEST)
 
 
-def test_huge_positions_are_places(topic: BrokerTopic, consumer: User) -> None:
-    """Nothing is behind the largest one."""
+@pytest.mark.parametrize(("sequence", "later"), [(1, 0), (MAX_POSITION, 0), (0, 1)])
+def test_cursors_of_another_history_are_refused(
+    sequence: int, later: int, topic: BrokerTopic, consumer: User
+) -> None:
+    """Neither one ahead of the newest message, nor one of another epoch, is a place here."""
     found = access(Caller(consumer), "topic")
-    page = list_messages(found, PageRequest(after=message_cursor(topic.pk, MAX_POSITION)))
-    assert (page.items, page.has_next, page.has_previous) == ([], False, True)
+    cursor = message_cursor(topic.pk, sequence, topic.epoch + later)
+    for request in (PageRequest(after=cursor), PageRequest(before=cursor)):
+        with pytest.raises(CursorExpiredError):
+            list_messages(found, request)
 
 
 def test_a_page_has_a_size_when_nobody_says(db: None, settings: Settings) -> None:

@@ -47,7 +47,8 @@ def test_a_cursor_is_right_for_one_topic(
     """The others are refused each for itself."""
     other = make_topic("other")
     ids = send_many(producer, 3)
-    request = PageRequest(after=message_cursor(topic.pk, 2))
+    topic.refresh_from_db()
+    request = PageRequest(after=message_cursor(topic.pk, 2, topic.epoch))
     pages = list_messages_of_each(Caller(consumer), [other, topic], request)
     assert message_ids(pages[topic]) == ids[2:]
     assert isinstance(pages[other], BadInputError)

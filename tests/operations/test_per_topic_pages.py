@@ -59,7 +59,10 @@ class Part:
         return PageRequest(first=self.size, after=after, before=before)
 
 
-POSITIONS = st.none() | st.integers(0, 8)
+#: The newest sequence of each topic.
+LAST = 8
+
+POSITIONS = st.none() | st.integers(0, LAST)
 PARTS = st.builds(Part, st.integers(0, 5), st.booleans(), POSITIONS, POSITIONS)
 #: A topic's messages, each a letter: acknowledged by the reader or new, of context 1 in small
 #: letters; or gone.
@@ -81,7 +84,11 @@ def test_messages(topics: list[str], part: Part, *, outstanding: bool, narrowed:
         pages = list_messages_of_each(
             Caller(reader),
             rows,
-            part.request(lambda position: message_cursor(rows[0].pk if rows else 1, position)),
+            part.request(
+                lambda position: message_cursor(
+                    rows[0].pk if rows else 1, position, rows[0].epoch if rows else 0
+                )
+            ),
             restrict=lambda found: found.filter(context=1) if narrowed else found,
             outstanding=outstanding,
         )
@@ -142,7 +149,7 @@ def test_source_messages(
         pages = list_source_messages(
             Caller(reader),
             [(each, source) for each in answers],
-            part.request(lambda position: message_cursor(source.pk, position)),
+            part.request(lambda position: message_cursor(source.pk, position, source.epoch)),
             may_consume_source=may_consume,
         )
     for number, each in enumerate(answers):
@@ -161,12 +168,12 @@ def _positions(letters: str, kept: Collection[str]) -> list[int]:
 def _sequences(page: Any, topic: BrokerTopic) -> tuple[list[int], bool, bool]:
     for cursor, message in page.items:
         assert message.topic_slug == topic.slug
-        assert cursor == message_cursor(topic.pk, message.sequence)
+        assert cursor == message_cursor(topic.pk, message.sequence, topic.epoch)
     return [message.sequence for _, message in page.items], page.has_next, page.has_previous
 
 
 def _topic(slug: str, letters: str, reader: User) -> BrokerTopic:
-    topic: BrokerTopic = BrokerTopic.objects.create(slug=slug)
+    topic: BrokerTopic = BrokerTopic.objects.create(slug=slug, last_sequence=LAST)
     for sequence, letter in enumerate(letters, start=1):
         if letter == "-":
             continue

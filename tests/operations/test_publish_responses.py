@@ -233,8 +233,9 @@ def test_they_are_like_topics_that_are_saved(topic: BrokerTopic, producer: User)
     saved = ResponseTopic.objects.create(slug="topic_saved", is_response_for=topic)
     saved.refresh_from_db()
     inserted = ResponseTopic.objects.get(slug="topic_answers")
-    different = {"id", "brokertopic_ptr_id", "slug", "date_created", "garbage_collect_on"}
+    different = {"id", "brokertopic_ptr_id", "slug", "date_created", "garbage_collect_on", "epoch"}
     for column in ResponseTopic._meta.concrete_fields:
         if column.attname not in different:
             assert getattr(inserted, column.attname) == getattr(saved, column.attname), column
+    assert inserted.epoch > 0
     assert abs(inserted.date_created - saved.date_created) < timedelta(minutes=5)

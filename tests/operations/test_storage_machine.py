@@ -128,7 +128,7 @@ class StorageMachine(RuleBasedStateMachine):
         ids = list(self.model.messages)
         part = ids[: ids.index(message_id) + 1]
         expected = [self.model.acknowledge(name, each) for each in part].count("ACKNOWLEDGED")
-        cursor = message_cursor(self.topic.pk, row.sequence)
+        cursor = message_cursor(self.topic.pk, row.sequence, self.topic.epoch)
         page = outstanding_up_to(Caller(self.users[name]), "topic", cursor, 0)
         assert count_fresh(acknowledge_batch([item for _, item in page])) == expected
         self.model.settle()

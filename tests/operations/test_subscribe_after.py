@@ -27,14 +27,16 @@ async def test_resume_behind_a_cursor(topic: BrokerTopic, producer: User, consum
     """Whoever names the last message they got goes on behind it, whatever ``start`` says."""
     await publish(producer, 5)
     for start in StartPosition:
-        async with messages(consumer, start=start, after=message_cursor(topic.pk, 2)) as stream:
+        async with messages(
+            consumer, start=start, after=message_cursor(topic.pk, 2, topic.epoch)
+        ) as stream:
             assert await take(stream, 3) == [3, 4, 5]
 
 
 async def test_resume_at_the_end(topic: BrokerTopic, producer: User, consumer: User) -> None:
     """Behind the newest message there is the next one."""
     await publish(producer, 2)
-    async with messages(consumer, after=message_cursor(topic.pk, 2)) as stream:
+    async with messages(consumer, after=message_cursor(topic.pk, 2, topic.epoch)) as stream:
         first = asyncio.ensure_future(anext(stream))
         await until_listening(topic)
         await publish(producer, 1)
@@ -51,7 +53,10 @@ async def test_cursor_that_cannot_be_honoured(
     with pytest.raises(CursorExpiredError):
         await anext(
             subscriptions.messages(
-                current(), Caller(consumer), "topic", after=message_cursor(topic.pk, position)
+                current(),
+                Caller(consumer),
+                "topic",
+                after=message_cursor(topic.pk, position, topic.epoch),
             )
         )
     assert current().hub.topics == frozenset()
@@ -67,7 +72,7 @@ async def test_cursor_of_another_life(
 ) -> None:
     """A cursor does not survive its topic, nor that the topic stores messages."""
     await publish(producer, 3)
-    cursor = message_cursor(topic.pk, 1)
+    cursor = message_cursor(topic.pk, 1, topic.epoch)
     if change == "recreated":
         await database.write(topic.delete)
         topic = await database.write(make_topic)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 import pytest
 from pytest_django import Settings
 
+from dasf_broker.domain.cursors import Head
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import Event, MessagePublished, to_wire
 from dasf_broker.exceptions import UnavailableError
@@ -77,6 +79,10 @@ class FakeLayer:
         for _ in self.groups[group]:
             self._arrived.put_nowait(announcement)
 
+    def ring_wire(self, *wires: Any) -> None:
+        """Let an announcement of a server of another release arrive."""
+        self._arrived.put_nowait({"type": "dasf.events", "events": [*wires]})
+
     def ring(self, *events: Event) -> None:
         """Let an announcement arrive."""
         self._arrived.put_nowait({"type": "dasf.events", "events": [*map(to_wire, events)]})
@@ -97,7 +103,11 @@ class FakeTable:
 
     def __init__(self, *topics: int) -> None:
         self.heads: dict[int, int] = dict.fromkeys(topics, 0)
+        self.epochs: dict[int, int] = dict.fromkeys(topics, 5)
         self.rows: dict[int, dict[int, MessagePublished]] = defaultdict(dict)
+        #: Up to here the retention removed messages.
+        self.expired: dict[int, int] = dict.fromkeys(topics, 0)
+        self.history = 0
         self.is_broken = False
         self.reads: list[tuple[int, int]] = []
         self.looks = 0
@@ -106,14 +116,30 @@ class FakeTable:
         """Store the next message of a topic."""
         self.heads[topic_id] += 1
         sequence = self.heads[topic_id]
-        self.rows[topic_id][sequence] = stored = message(sequence, topic_id)
+        stored = message(sequence, topic_id, epoch=self.epochs[topic_id], history=self.history)
+        self.rows[topic_id][sequence] = stored
         return stored
 
-    async def load_heads(self, topic_ids: Collection[int]) -> Mapping[int, int]:
-        """Return the newest sequences."""
+    def restore(self, topic_id: int, sequence: int) -> None:
+        """Go back to the message with this sequence; others follow it now."""
+        self.history += 1
+        self.heads[topic_id] = sequence
+        rows = self.rows[topic_id]
+        self.rows[topic_id] = {each: rows[each] for each in rows if each <= sequence}
+
+    async def load_heads(self, topic_ids: Collection[int]) -> Mapping[int, Head]:
+        """Return the ends of topics."""
         self.looks += 1
         self._check()
-        return {each: self.heads[each] for each in topic_ids if each in self.heads}
+        known = [each for each in topic_ids if each in self.heads]
+        return {each: Head(self.heads[each], self.epochs[each]) for each in known}
+
+    async def begin_epochs(self, seen: Mapping[int, int]) -> None:
+        """Begin new epochs."""
+        self._check()
+        for topic_id, epoch in seen.items():
+            if self.epochs[topic_id] == epoch:
+                self.epochs[topic_id] += 10
 
     async def load_messages(self, topic_id: int, position: int) -> MissingPage:
         """Return a page behind a position."""
@@ -121,8 +147,9 @@ class FakeTable:
         await asyncio.sleep(0)
         self._check()
         behind = sorted(each for each in self.rows[topic_id] if each > position)
-        page = [self.rows[topic_id][each] for each in behind[:PAGE]]
-        return MissingPage(page, is_last=len(page) < PAGE)
+        rows, epoch = self.rows[topic_id], self.epochs[topic_id]
+        page = [replace(rows[each], epoch=epoch) for each in behind[:PAGE]]
+        return MissingPage(page, is_last=len(page) < PAGE, expired=self.expired[topic_id])
 
     def _check(self) -> None:
         if self.is_broken:
@@ -159,12 +186,14 @@ async def hub(layer: FakeLayer, table: FakeTable) -> AsyncIterator[Hub]:
 
 def new_hub(layer: FakeLayer, table: FakeTable) -> Hub:
     """Return a hub."""
-    return Hub(layer, table.load_heads, table.load_messages)
+    return Hub(layer, table.load_heads, table.load_messages, table.begin_epochs)
 
 
-def message(sequence: int | None, topic_id: int = 1, payload: str = "") -> MessagePublished:
+def message(
+    sequence: int | None, topic_id: int = 1, payload: str = "", epoch: int = 5, history: int = 0
+) -> MessagePublished:
     """Return a message; one without a sequence is not stored."""
-    message_id = UUID(int=sequence or 0)
+    message_id = UUID(int=(sequence or 0) + (history << 64))
     return MessagePublished(
         topic_id=topic_id,
         topic_slug=f"topic-{topic_id}",
@@ -175,6 +204,7 @@ def message(sequence: int | None, topic_id: int = 1, payload: str = "") -> Messa
         user_id=None,
         publish_time=datetime(2026, 1, 1, tzinfo=UTC),
         is_response=False,
+        epoch=epoch,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dasf_broker.domain.cursors import Head
 from dasf_broker.domain.events import (
     Event,
     MessagePublished,
@@ -78,10 +79,10 @@ async def test_announcement_without_content(hub: Hub, layer: FakeLayer, table: F
     """A message too large for the channel layer is read."""
     async with hub.subscription(1, MESSAGES) as (mailbox, _):
         stored = table.store(1)
-        layer.ring(MessageStored(topic_id=1, sequence=1))
+        layer.ring(MessageStored(topic_id=1, sequence=1, epoch=5))
         delivery = await mailbox.get()
     assert delivery is not None
-    assert delivery.event is stored
+    assert delivery.event == stored
 
 
 async def test_removed_messages_are_no_gap(hub: Hub, layer: FakeLayer, table: FakeTable) -> None:
@@ -196,7 +197,7 @@ async def test_announced_ahead_of_the_position(
     """An announcement that overtakes the query for the position is not forgotten."""
     load_heads = table.load_heads
 
-    async def stale_heads(topic_ids: list[int]) -> dict[int, int]:
+    async def stale_heads(topic_ids: list[int]) -> dict[int, Head]:
         heads = dict(await load_heads(topic_ids))
         layer.ring(table.store(1))
         await layer.settled()
@@ -233,7 +234,9 @@ async def test_any_schedule_of_announcements(data: st.DataObject, count: int) ->
 
 
 def _announced(table: FakeTable, sequence: int, *, whole: bool) -> Event:
-    return table.rows[1][sequence] if whole else MessageStored(topic_id=1, sequence=sequence)
+    return (
+        table.rows[1][sequence] if whole else MessageStored(topic_id=1, sequence=sequence, epoch=5)
+    )
 
 
 def _ping() -> TopicPinged:

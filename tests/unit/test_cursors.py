@@ -23,11 +23,21 @@ from tests.unit.strategies import TEXTS
 POSITIONS = st.integers(0, MAX_POSITION)
 
 
+@given(topic_id=POSITIONS, sequence=POSITIONS, epoch=POSITIONS)
+def test_a_message_cursor_comes_back(topic_id: int, sequence: int, epoch: int) -> None:
+    """Topic, sequence and epoch survive."""
+    cursor = message_cursor(topic_id, sequence, epoch)
+    assert decode_message_cursor(cursor, field="after") == (topic_id, sequence, epoch)
+
+
 @given(topic_id=POSITIONS, sequence=POSITIONS)
-def test_a_message_cursor_comes_back(topic_id: int, sequence: int) -> None:
-    """Topic and sequence survive."""
-    cursor = message_cursor(topic_id, sequence)
-    assert decode_message_cursor(cursor, field="after") == (topic_id, sequence)
+def test_a_cursor_of_a_release_without_epochs_is_one_of_epoch_0(
+    topic_id: int, sequence: int
+) -> None:
+    """Topics that were there before the upgrade honour it, and give such cursors."""
+    cursor = encode_cursor(topic_id, sequence)
+    assert decode_message_cursor(cursor, field="after") == (topic_id, sequence, 0)
+    assert message_cursor(topic_id, sequence, 0) == cursor
 
 
 @given(name=TEXTS, value=TEXTS)
@@ -42,11 +52,11 @@ def test_a_text_cursor_comes_back(name: str, value: str) -> None:
 def test_garbage_is_bad_input(cursor: str) -> None:
     """Whatever a client invents is an answer about ``after``, never a crash."""
     try:
-        topic_id, sequence = decode_message_cursor(cursor, field="after")
+        position = decode_message_cursor(cursor, field="after")
     except BadInputError as error:
         assert error.details == {"field": "after"}  # noqa: PT017
     else:
-        assert 0 <= min(topic_id, sequence) <= max(topic_id, sequence) <= MAX_POSITION
+        assert 0 <= min(position) <= max(position) <= MAX_POSITION
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,9 @@ def test_garbage_is_bad_input(cursor: str) -> None:
     [
         [],
         [1],
-        [1, 2, 3],
+        [1, 2, 3, 4],
+        [1, 2, -3],
+        [1, 2, "3"],
         [1, -1],
         [1, MAX_POSITION + 1],
         [1, 10**100],

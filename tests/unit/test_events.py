@@ -61,7 +61,7 @@ def test_a_message_is_read() -> None:
     message = _message(json.dumps(body).encode(), properties=properties, sequence=3)
     assert (message.data, message.text) == (body, json.dumps(body))
     assert (message.payload, message.properties) == (message.content["payload"], properties)
-    assert message.cursor == message_cursor(1, 3)
+    assert message.cursor == message_cursor(1, 3, 0)
     assert message.context is None
 
 

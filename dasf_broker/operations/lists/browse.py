@@ -12,9 +12,8 @@ from django.db.models import Q, QuerySet
 
 from dasf_broker.domain.cursors import (
     decode_cursor,
-    decode_message_cursor,
     encode_cursor,
-    message_cursor,
+    sequence_in,
 )
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.domain.sizes import ByteBudget
@@ -108,9 +107,11 @@ def list_messages(
     ------
     ForbiddenError
         The reader may not consume from the topic.
+    BadInputError, CursorExpiredError
+        A cursor is not one of this topic; the database went back since the topic gave it.
     """
     rows = restrict(found.to_consume().topic.brokermessage_set.all()).with_topic()
-    page_slice = PageSlice.of(order.value, request, message_decoder(found.topic.pk))
+    page_slice = PageSlice.of(order.value, request, message_decoder(found.topic))
     return paginate(rows, page_slice, encode_message, budget).map(message_event)
 
 
@@ -160,18 +161,15 @@ def topic_encoder(order: TopicOrder) -> Callable[[BrokerTopic], str]:
     return lambda topic: encode_cursor(column, getattr(topic, column))
 
 
-def message_decoder(topic_id: int) -> Callable[[str, str], int]:
+def message_decoder(topic: BrokerTopic) -> Callable[[str, str], int]:
     """Return a function from a cursor of a topic's messages to a sequence."""
 
     def decode(cursor: str, field: str) -> int:
-        cursor_topic, sequence = decode_message_cursor(cursor, field=field)
-        if cursor_topic != topic_id:
-            raise BadInputError(f"{cursor[:64]!r} is a cursor of another topic.", field=field)
-        return sequence
+        return sequence_in(topic.pk, topic.head, cursor, field=field)
 
     return decode
 
 
 def encode_message(row: BrokerMessage) -> str:
-    """Return the cursor of a message."""
-    return message_cursor(row.topic_id, row.sequence)
+    """Return the cursor of a message that was loaded with its topic."""
+    return row.cursor

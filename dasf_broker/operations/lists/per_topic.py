@@ -148,20 +148,23 @@ def _message_pages(
     for each in lists:
         _, topic = each
         try:
-            page_slice = PageSlice.of(order, request, message_decoder(topic.pk))
+            page_slice = PageSlice.of(order, request, message_decoder(topic))
         except BrokerError as error:  # a cursor is right for one topic only
             pages[each] = error
         else:
             alike[page_slice].append(each)
     topics = {topic.pk: topic for _, topic in lists}
 
-    def encode(row: Any) -> str:
-        return encode_message(message(row))
-
-    def event(row: Any) -> MessagePublished:
+    def with_topic(row: Any) -> BrokerMessage:
         found = message(row)
         found.topic = topics[found.topic_id]
-        return message_event(found)
+        return found
+
+    def encode(row: Any) -> str:
+        return encode_message(with_topic(row))
+
+    def event(row: Any) -> MessagePublished:
+        return message_event(with_topic(row))
 
     for page_slice, some in alike.items():
         owners = _these(each for each, _ in some)

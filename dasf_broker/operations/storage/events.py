@@ -42,6 +42,7 @@ def message_event(row: BrokerMessage, *, again: bool = False) -> MessagePublishe
         user_id=None if row.user_id is None else str(row.user_id),
         publish_time=row.date_created,
         is_response=row.topic.is_response_topic,
+        epoch=row.topic.epoch,
     )
 
 
@@ -63,4 +64,5 @@ def new_event(
         user_id=None if user is None else str(user.pk),
         publish_time=publish_time,
         is_response=topic.is_response_topic,
+        epoch=topic.epoch,
     )

@@ -52,7 +52,7 @@ async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tup
     """
     hub, is_answering = services.hub, True
     try:
-        async with hub.subscription(topic.pk, {MessagePublished}) as opened:
+        async with hub.subscription(topic.pk, {MessagePublished}, epoch=topic.epoch) as opened:
             if topic.is_response_topic:
                 async with _listening(services, topic.pk):
                     yield opened

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from channels.layers import get_channel_layer
 
 from dasf_broker import database
+from dasf_broker.domain.cursors import Head
 from dasf_broker.domain.events import DIRECTORY
 from dasf_broker.exceptions import NotFoundError, UnavailableError
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
+from dasf_broker.operations.storage.epochs import STEP, begin_epochs
 from dasf_broker.operations.storage.events import message_event
 from dasf_broker.operations.storage.large import first_beyond, is_large
 from dasf_broker.operations.subscriptions.services import Services
@@ -29,7 +32,7 @@ def make_hub() -> Hub:
     layer = get_channel_layer()
     if layer is None:
         raise UnavailableError("The broker has no channel layer: set CHANNEL_LAYERS.")
-    return Hub(layer, _load_heads, _load_messages)
+    return Hub(layer, _load_heads, _load_messages, _begin_epochs)
 
 
 def load_topic(topic_id: int) -> BrokerTopic:
@@ -65,11 +68,12 @@ def _load_topics(topic_ids: Collection[int]) -> Mapping[int, BrokerTopic]:
     return topics.order_by().in_bulk(topic_ids)
 
 
-def heads(topic_ids: Collection[int]) -> Mapping[int, int]:
-    """Return the newest sequence of each topic that exists."""
+def heads(topic_ids: Collection[int]) -> Mapping[int, Head]:
+    """Return the end of the messages of each topic that exists."""
     topics = BrokerTopic.objects.filter(pk__in=topic_ids)
-    found = dict(topics.order_by().values_list("pk", "last_sequence"))
-    return found | ({DIRECTORY: 0} if DIRECTORY in topic_ids else {})
+    rows = topics.order_by().values_list("pk", "last_sequence", "epoch")
+    found = {pk: Head(sequence, epoch) for pk, sequence, epoch in rows}
+    return found | ({DIRECTORY: Head(0)} if DIRECTORY in topic_ids else {})
 
 
 def stored_messages(topic_id: int) -> Any:
@@ -78,7 +82,7 @@ def stored_messages(topic_id: int) -> Any:
     return rows.with_topic()
 
 
-async def _load_heads(topic_ids: Collection[int]) -> Mapping[int, int]:
+async def _load_heads(topic_ids: Collection[int]) -> Mapping[int, Head]:
     return await database.read_first(heads, topic_ids)
 
 
@@ -103,6 +107,19 @@ def missing_page(rows: Any) -> MissingPage:
 
 async def _load_messages(topic_id: int, position: int) -> MissingPage:
     def load() -> MissingPage:
-        return missing_page(stored_messages(topic_id).after(position))
+        page = missing_page(stored_messages(topic_id).after(position))
+        # Read after the page: a removal before that is marked by now.
+        return replace(page, expired=_expired(topic_id))
 
     return await database.read_first(load)
+
+
+def _expired(topic_id: int) -> int:
+    found = BrokerTopic.objects.filter(pk=topic_id).order_by()
+    return next(iter(found.values_list("expired_sequence", flat=True)), 0)
+
+
+async def _begin_epochs(seen: Mapping[int, int]) -> None:
+    items = [*seen.items()]
+    for first in range(0, len(items), STEP):
+        await database.write(begin_epochs, dict(items[first : first + STEP]))

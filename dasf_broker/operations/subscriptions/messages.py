@@ -6,8 +6,8 @@ lost between the two; a message that comes both ways is recognised by its sequen
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +15,12 @@ from dasf_broker import database
 from dasf_broker.domain.cursors import decode_message_cursor
 from dasf_broker.domain.envelope import MACHINE_TYPES, MessageType
 from dasf_broker.domain.storage import is_stored
-from dasf_broker.exceptions import CursorExpiredError
+from dasf_broker.exceptions import (
+    BrokerError,
+    CursorExpiredError,
+    SlowConsumerError,
+    UnavailableError,
+)
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions.consumers import consuming
@@ -81,22 +86,28 @@ async def messages(
     BadInputError, NotFoundError, ForbiddenError
         This is not a slug or not a cursor; the topic is not visible; the caller may not consume.
     CursorExpiredError
-        Messages behind the cursor were removed.
+        Messages behind the cursor were removed, or the database went back.
     ForbiddenError, NotFoundError
         Later, too: the right was taken away, or the topic was deleted.
+    SlowConsumerError
+        Messages were removed that the subscriber was too slow to read.
+    UnavailableError
+        The database does not answer, or went back: subscribe again.
     """
     find = admit_subscriber if is_limited else shared_access
     found = (await find(services, caller, slug)).to_consume()
     backlog = _Backlog(
         topic_id=found.topic.pk,
+        epoch=found.topic.epoch,
         reader_id=None if start is StartPosition.EARLIEST and after is None else caller.user.pk,
         types=_FOR_PEOPLE if types is None else frozenset(types),
-        must_be_complete=after is not None,
+        if_removed=None if after is None else _removed_behind_cursor,
     )
     # Read before the mailbox opens: messages published from then on are read or announced.
     position, head = _first_position(found.topic, start, after), found.topic.last_sequence
     async with consuming(services, found.topic) as (mailbox, live_from):
         with end_when_revoked(services, found, mailbox, "may_consume"):
+            mailbox.must_be_complete = after is not None
             # A subscriber that is up to date, as most are after a restart, does not read.
             is_behind = position < max(live_from, head)
             while True:
@@ -110,6 +121,7 @@ async def messages(
                     # What was stored before the subscription, and was not in the backlog, was
                     # acknowledged or removed; a hub that is behind would pass it on.
                     position = max(position, head)
+                backlog = replace(backlog, if_removed=backlog.if_removed or _removed_meanwhile)
                 while delivery := mailbox.take() or await mailbox.get():
                     sequence = delivery.message.sequence
                     is_new = sequence is None or sequence > position
@@ -130,11 +142,13 @@ class _Backlog:
     """The stored messages for a subscriber that is behind."""
 
     topic_id: int
+    #: The epoch in which the subscription began.
+    epoch: int
     #: Leave out messages that this user acknowledged; ``None``: leave out none.
     reader_id: Any
     types: frozenset[MessageType]
-    #: Whether removed messages are an error: they are for a client that resumes.
-    must_be_complete: bool
+    #: Makes the error if messages were removed; ``None``: that is no error.
+    if_removed: Callable[[], BrokerError] | None
 
     async def load(self, position: int) -> MissingPage:
         """Do as :meth:`read`, in a reading thread."""
@@ -145,19 +159,33 @@ class _Backlog:
 
         Raises
         ------
-        CursorExpiredError
-            Messages behind the sequence were removed, and the client resumes.
+        CursorExpiredError, SlowConsumerError
+            Messages behind the sequence were removed, and the subscriber is to be told.
+        UnavailableError
+            The topic began another epoch: the sequence means another message now.
         """
         rows = stored_messages(self.topic_id).after(position).of_types(self.types)
         if self.reader_id is not None:
             rows = rows.not_acknowledged_by(self.reader_id)
         page = missing_page(rows)
+        if any(message.epoch != self.epoch for message in page.messages):
+            raise UnavailableError("The topic's cursors begin anew; subscribe again.")
         # Checked after the page was read: a removal before that is marked by now.
-        if self.must_be_complete and load_topic(self.topic_id).expired_sequence > position:
-            raise CursorExpiredError(
-                "Messages were removed before you received them. Subscribe again without `after`."
-            )
+        if self.if_removed and load_topic(self.topic_id).expired_sequence > position:
+            raise self.if_removed()
         return page
+
+
+def _removed_behind_cursor() -> CursorExpiredError:
+    return CursorExpiredError(
+        "Messages were removed before you received them. Subscribe again without `after`."
+    )
+
+
+def _removed_meanwhile() -> SlowConsumerError:
+    return SlowConsumerError(
+        "You read so slowly that messages were removed before you received them. Subscribe again."
+    )
 
 
 def _first_position(topic: BrokerTopic, start: StartPosition, after: str | None) -> int:
@@ -167,10 +195,11 @@ def _first_position(topic: BrokerTopic, start: StartPosition, after: str | None)
 
 
 def _position_after(topic: BrokerTopic, after: str) -> int:
-    cursor_topic, position = decode_message_cursor(after, field="after")
+    position = decode_message_cursor(after, field="after")
     honoured = (
-        cursor_topic == topic.pk
-        and topic.expired_sequence <= position <= topic.last_sequence
+        position.topic_id == topic.pk
+        and position.is_within(topic.head)
+        and topic.expired_sequence <= position.sequence
         and is_stored(topic.storage_policy)
     )
     if not honoured:
@@ -178,4 +207,4 @@ def _position_after(topic: BrokerTopic, after: str) -> int:
             f"The cursor {after!r} can no longer be honoured: messages behind it may be gone. "
             "Subscribe again without `after`."
         )
-    return position
+    return position.sequence

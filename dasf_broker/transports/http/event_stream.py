@@ -16,7 +16,6 @@ from strawberry import Schema
 from dasf_broker import app_settings
 from dasf_broker.auth.revocation import while_valid
 from dasf_broker.concurrency.shares import working_for
-from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.transports.connection.handshake import Receive, Send
@@ -134,6 +133,4 @@ class _Stream:
 
 def _cursor(event: Any) -> str | None:
     """Return the cursor of an event; a browser sends it as ``Last-Event-ID`` to resume."""
-    if not isinstance(event, Message) or event.event.sequence is None:
-        return None
-    return message_cursor(event.event.topic_id, event.event.sequence)
+    return event.event.cursor if isinstance(event, Message) else None

@@ -50,8 +50,9 @@ class Consuming:
     user: str
     key: str
     topic: str
-    #: The primary key of the topic: a reader that was killed makes its cursor of it.
+    #: The primary key and the epoch of the topic: who was killed makes a cursor of them.
     topic_id: int
+    epoch: int = 0
     #: ``acknowledge``: takes what is outstanding. ``resume``: reads on behind the last message
     #: it got. ``listen``: takes what comes.
     habit: Literal["acknowledge", "resume", "listen"]
@@ -141,7 +142,7 @@ class Consumer:
         if doing.habit == "resume":
             start = "EARLIEST" if self._position is None else "AFTER"
             if self._position is not None:
-                after = message_cursor(doing.topic_id, self._position)
+                after = message_cursor(doing.topic_id, self._position, doing.epoch)
         name = self._journal.open_subscription(
             doing.name, doing.topic, doing.user, start, self._position
         )

@@ -73,7 +73,7 @@ async def test_up_to_a_cursor(
     client: GraphQLClient, topic: BrokerTopic, consumer: User, ids: list[str]
 ) -> None:
     """A cursor acknowledges its message and all before it, each once."""
-    variables = {"upTo": message_cursor(topic.pk, 2)}
+    variables = {"upTo": message_cursor(topic.pk, 2, topic.epoch)}
     done = await client.value(SEVERAL, variables, as_=consumer)
     assert done == {"results": [], "acknowledged": 2}
     assert await client.value(SEVERAL, variables, as_=consumer) == {
@@ -116,7 +116,7 @@ async def test_right_for_cursors(
     client: GraphQLClient, topic: BrokerTopic, producer: User, ids: list[str]
 ) -> None:
     """So it is with a cursor."""
-    variables = {"upTo": message_cursor(topic.pk, 2)}
+    variables = {"upTo": message_cursor(topic.pk, 2, topic.epoch)}
     assert is_refusal(await client.refusal(SEVERAL, variables, as_=producer), "FORBIDDEN")
     assert await _left() == ids
 
@@ -156,7 +156,7 @@ async def test_cursor_of_another_topic(
 ) -> None:
     """A cursor belongs to one topic."""
     other = await database.write(make_topic, "other")
-    variables = {"upTo": message_cursor(other.pk, 3)}
+    variables = {"upTo": message_cursor(other.pk, 3, other.epoch)}
     error = await client.refusal(SEVERAL, variables, as_=consumer)
     assert is_refusal(error, "BAD_INPUT", "upTo")
     assert await _left() == ids

@@ -72,7 +72,7 @@ async def test_every_field(
             "context": 3,
         },
         "context": 3,
-        "cursor": message_cursor(topic.pk, 1),
+        "cursor": message_cursor(topic.pk, 1, topic.epoch),
         "user": {"username": "producer"},
         "isResponse": False,
         "responseTopic": "topic_answers",

@@ -110,7 +110,7 @@ async def test_cursor_of_another_topic_is_refused(
 ) -> None:
     """A cursor belongs to one topic."""
     other = await database.write(make_topic, "other")
-    cursor = message_cursor(other.pk, 1)
+    cursor = message_cursor(other.pk, 1, other.epoch)
     error = await client.refusal(MESSAGES, {"after": cursor}, as_=consumer)
     assert is_refusal(error, "BAD_INPUT", "after")
 
