@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from dasf_broker.domain.texts import MAX_TEXT, is_storable, shown
 from dasf_broker.exceptions import BadInputError, CursorExpiredError
@@ -85,6 +86,8 @@ class Head(NamedTuple):
     sequence: int
     #: The epoch of the sequences: see :mod:`dasf_broker.domain.epochs`.
     epoch: int = 0
+    #: The id of that message, if it was read and is still stored.
+    message_id: UUID | None = None
 
 
 class MessagePosition(NamedTuple):

@@ -53,7 +53,9 @@ class TopicSubscribers:
 
     def open_at(self, head: Head) -> None:
         """Begin at the end of the messages."""
-        self.position, self.epoch = head
+        self.position, self.epoch, message_id = head
+        if message_id is not None:
+            self.recent[self.position] = message_id
         announced = self.announced
         self.target = max(announced.get(self.epoch, 0), announced.get(None, 0))
         self.announced = {}
@@ -103,7 +105,8 @@ class TopicSubscribers:
         """
         if head.epoch != self.epoch:
             return head.epoch < self.epoch
-        return self.has_gone_back or head.sequence < position
+        is_another = self._is_another(head.sequence, head.message_id)
+        return self.has_gone_back or is_another or head.sequence < position
 
     def is_current(self, event: MessagePublished | MessageStored) -> bool:
         """Tell whether an event belongs to the history of the database that was passed on.
@@ -111,9 +114,12 @@ class TopicSubscribers:
         If not, nothing is passed on until the next look into the database.
         """
         if isinstance(event, MessagePublished):
-            known = self.recent.get(cast("int", event.sequence), event.message_id)
-            self.has_gone_back = self.has_gone_back or known != event.message_id
+            is_another = self._is_another(cast("int", event.sequence), event.message_id)
+            self.has_gone_back = self.has_gone_back or is_another
         return event.epoch == self.epoch and not self.has_gone_back
+
+    def _is_another(self, sequence: int, message_id: UUID | None) -> bool:
+        return message_id is not None and self.recent.get(sequence, message_id) != message_id
 
     def deliver_unstored(self, event: MessagePublished, serial: Serial | None) -> None:
         """Pass on an event that is not stored, unless it is a duplicate; count lost ones before."""

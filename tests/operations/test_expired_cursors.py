@@ -9,16 +9,26 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django import Settings
 
 from dasf_broker import database
 from dasf_broker.domain.cursors import message_cursor
-from dasf_broker.exceptions import CursorExpiredError
+from dasf_broker.exceptions import CursorExpiredError, SlowConsumerError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.storage import removal
 from dasf_broker.operations.storage.removal import purge_messages
 from dasf_broker.operations.subscriptions import hub_access
 from dasf_broker.operations.upkeep import retention
-from tests.operations.streams import messages, publish, take, until_listening
+from dasf_broker.realtime import announcer
+from dasf_broker.runtime import current
+from tests.operations.streams import (
+    DEADLINE,
+    messages,
+    publish,
+    take,
+    until_listening,
+    until_passed_on,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub_lifetime")]
 
@@ -117,3 +127,52 @@ async def test_live_subscribers_go_on(topic: BrokerTopic, producer: User, consum
         await database.write(retire)
         await publish(producer, 1)
         assert await take(stream, 1) == [4]
+
+
+@pytest.mark.parametrize("remove", [retire, purge])
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_removed_before_the_hub_found_them(
+    remove: Callable[[], None],
+    resumes: bool,
+    topic: BrokerTopic,
+    producer: User,
+    consumer: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever resumed is told that there is a hole; whoever wants what is outstanding goes on."""
+    await publish(producer, 1)
+    after = message_cursor(topic.pk, 0, topic.epoch) if resumes else None
+    async with messages(consumer, after=after) as stream:
+        assert await take(stream, 1) == [1]
+        waiting = asyncio.ensure_future(anext(stream))
+        await until_listening(topic)
+        monkeypatch.setattr(announcer, "announce", lambda _: None)
+        await publish(producer, 5)
+        await database.write(remove)
+        await publish(producer, 1)
+        await current().hub.poll()
+        if resumes:
+            with pytest.raises(CursorExpiredError):
+                await asyncio.wait_for(waiting, DEADLINE)
+        else:
+            delivery = await asyncio.wait_for(waiting, DEADLINE)
+            assert delivery.message.sequence == (6 if remove is retire else 7)
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_removed_before_a_slow_subscriber_read_them(
+    resumes: bool, topic: BrokerTopic, producer: User, consumer: User, settings: Settings
+) -> None:
+    """Its mailbox was emptied, so that it would read them from the database: it is told."""
+    settings.DASF_MAILBOX_SIZE = 2
+    await publish(producer, 1)
+    after = message_cursor(topic.pk, 0, topic.epoch) if resumes else None
+    async with messages(consumer, after=after) as stream:
+        assert await take(stream, 1) == [1]
+        await publish(producer, 1)
+        assert await take(stream, 1) == [2]
+        await publish(producer, 5)
+        await until_passed_on(topic, 7)
+        await database.write(retire)
+        with pytest.raises(CursorExpiredError if resumes else SlowConsumerError):
+            await take(stream, 1)

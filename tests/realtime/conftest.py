@@ -132,7 +132,12 @@ class FakeTable:
         self.looks += 1
         self._check()
         known = [each for each in topic_ids if each in self.heads]
-        return {each: Head(self.heads[each], self.epochs[each]) for each in known}
+        return {each: self._head(each) for each in known}
+
+    def _head(self, topic_id: int) -> Head:
+        newest = self.rows[topic_id].get(self.heads[topic_id])
+        message_id = None if newest is None else newest.message_id
+        return Head(self.heads[topic_id], self.epochs[topic_id], message_id)
 
     async def begin_epochs(self, seen: Mapping[int, int]) -> None:
         """Begin new epochs."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.db.models import OuterRef, Subquery
 
 from dasf_broker import database
 from dasf_broker.domain.cursors import Head
@@ -19,6 +20,9 @@ from dasf_broker.operations.storage.large import first_beyond, is_large
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.page_size import PAGE, PAGE_BYTES, MissingPage
+
+#: The columns of a :class:`Head`.
+_HEAD = ("last_sequence", "epoch", "newest")
 
 
 def make_hub() -> Hub:
@@ -70,9 +74,12 @@ def _load_topics(topic_ids: Collection[int]) -> Mapping[int, BrokerTopic]:
 
 def heads(topic_ids: Collection[int]) -> Mapping[int, Head]:
     """Return the end of the messages of each topic that exists."""
-    topics = BrokerTopic.objects.filter(pk__in=topic_ids)
-    rows = topics.order_by().values_list("pk", "last_sequence", "epoch")
-    found = {pk: Head(sequence, epoch) for pk, sequence, epoch in rows}
+    newest = BrokerMessage.objects.filter(
+        topic=OuterRef("pk"), sequence=OuterRef("last_sequence")
+    ).order_by()
+    topics = BrokerTopic.objects.filter(pk__in=topic_ids).order_by()
+    rows = topics.annotate(newest=Subquery(newest.values("message_id")[:1]))
+    found = {pk: Head(*head) for pk, *head in rows.values_list("pk", *_HEAD)}
     return found | ({DIRECTORY: Head(0)} if DIRECTORY in topic_ids else {})
 
 
