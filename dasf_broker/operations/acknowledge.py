@@ -15,7 +15,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from dasf_broker import primary
-from dasf_broker.domain.cursors import decode_message_cursor
 from dasf_broker.domain.cursors import sequence_in
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy

@@ -92,4 +92,10 @@ def rolled_back() -> Iterator[None]:
     """Undo everything at the end: for the examples of Hypothesis, which share one test."""
     with primary.atomic():
         yield
-        transaction.set_rollback(True, using=primary.alias())
+        transaction.set_rollback(True)
+
+
+def restore(topic: BrokerTopic, sequence: int) -> None:
+    """Go back to the message with this sequence, as a backup from then would."""
+    topic.brokermessage_set.filter(sequence__gt=sequence).delete()
+    BrokerTopic.objects.filter(pk=topic.pk).update(last_sequence=sequence, epoch=topic.epoch)

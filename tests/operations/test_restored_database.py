@@ -16,6 +16,7 @@ from dasf_broker.operations.subscriptions import hub_access
 from dasf_broker.realtime import announcer
 from dasf_broker.realtime.mailbox import Delivery
 from dasf_broker.runtime import current
+from tests.operations.helpers import restore
 from tests.operations.streams import (
     DEADLINE,
     messages,
@@ -27,12 +28,6 @@ from tests.operations.streams import (
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("hub_lifetime")]
-
-
-def restore(topic: BrokerTopic, sequence: int) -> None:
-    """Go back to the message with this sequence, as a backup from then would."""
-    topic.brokermessage_set.filter(sequence__gt=sequence).delete()
-    BrokerTopic.objects.filter(pk=topic.pk).update(last_sequence=sequence, epoch=topic.epoch)
 
 
 async def _ends(stream: AsyncGenerator[Delivery, None], error: type[BrokerError]) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 from django.contrib.auth.models import User
+from pytest_django import Settings
 
 from dasf_broker import database
 from dasf_broker.models import BrokerMessage, BrokerTopic
@@ -28,6 +29,7 @@ from tests.doors.dasf.frames import (
 )
 from tests.doors.sockets import connect
 from tests.doors.waiting import until_heard
+from tests.operations.helpers import restore
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,6 +168,26 @@ async def test_topic_is_deleted_and_comes_back(
         grant_permission, Caller(superuser), "topic", Right.CONSUME, username="consumer", group=None
     )
     assert await texts(socket, 1) == ["1"]
+
+
+async def test_the_database_goes_back(
+    dasf: OpenDasf,
+    topic: BrokerTopic,
+    producer: User,
+    consumer: User,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The socket outlives that, too, and gets all that the restored database has."""
+    settings.DASF_LOOK_INTERVAL = 0.02
+    monkeypatch.setattr(retry, "PAUSE", 0.02)
+    source, socket = await dasf("topic", producer), await dasf("topic/a", consumer)
+    await publish(source, "1", "2", "3")
+    assert await texts(socket, 3) == ["1", "2", "3"]
+    await database.write(restore, topic, 1)
+    assert await texts(socket, 1) == ["1"]
+    await publish(source, "4")
+    assert await texts(socket, 1) == ["4"]
 
 
 @pytest.mark.parametrize("who", ["wrong token", "producer", "nobody"])
