@@ -1,8 +1,8 @@
 """Turn any exception into the answer to the client, for all transports.
 
 The broker's own errors keep their text and code. A database that does not answer becomes
-``UNAVAILABLE``. Anything else becomes ``INTERNAL``: the client gets a log id only, and the log
-has the cause with that id.
+``UNAVAILABLE``. Anything else becomes ``INTERNAL``: the client gets a log id only. For each
+``UNAVAILABLE`` and ``INTERNAL``, the log has the cause with the ``logId`` of the answer.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from uuid import uuid4
 
-from django.db import InterfaceError, OperationalError
-
+from dasf_broker import database
+from dasf_broker.concurrency.outage_log import RepeatLog, new_log_id
 from dasf_broker.domain.texts import printable
 from dasf_broker.exceptions import (
     INTERNAL,
@@ -71,18 +70,34 @@ class Answer:
 
 
 def answer_to(error: BaseException) -> Answer:
-    """Return the answer to an exception; log unexpected exceptions."""
-    match _cause(error):
-        case BrokerError() as cause:
-            return Answer(printable(str(cause)), cause.extensions, *_codes(cause))
-        case OperationalError() | InterfaceError() as cause:
-            extensions = {"code": UnavailableError.code, "logId": _log(cause)}
-            text = "The broker's database does not answer; try again."
-            return Answer(text, extensions, *_CODES[UnavailableError])
-        case cause:
-            log_id = _log(cause)
-            text = f"An unexpected error occurred; its cause is in the server's log as {log_id}."
-            return Answer(text, {"code": INTERNAL, "logId": log_id}, *_FAILED)
+    """Return the answer to an exception; log what the operator should hear of."""
+    cause = _cause(error)
+    if not isinstance(cause, BrokerError):
+        unavailable = database.unavailable(cause)
+        if unavailable is None:
+            return _unexpected(cause)
+        # In a thread of the host's, say: what the broker's threads do was logged by them.
+        unavailable.details["logId"] = _log(cause)
+        cause = unavailable
+    extensions = {**cause.extensions, **_log_id(cause)}
+    return Answer(printable(str(cause)), extensions, *_codes(cause))
+
+
+def _unexpected(cause: BaseException) -> Answer:
+    log_id = _log(cause)
+    text = f"An unexpected error occurred; its cause is in the server's log as {log_id}."
+    return Answer(text, {"code": INTERNAL, "logId": log_id}, *_FAILED)
+
+
+def _log_id(cause: BrokerError) -> dict[str, str]:
+    """Return the log id of an error that needs one, and is not in the log yet."""
+    if cause.log_id is not None:
+        return {}
+    if cause.code == INTERNAL:
+        return {"logId": _log(cause)}
+    if cause.code == UnavailableError.code:
+        return {"logId": _refusals.note(str(cause))}
+    return {}
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -98,6 +113,10 @@ def _codes(error: BrokerError) -> _Codes:
 
 
 def _log(cause: BaseException) -> str:
-    log_id = uuid4().hex[:12]
+    log_id = new_log_id()
     logger.error("The broker failed (log id %s).", log_id, exc_info=cause)
     return log_id
+
+
+#: Refusals like a full queue come by the thousand: a text is logged once in so many seconds.
+_refusals = RepeatLog(logger, "Clients are answered with UNAVAILABLE", seconds=60.0)

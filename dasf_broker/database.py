@@ -13,13 +13,15 @@ from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections, transaction
+from django.db import Error, connections, transaction
 
-from dasf_broker import app_settings, primary, test_mode
+from dasf_broker import app_settings, db_connections, primary, test_mode
+from dasf_broker.concurrency.outage_log import SharedOutageLog
 from dasf_broker.concurrency.shares import current_share
 from dasf_broker.concurrency.threads import ThreadPool
+from dasf_broker.domain.database_errors import Outcome, is_of_session
 from dasf_broker.exceptions import RateLimitedError, UnavailableError
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,16 @@ T = TypeVar("T")
 
 #: Seconds that :func:`close` waits for its threads, unless it is told otherwise.
 CLOSE_TIMEOUT = 10.0
+
+#: Seconds for which a thread without work keeps a connection that belongs to a pool. A little more
+#: than a busy client takes from one request to the next: to get one back takes as long as a query.
+KEEP = 0.1
+
+#: Seconds after the last failure until what works again counts as the end of an outage.
+QUIET = 3.0
+
+#: The outages of the database, as reading and writing threads see them.
+OUTAGES = SharedOutageLog(logger, "The database", quiet=QUIET)
 
 
 async def read(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -103,10 +115,10 @@ def hand_over(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Fu
     return WRITING.hand_over(partial(function, *args, **kwargs))
 
 
-def not_done() -> UnavailableError:
+def not_done(**details: Any) -> UnavailableError:
     """Return the error for what was not even begun, or was undone."""
     return UnavailableError(
-        "The broker's database does not answer now. Nothing was changed; try again."
+        "The broker's database does not answer now. Nothing was changed; try again.", **details
     )
 
 
@@ -119,12 +131,24 @@ def throttled() -> RateLimitedError:
     )
 
 
-def perhaps_done() -> UnavailableError:
+def perhaps_done(**details: Any) -> UnavailableError:
     """Return the error for what may or may not have been written."""
     return UnavailableError(
         "The broker's database did not answer in time: it may or may not have been written. "
-        "Try again; with the same messageId nothing is written twice."
+        "Try again; with the same messageId nothing is written twice.",
+        **details,
     )
+
+
+def unavailable(error: BaseException) -> UnavailableError | None:
+    """Return the error for callers that an error of the database stands for, if it does."""
+    match db_connections.outcome(error):
+        case Outcome.FAULT:
+            return None
+        case Outcome.PERHAPS_DONE:
+            return perhaps_done()
+        case _:
+            return not_done()
 
 
 def non_atomic_requests(view: Callable[P, T]) -> Callable[P, T]:
@@ -167,7 +191,11 @@ class _PoolHooks:
     """What surrounds each call to the database."""
 
     #: For a call that began, and may or may not have been done.
-    unfinished: Callable[[], UnavailableError]
+    lost: Callable[..., UnavailableError]
+    #: What the threads do, for the log; without it, their callers log failures.
+    activity: str | None
+    #: Whether the functions only read: they are tried again if something came in between.
+    is_reading: bool = False
     #: How many threads there are at most; without it, as ``DASF_DATABASE_THREADS`` says.
     threads: int | None = None
 
@@ -185,13 +213,39 @@ class _PoolHooks:
         return self._call(function)
 
     def _call(self, function: Callable[[], T]) -> T:
-        _drop_broken_connections()
+        db_connections.renew()
         try:
             with primary.reads():
-                return function()
-        except (OperationalError, InterfaceError) as error:
-            undone = _was_undone(error.__cause__)
-            raise (not_done() if undone else self.unfinished()) from error
+                result = db_connections.retried(function)() if self.is_reading else function()
+        except Error as error:
+            if (outcome := db_connections.outcome(error)) is Outcome.FAULT:
+                raise
+            raise self._unavailable(error, outcome) from error
+        finally:
+            db_connections.give_back(only_if_wanted=True)
+        if self.activity is not None:
+            OUTAGES.recovered(self.activity)
+        return result
+
+    def _unavailable(self, error: Error, outcome: Outcome) -> UnavailableError:
+        make = self.lost if outcome is Outcome.PERHAPS_DONE else not_done
+        unavailable = make(**self._logged(_kind(error), db_connections.describe(error)))
+        if outcome is not Outcome.CONFLICT and is_of_session(error.__cause__):
+            db_connections.throw_away()
+        return unavailable
+
+    def _logged(self, kind: str, cause: str) -> dict[str, str]:
+        """Log a failure; return the details of the error for the caller."""
+        if self.activity is None:
+            return {}
+        return {"logId": OUTAGES.failed(self.activity, kind, cause)}
+
+    @property
+    def idle_seconds(self) -> float | None:
+        return KEEP if db_connections.has_pooled() else None
+
+    def rest(self) -> None:
+        db_connections.give_back(only_if_wanted=False)
 
     def divert(self, work: Callable[[], None], otherwise: Callable[[], None]) -> bool:
         if is_tested := test_mode.are_running():
@@ -202,39 +256,27 @@ class _PoolHooks:
         connections.close_all()
 
     def not_done(self) -> UnavailableError:
-        return not_done()
+        return not_done(**self._logged(*_too_late()))
+
+    def unfinished(self) -> UnavailableError:
+        return self.lost(**self._logged(*_too_late()))
 
     def throttled(self) -> RateLimitedError:
         return throttled()
 
 
+def _kind(error: Error) -> str:
+    cause = error.__cause__
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    return f"{type(cause).__name__} {state}"
+
+
+def _too_late() -> tuple[str, str]:
+    seconds = app_settings.DASF_DATABASE_TIMEOUT
+    return "late", f"no answer within {seconds:g} s (DASF_DATABASE_TIMEOUT)"
+
+
 #: The threads of :func:`read`, :func:`write` and :func:`aside`, for batches.
-READING = ThreadPool("dasf-read", _PoolHooks(unfinished=not_done), reserved=1)
-WRITING = ThreadPool("dasf-write", _PoolHooks(unfinished=perhaps_done, threads=1))
-ASIDE = ThreadPool("dasf-aside", _PoolHooks(unfinished=not_done, threads=1))
-
-
-# --- the database -----------------------------------------------------------------------------
-
-
-#: Errors of psycopg and its pool of calls that never had a connection.
-_NOT_CONNECTED = {"PoolTimeout", "PoolClosed", "TooManyRequests", "ConnectionTimeout"}
-
-
-def _was_undone(cause: BaseException | None) -> bool:
-    """Tell whether it is certain that nothing was committed."""
-    if (name := getattr(cause, "sqlite_errorname", None)) is not None:
-        return not name.startswith("SQLITE_IOERR")
-    # A server that answers says why it did not commit. One that went away in the middle of it
-    # says nothing more, or (57P) that it goes.
-    if (state := getattr(cause, "sqlstate", None)) is not None:
-        return not state.startswith(("08", "57P"))
-    return type(cause).__name__ in _NOT_CONNECTED or "connection failed" in str(cause)
-
-
-def _drop_broken_connections() -> None:
-    # Not `close_old_connections`: with CONN_MAX_AGE=0 it would reconnect on every call, and
-    # these threads are few and long-lived, so that each may keep its connection.
-    for connection in connections.all(initialized_only=True):
-        if connection.errors_occurred:
-            connection.close_if_unusable_or_obsolete()
+READING = ThreadPool("dasf-read", _PoolHooks(not_done, "reading", is_reading=True), reserved=1)
+WRITING = ThreadPool("dasf-write", _PoolHooks(perhaps_done, "writing", threads=1))
+ASIDE = ThreadPool("dasf-aside", _PoolHooks(not_done, None, threads=1))

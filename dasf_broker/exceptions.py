@@ -49,6 +49,11 @@ class BrokerError(Exception):
         """The values for programs: ``code`` and the details."""
         return {"code": self.code, **self.details}
 
+    @property
+    def log_id(self) -> str | None:
+        """The id under which the log has the cause, if it was logged."""
+        return self.details.get("logId")
+
 
 class BadInputError(BrokerError):
     """A value of the request is wrong.

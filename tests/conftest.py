@@ -15,7 +15,9 @@ from django.core.cache import cache
 from pytest_django import DjangoDbBlocker, Settings
 
 from dasf_broker import database, primary, test_mode
+from dasf_broker import answers, database, test_mode
 from dasf_broker.auth import failures
+from dasf_broker.concurrency.outage_log import RepeatLog, SharedOutageLog
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import Right, grant
@@ -68,6 +70,14 @@ def _nobody_failed() -> None:
     """Let the wrong credentials of one test be none of the next one's."""
     failures.forget()
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test hear of the end of another one's outage."""
+    outages = SharedOutageLog(database.logger, "The database", quiet=0.0)
+    monkeypatch.setattr(database, "OUTAGES", outages)
+    monkeypatch.setattr(answers, "_refusals", RepeatLog(answers.logger, "Refused", seconds=60.0))
 
 
 @pytest.fixture(autouse=True)

@@ -59,6 +59,13 @@ class PoolHooks(Protocol):
             Puts the work into the queue of the pool, if it turns out that it belongs there.
         """
 
+    @property
+    def idle_seconds(self) -> float | None:
+        """Seconds after which a thread without work is to rest; ``None``: never."""
+
+    def rest(self) -> None:
+        """Free what the current thread does not need while it has no work."""
+
     def end(self) -> None:
         """Free the resources of the current thread, at its end."""
 
@@ -192,25 +199,34 @@ class ThreadPool:
             return ending
 
     def _work(self) -> None:
-        while (taken := self._next()) is not None:
+        while (taken := self._next_or_rest()) is not None:
             work, share = taken
             work.run()
             del work, taken  # nor what they hold, until the next work comes
             self._finish(share)
         self.hooks.end()
 
+    def _next_or_rest(self) -> tuple[Work, Share] | None:
+        try:
+            return self._next(self.hooks.idle_seconds)
+        except TimeoutError:
+            self.hooks.rest()
+            return self._next(None)
+
     def _finish(self, share: Share) -> None:
         with self.lock:
             self._queue.finish(share)
 
-    def _next(self) -> tuple[Work, Share] | None:
+    def _next(self, seconds: float | None) -> tuple[Work, Share] | None:
         with self.lock:
             while (taken := self._queue.take(max(1, self.hooks.size - self._reserved))) is None:
                 if threading.current_thread() not in self._threads:
                     return None
                 self._idle += 1
-                self._changed.wait()
+                is_told = self._changed.wait(seconds)
                 self._idle -= 1
+                if not is_told:
+                    raise TimeoutError
             return taken
 
 

@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from dasf_broker import primary
 from dasf_broker.domain.cursors import sequence_in
+from dasf_broker.db_connections import retried
+from dasf_broker.domain.cursors import decode_message_cursor
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BrokerError
@@ -65,6 +67,7 @@ class Acknowledged:
     removed: bool = False
 
 
+@retried
 def acknowledge_batch(items: Sequence[Acknowledging]) -> list[Acknowledged | BrokerError]:
     """Acknowledge messages in one transaction.
 

@@ -12,6 +12,7 @@ from django.db.models import Case, F, When
 from django.utils import timezone
 
 from dasf_broker import primary
+from dasf_broker.db_connections import retried
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.domain.times import present
@@ -79,6 +80,7 @@ def ping_topic(topic: BrokerTopic, user: User | None = None) -> datetime:
     return ping_topics([topic], user)
 
 
+@retried
 def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> datetime:
     """Ping topics in one transaction without checking rights; return the time.
 
@@ -119,6 +121,7 @@ def _ping_events(topic: BrokerTopic, user: User | None, now: datetime) -> Iterat
     yield new_event(user, topic, envelope, None, now)
 
 
+@retried
 def pong(caller: Caller, slug: str) -> Ponged:
     """Record that a consumer of a topic answered.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from django.utils import timezone
 
 from dasf_broker import app_settings, primary
+from dasf_broker import app_settings
+from dasf_broker.db_connections import retried
 from dasf_broker.domain.envelope import ANSWER_TYPES, Envelope
 from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.domain.slugs import check_slug
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 _Targets: TypeAlias = dict[tuple[Caller, str, str | None], Target]
 
 
+@retried
 def publish_batch(publications: Sequence[Publication]) -> list[Published | BrokerError]:
     """Publish messages in one transaction, in the given order.
 

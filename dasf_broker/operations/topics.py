@@ -11,6 +11,8 @@ from django.db.models import F
 
 from dasf_broker import primary
 from dasf_broker.domain.events import TopicAppeared
+from dasf_broker.db_connections import retried
+from dasf_broker.domain.events import TopicAppeared, TopicDeleted
 from dasf_broker.domain.retention import check_retention
 from dasf_broker.domain.sizes import json_size
 from dasf_broker.domain.slugs import check_slug
@@ -78,6 +80,7 @@ class TopicOptions:
         return chosen
 
 
+@retried
 def create_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     """Create a topic; the caller may then produce, view its status, change and delete it.
 
@@ -98,6 +101,7 @@ def create_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     return _accessed(caller, topic)
 
 
+@retried
 def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     """Change a topic.
 
@@ -127,6 +131,7 @@ def update_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     return _accessed(caller, topic)
 
 
+@retried
 def delete_topic(caller: Caller, slug: str) -> None:
     """Delete a topic with its messages and its response topics; subscriptions to them end.
 
@@ -140,6 +145,7 @@ def delete_topic(caller: Caller, slug: str) -> None:
     found.topic.delete()
 
 
+@retried
 def grant_permission(
     caller: Caller, slug: str, right: Right, *, username: str | None, group: str | None
 ) -> Access:
@@ -164,6 +170,7 @@ def grant_permission(
     return found
 
 
+@retried
 def store_api_info(caller: Caller, slug: str, api_info: Any) -> None:
     """Store the API description that the backend module of a topic gives.
 
@@ -178,6 +185,7 @@ def store_api_info(caller: Caller, slug: str, api_info: Any) -> None:
     BrokerTopic.objects.filter(pk=found.topic.pk).update(api_info=api_info, size=size)
 
 
+@retried
 def revoke_permission(
     caller: Caller, slug: str, right: Right, *, username: str | None, group: str | None
 ) -> Access:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import strawberry
 
+from dasf_broker.answers import answer_to
 from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.acknowledge import Acknowledged, AcknowledgeStatus
@@ -46,11 +47,22 @@ class ItemError:
     field: str | None = strawberry.field(
         description="The input field that is wrong; null if the error concerns no single field."
     )
+    log_id: str | None = strawberry.field(
+        description="The id under which the server's log has the cause, for `UNAVAILABLE` and "
+        "`INTERNAL`."
+    )
 
     @classmethod
     def of(cls, error: BrokerError) -> ItemError:
         """Return an error as the API shows it."""
-        return cls(code=error.code, message=str(error), field=error.details.get("field"))
+        answer = answer_to(error)
+        details = answer.extensions
+        return cls(
+            code=details["code"],
+            message=answer.message,
+            field=details.get("field"),
+            log_id=details.get("logId"),
+        )
 
 
 @strawberry.type(description="The result of publishing one of several messages.")

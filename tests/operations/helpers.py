@@ -92,7 +92,7 @@ def rolled_back() -> Iterator[None]:
     """Undo everything at the end: for the examples of Hypothesis, which share one test."""
     with primary.atomic():
         yield
-        transaction.set_rollback(True)
+        transaction.set_rollback(True, using=primary.alias())
 
 
 def restore(topic: BrokerTopic, sequence: int) -> None:

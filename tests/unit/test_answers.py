@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
+import psycopg.errors
 import pytest
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
 
-from dasf_broker import exceptions
+from dasf_broker import answers, exceptions
 from dasf_broker.answers import answer_to
+from dasf_broker.concurrency.outage_log import RepeatLog
 from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.transports.connection.close_codes import CloseCode
 
@@ -24,7 +27,9 @@ CODES = {
     "UNAVAILABLE": (503, 1013),
 }
 
-KINDS: list[type[Any]] = BrokerError.__subclasses__()
+KINDS: list[type[Any]] = [
+    kind for kind in BrokerError.__subclasses__() if kind is not exceptions.UnavailableError
+]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -36,6 +41,42 @@ def test_errors_of_the_broker(kind: type[Any], caplog: pytest.LogCaptureFixture)
     assert (answer.status, answer.close_code) == CODES.get(kind.code, (400, 4400))
     assert answer.close_code in list(CloseCode)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("kind", [exceptions.UnavailableError, BrokerError])
+def test_errors_that_concern_the_operator(
+    kind: type[BrokerError], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each UNAVAILABLE and INTERNAL has a log id, and the log has the line that it names."""
+    answer = answer_to(kind("the text"))
+    [record] = caplog.records
+    assert answer.extensions == {"code": kind.code, "logId": answer.extensions["logId"]}
+    assert answer.extensions["logId"] in record.getMessage()
+    assert answer.message == "the text"
+
+
+def test_what_was_logged_before(caplog: pytest.LogCaptureFixture) -> None:
+    """It is not logged again: of an outage, a thousand clients are told."""
+    error = exceptions.UnavailableError("down", logId="abc")
+    assert answer_to(error).extensions == {"code": "UNAVAILABLE", "logId": "abc"}
+    assert not caplog.records
+
+
+def test_refusals_by_the_thousand(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All answers with one text share a line of the log, for a while."""
+    refusals = RepeatLog(answers.logger, "Refused", seconds=60.0)
+    monkeypatch.setattr(answers, "_refusals", refusals)
+    full = [answer_to(exceptions.UnavailableError("full")) for _ in range(1000)]
+    [log_id] = {each.extensions["logId"] for each in full}
+    [record] = caplog.records
+    assert log_id in record.getMessage()
+    refusals._seconds = 0.0
+    assert answer_to(exceptions.UnavailableError("full")).extensions["logId"] != log_id
+    for number in range(3 * RepeatLog.MAX_TEXTS):  # texts of a host's, with a number in each
+        answer_to(exceptions.UnavailableError(str(number)))
+    assert len(refusals._known) <= RepeatLog.MAX_TEXTS
 
 
 def test_errors_of_a_kind_that_a_host_added() -> None:
@@ -67,6 +108,24 @@ def test_a_database_that_does_not_answer(
     assert (answer.status, answer.close_code) == (503, CloseCode.TRY_AGAIN_LATER)
     assert answer.extensions == {"code": "UNAVAILABLE", "logId": logged(caplog, "the secret")}
     assert "secret" not in answer.message
+
+
+def test_a_database_that_is_read_only(caplog: pytest.LogCaptureFixture) -> None:
+    """Django has it among the internal errors; the code says what it is."""
+    error = InternalError("read-only")
+    error.__cause__ = psycopg.errors.ReadOnlySqlTransaction("read-only")
+    answer = answer_to(error)
+    assert (answer.status, answer.extensions["code"]) == (503, "UNAVAILABLE")
+    assert "Nothing was changed" in answer.message
+
+
+def test_an_operational_error_that_is_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """SQLite says so of a wrong statement, which stays wrong."""
+    with pytest.raises(sqlite3.OperationalError) as wrong:
+        sqlite3.connect(":memory:").execute("SELCT")
+    error = OperationalError("wrong")
+    error.__cause__ = wrong.value
+    assert answer_to(error).extensions["code"] == "INTERNAL"
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, ValueError, OSError, DatabaseError, KeyError])

@@ -15,6 +15,8 @@ from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from dasf_broker import primary
+from dasf_broker import app_settings
+from dasf_broker.db_connections import retried
 from dasf_broker.models import (
     Acknowledgement,
     BrokerMessage,
@@ -88,6 +90,7 @@ def _purge(topic: BrokerTopic) -> int:
     return 0 if newest is None else sum(remove_up_to(topic, newest))
 
 
+@retried
 @primary.atomic()
 def _remove_step(topic: BrokerTopic, boundary: int) -> int:
     if not lock_topic(topic):

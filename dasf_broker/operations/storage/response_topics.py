@@ -11,6 +11,7 @@ from django.db.models.signals import ModelSignal, post_save, pre_save
 from django.utils import timezone
 
 from dasf_broker import primary
+from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.models import BrokerTopic, ResponseTopic
 from dasf_broker.operations.storage.lock import locked_in_order
@@ -90,6 +91,7 @@ def _is_marked_otherwise(topic: BrokerTopic, now: datetime, step: timedelta) -> 
     return mark is not None and abs(mark - now - KEPT) > step
 
 
+@retried
 def keep_listened(topic_ids: Sequence[int]) -> None:
     """Put the removal of response topics off that have consumers in this process.
 

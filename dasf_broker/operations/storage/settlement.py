@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from dasf_broker import app_settings, primary
+from dasf_broker.db_connections import retried
 from dasf_broker.domain.storage import StoragePolicy, is_settled
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
 from dasf_broker.operations.storage.lock import lock_topic
@@ -106,19 +107,24 @@ def _may_be_cacheall() -> Iterator[Q]:
 def _settle(topic: BrokerTopic) -> Iterator[int]:
     position = 0
     while True:
-        with primary.atomic():
-            # Locked before the consumers are read: a user who gets the right now still has to
-            # acknowledge, and the message stays.
-            if not lock_topic(topic):
-                return
-            page = _acknowledged_after(topic, position)
-            consumers = consumers_by_topic([topic])[topic.pk] if page else set()
-            delivered = delivered_by_message(page)
-            removed = len(delete_settled(topic, page, consumers, delivered))
+        page, removed = _settle_step(topic, position)
         yield removed
         if len(page) < STEP:
             return
         position = page[-1].sequence
+
+
+@retried
+def _settle_step(topic: BrokerTopic, position: int) -> tuple[Sequence[BrokerMessage], int]:
+    with primary.atomic():
+        # Locked before the consumers are read: a user who gets the right now still has to
+        # acknowledge, and the message stays.
+        if not lock_topic(topic):
+            return [], 0
+        page = _acknowledged_after(topic, position)
+        consumers = consumers_by_topic([topic])[topic.pk] if page else set()
+        delivered = delivered_by_message(page)
+        return page, len(delete_settled(topic, page, consumers, delivered))
 
 
 def _acknowledged_after(topic: BrokerTopic, position: int) -> list[BrokerMessage]:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from dasf_broker import database
 from dasf_broker.concurrency.sweeper import Sweep
+from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
 from dasf_broker.exceptions import (
     BrokerError,
@@ -120,6 +121,7 @@ async def keep_response_topics(topic_ids: Collection[int]) -> None:
         await database.write(keep_listened, keys)
 
 
+@retried
 def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
     """Write that the last consumers of topics in this process have left; return ``None`` for each.
 

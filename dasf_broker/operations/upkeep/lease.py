@@ -10,9 +10,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from dasf_broker.domain.times import present
+from dasf_broker.db_connections import retried
 from dasf_broker.models import Lease
 
 
+@retried
 def take_lease(name: str, holder: str, seconds: float, *, now: datetime | None = None) -> bool:
     """Take a free lease, or extend one that the holder has.
 
@@ -57,6 +59,7 @@ def _take_from(lease: Lease, taken: Mapping[str, Any]) -> bool:
     return bool(unchanged.update(**taken))
 
 
+@retried
 def release_lease(name: str, holder: str, *, now: datetime | None = None) -> None:
     """Give a lease back; nothing happens if another holder has it by now."""
     # The row stays: if it were deleted and created each time, taking it could fail by chance.

@@ -259,12 +259,19 @@ def _read(text: str, limit: int) -> Frame | BrokerError:
 
 
 def _result(frame: Frame, outcome: Outcome) -> Result:
-    result: Result = {"result": "ok" if outcome is None else f"error: {outcome.message}"}
+    result: Result = {"result": "ok" if outcome is None else f"error: {_told(outcome)}"}
     if "messageId" in frame:
         result["messageId"] = _repeated(frame["messageId"])
     if "context" in frame:
         result["context"] = _repeated(frame["context"])
     return result
+
+
+def _told(answer: Answer) -> str:
+    """Return the text of an answer, with its log id: the protocol has no other place for it."""
+    log_id = answer.extensions.get("logId")
+    named = log_id is None or log_id in answer.message
+    return answer.message if named else f"{answer.message} (log id {log_id})"
 
 
 def _repeated(value: Any) -> Any:
