@@ -13,7 +13,7 @@ class DasfBrokerConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks and the router, and give models the operations that they call."""
-        from dasf_broker import checks, database_checks, primary  # noqa: F401 - they register
+        from dasf_broker import checks, connection_checks, database_checks, primary  # noqa: F401 - they register
         from dasf_broker.domain.ports import port
         from dasf_broker.operations.model_methods import ModelMethods
 

@@ -23,7 +23,7 @@ from dasf_broker.exceptions import RateLimitedError
 from dasf_broker.operations.subscriptions import consumers
 from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.operations.subscriptions.hub_access import make_hub
-from dasf_broker.operations.upkeep import schedule
+from dasf_broker.operations.upkeep import schedule, storage_settings
 from dasf_broker.operations.writer import Writer
 from dasf_broker.realtime.announcer import announce_from_running_loop, flush
 from dasf_broker.realtime.hub import Hub
@@ -77,6 +77,7 @@ class Runtime:
         self.consumer_log = ConsumerLog()
         self._lookups: dict[Callable[..., Any], Lookup[Any, Any]] = {}
         self._housekeeping: asyncio.Task[None] | None = None
+        self._comparison: asyncio.Task[None] | None = None
 
     @cached_property
     def writer(self) -> Writer:
@@ -110,10 +111,12 @@ class Runtime:
     def start(self) -> None:
         """Start what the event loop of a server does by itself, unless it was started before.
 
-        It announces what is published in any thread of the process. And it does the housekeeping,
-        unless ``DASF_HOUSEKEEPING`` is off, or the tests of a host run.
+        It announces what is published in any thread of the process, and compares its settings with
+        those of other servers. And it does the housekeeping, unless ``DASF_HOUSEKEEPING`` is off,
+        or the tests of a host run.
         """
         announce_from_running_loop()
+        self._compare_settings()
         is_wanted = app_settings.DASF_HOUSEKEEPING and not test_mode.are_running()
         if self._housekeeping is None and is_wanted:
             task = asyncio.create_task(schedule.run_regularly(self), name="dasf-housekeeping")
@@ -121,10 +124,12 @@ class Runtime:
             self._housekeeping = task
 
     async def stop_housekeeping(self) -> None:
-        """Stop the housekeeping; the lease is given back."""
-        if (task := self._housekeeping) is not None:
+        """Stop the housekeeping; the lease is given back, and the settings are withdrawn."""
+        tasks = [each for each in (self._housekeeping, self._comparison) if each is not None]
+        for task in tasks:
             task.cancel()
-            await asyncio.wait([task])
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def close_writer(self) -> None:
         """Close the writer: what it was given is written. The next use makes a new one."""
@@ -136,9 +141,18 @@ class Runtime:
         if (hub := self.__dict__.pop("hub", None)) is not None:
             await hub.close()
 
+    def _compare_settings(self) -> None:
+        if self._comparison is None and not test_mode.are_running():
+            task = asyncio.create_task(storage_settings.compare_regularly(), name="dasf-settings")
+            task.add_done_callback(self._forget_comparison)
+            self._comparison = task
+
     def _forget_housekeeping(self, _: asyncio.Task[None]) -> None:
         # The task refers to its loop: as long as it is kept, so is the loop.
         self._housekeeping = None
+
+    def _forget_comparison(self, _: asyncio.Task[None]) -> None:
+        self._comparison = None
 
 
 def _too_many_queries() -> RateLimitedError:

@@ -21,7 +21,7 @@ from dasf_broker.concurrency.outage_log import RepeatLog, SharedOutageLog
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.permissions import Right, grant
-from dasf_broker.runtime import current
+from dasf_broker.runtime import Runtime, current
 from tests.emptying import contents, quick_emptying
 
 # How long an example takes depends on the machine, and says nothing about the broker. Here, because
@@ -54,9 +54,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture(autouse=True)
-def _no_housekeeping(settings: Settings) -> None:
+def _no_housekeeping(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no server of a test do what nobody asked for, or leave a task behind."""
     settings.DASF_HOUSEKEEPING = False
+    monkeypatch.setattr(Runtime, "_compare_settings", lambda _: None)
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
+from dasf_broker.connection_checks import check_isolation
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.heartbeat import ping_topics
 from dasf_broker.permissions import Right
@@ -84,3 +85,14 @@ def test_pings_of_the_same_topics(topic: BrokerTopic) -> None:
         return len([ping_topics(topics) for _ in range(TIMES)])
 
     assert side_by_side(ping, ping) == [TIMES, TIMES]
+
+
+def test_the_level_that_the_database_gives(db: None) -> None:
+    """A role or server may have another default than `read committed`: the check asks for it."""
+    is_asked = connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        cursor.execute(SERIALIZABLE)
+    found = [each.id for each in check_isolation(databases=["default"])]
+    connection.close()
+    assert found == (["dasf_broker.W006"] if is_asked else [])
+    assert check_isolation(databases=[]) == []
