@@ -76,10 +76,10 @@ class Host:
 
     @contextmanager
     def server(
-        self, pool: Any = True, **environment: str
+        self, pool: Any = True, store: str = "cache"
     ) -> Iterator[tuple[Server, Callable[[], str]]]:
         """Run a server; yield it, and what returns its log."""
-        with self.site.server(POOL=json.dumps(pool), **environment) as server:
+        with self.site.server(POOL=json.dumps(pool), STORE=store) as server:
             log = self.site.folder / f"server-{server.port}.log"
             yield server, log.read_text
 
@@ -177,7 +177,7 @@ def test_a_pool_that_is_exhausted(host: Host) -> None:
 def test_two_servers_with_different_settings(host: Host) -> None:
     """The second one says so, and which the other one is: they do not answer alike."""
     pool = {"max_size": 8}
-    with host.server(pool) as (first, _), host.server(pool, STORE="disabled") as (second, log):
+    with host.server(pool) as (first, _), host.server(pool, "disabled") as (second, log):
         status = [host.ask(each, _PUBLISH)["publishMessage"]["status"] for each in (first, second)]
         assert status == ["STORED", "SENT"]
         _until(log, lambda told: "different storage settings" in told)

@@ -91,7 +91,8 @@ async def test_what_comes_too_late_is_not_complained_about(
     del gone
     gc.collect()
     await asyncio.sleep(0)
-    assert caplog.text == ""
+    late = ("no answer within", "works again")  # which the caller that waited was told of
+    assert not [each for each in caplog.messages if not any(told in each for told in late)]
 
 
 async def test_who_has_gone_asks_for_nothing(blocker: Blocker) -> None:

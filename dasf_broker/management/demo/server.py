@@ -92,6 +92,7 @@ def _config() -> uvicorn.Config:
         timeout_graceful_shutdown=5,
         lifespan="on",
         log_level="warning",
+        log_config=None,  # its lines look as the project's LOGGING says
     )
 
 
