@@ -16,7 +16,6 @@ from django.core.exceptions import DisallowedHost, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import add_never_cache_headers
-from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 from graphql import OperationType
@@ -86,8 +85,6 @@ def _answering_errors(
     return handle_or_refuse
 
 
-# `_identify` checks the origin, for callers with a session cookie only.
-@method_decorator([csrf_exempt, database.non_atomic_requests], name="dispatch")
 class GraphQLView(View):
     """The GraphQL endpoint as a Django view.
 
@@ -96,6 +93,15 @@ class GraphQLView(View):
 
     http_method_names = ["get", "post", "options"]
     schema: Schema | None = None
+
+    @classmethod
+    def as_view(cls, **options: Any) -> Any:
+        """Return the view function, without a transaction of the request.
+
+        The function is marked, and not ``dispatch``, which a host's own view may replace.
+        """
+        # `_identify` checks the origin, for callers with a session cookie only.
+        return csrf_exempt(database.non_atomic_requests(super().as_view(**options)))
 
     async def post(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         """Execute the query or mutation in the body."""
