@@ -58,6 +58,11 @@ class Context:
         self.root_url = root_url
         self.resume_after = resume_after
 
+    def forget_reads(self) -> None:
+        """Forget what the loaders have read: the next mutation of the operation may change it."""
+        for name in _READS:
+            self.__dict__.pop(name, None)
+
     @cached_property
     def waiting_lists(self) -> WaitingLists:
         """The lists that wait for a turn, of all executions with this context."""
@@ -152,6 +157,14 @@ class Context:
     def outstanding(self) -> DataLoader[int, int | None]:
         """How many messages of each topic the caller has not acknowledged."""
         return loader(partial(count_outstanding, user_id=self.caller.user.pk), self.waiting_lists)
+
+
+#: What a context keeps besides its limits, which are those of the whole operation.
+_READS = [
+    name
+    for name, value in vars(Context).items()
+    if isinstance(value, cached_property) and name not in ("waiting_lists", "reading", "publishing")
+]
 
 
 def _too_much_published(size: int, limit: int) -> PayloadTooLargeError:

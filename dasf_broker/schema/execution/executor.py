@@ -30,6 +30,7 @@ from strawberry.types.field import StrawberryField
 
 from dasf_broker import runtime
 from dasf_broker.concurrency.turns import Turns
+from dasf_broker.schema.execution.context import Context
 from dasf_broker.schema.execution.long_lists import LongList, WaitingLists
 from dasf_broker.schema.execution.result_size import FIELD, CountingExecutor
 
@@ -60,6 +61,8 @@ class Executor(CountingExecutor):
     ) -> Any:
         """Return the value of a field, or an awaitable of it; ``None`` after an error."""
         self._fields += 1
+        if path.prev is None and parent_type is self.schema.mutation_type:
+            self._forget_reads()
         field = parent_type.fields.get(field_details_list[0].node.name.value)
         plain = field.extensions.get(_PLAIN) if field else None
         if field is None or plain is None or self.middleware_manager:
@@ -99,6 +102,11 @@ class Executor(CountingExecutor):
         waiting = getattr(self.context_value, "waiting_lists", None) or WaitingLists(turns)
         arguments = item_type, field_details_list, info, position_context
         return LongList(self, turns, waiting, items, path, *arguments).complete()
+
+    def _forget_reads(self) -> None:
+        # Mutations are executed one after the other: each reads what those before it changed.
+        if isinstance(self.context_value, Context):  # a host may execute with one of its own
+            self.context_value.forget_reads()
 
     def take_count(self) -> int:
         """Return how many fields were executed since the last call."""
