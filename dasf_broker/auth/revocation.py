@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from dasf_broker import database, runtime
 from dasf_broker.auth.credentials import Credential, CredentialKind
-from dasf_broker.auth.sessions import is_verified, user_key
+from dasf_broker.auth.sessions import is_verified, session_class, user_key
 from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.exceptions import UnauthenticatedError
 from dasf_broker.models import ApiToken
@@ -104,10 +102,10 @@ def _valid_sessions(keys: Collection[str]) -> set[str]:
 
 
 def _sessions(keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    if not hasattr(
-        store, "get_model_class"
-    ):  # not in the database, so that one query cannot read all
+    store: Any = session_class()
+    if store is None:
+        return {}
+    if not hasattr(store, "get_model_class"):  # not in the database: one query cannot read all
         return {key: store(key).load() for key in keys}
     rows = store.get_model_class()._default_manager.filter(
         session_key__in=keys, expire_date__gt=timezone.now()

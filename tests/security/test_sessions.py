@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -12,6 +13,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.models import Session
 from django.middleware.csrf import _get_new_csrf_string
 from django.test import Client
@@ -179,6 +181,81 @@ async def test_session_of_a_deactivated_user(door: Door, cookie: str) -> None:
     """It is nobody's."""
     await database.write(User.objects.update, is_active=False)
     await _is_nobody(door, cookie)
+
+
+#: Those that do not use Django's middleware, which fails by itself with a broken engine.
+OWN_DOORS = [_beside_django, _events, _socket, _dasf]
+
+ENGINES = [
+    f"django.contrib.sessions.backends.{name}"
+    for name in ("db", "cached_db", "cache", "file", "signed_cookies")
+]
+
+#: Engines that cannot be used, with the settings that break them.
+BROKEN: dict[str, dict[str, str]] = {
+    "no module": {"SESSION_ENGINE": "nowhere.sessions"},
+    "no engine": {"SESSION_ENGINE": "os"},
+    "no cache": {"SESSION_ENGINE": ENGINES[2], "SESSION_CACHE_ALIAS": "nowhere"},
+}
+
+#: What a browser, or anybody else, may send as a cookie.
+ODD_COOKIES = {
+    "unknown": "0" * 32,
+    "short": "x",
+    "a path": "../../etc/passwd",
+    "a signature": "e30:1abcde:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo",
+    "a wrong signature of JSON": "eyJhIjoxfQ:!!:??",
+    "long": "y" * 3000,
+    "NUL": '"a\\000b"',
+    "octal": '"\\303\\251"',
+}
+
+
+@pytest.fixture(params=OWN_DOORS, ids=lambda door: door.__name__.strip("_"))
+def own_door(request: pytest.FixtureRequest) -> Door:
+    """Return each of the transports beside Django's middleware in turn."""
+    return cast("Door", request.param)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_session_engines(
+    own_door: Door,
+    engine: str,
+    superuser: User,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A login counts, whatever keeps it; odd cookies are nobody's."""
+    settings.SESSION_ENGINE = engine
+    monkeypatch.setattr(FileStore, "_storage_path", str(tmp_path), raising=False)
+    cookie = await database.write(_log_in, superuser)
+    await database.write(BrokerTopic.objects.create, slug="mine")
+    assert await own_door(cookie) == "root"
+    for name, odd in ODD_COOKIES.items():
+        assert await own_door(odd) is None, name
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_broken_session_engine(
+    own_door: Door,
+    broken: dict[str, str],
+    cookie: str,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Cookies are nobody's, and the reason is logged once."""
+    for name, value in broken.items():
+        setattr(settings, name, value)
+    for each in (cookie, *ODD_COOKIES.values()):
+        assert await own_door(each) is None
+    settings.SESSION_ENGINE, settings.SESSION_CACHE_ALIAS = ENGINES[0], "default"
+    assert await own_door(cookie) == "root"
+    texts = [each.message for each in caplog.records if each.name == "dasf_broker.auth.sessions"]
+    assert [text.split(",")[0] for text in texts] == [
+        "The session engine failed; it is tried again.",
+        "The session engine works again",
+    ]
 
 
 async def _is_nobody(door: Door, cookie: str) -> None:

@@ -220,10 +220,11 @@ class _Request(ASGIRequest):
     async def auser(self) -> User | AnonymousUser:
         """Return the user of the session, if there is one."""
         key = self.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        if not key:
+        session = session_store(key) if key else None
+        if session is None:
             return AnonymousUser()
-        self.session = session_store(key)
-        return await database.read_first(user_of, self.session)
+        self.session = session
+        return await database.read_first(user_of, session)
 
 
 def _without_unused_variables(call: Call) -> Call:
