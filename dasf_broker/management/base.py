@@ -6,6 +6,8 @@ import json
 import os
 import sys
 from argparse import RawDescriptionHelpFormatter
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -17,10 +19,12 @@ from django.core.management.base import (
     DjangoHelpFormatter,
 )
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import IntegrityError, transaction
 
 from dasf_broker import primary
 from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import BrokerError
+from dasf_broker.models.rights import active, superusers
 from dasf_broker.operations.caller import Caller
 
 
@@ -73,20 +77,52 @@ def caller_named(name: str | None) -> Caller:
         There is no such user, or no superuser.
     """
     people = get_user_model()
-    users = people._default_manager.filter(is_active=True)
+    users = active(people._default_manager.all())
     if name is not None:
         named = {people.USERNAME_FIELD: check_text(name, field="user")}
         user = users.filter(**named).first()
         if user is None:
             raise CommandError(f"There is no active user {name!r}.")
     else:
-        user = users.filter(is_superuser=True).order_by("pk").first()
+        user = superusers(users).order_by("pk").first()
         if user is None:
             raise CommandError(
                 "There is no active superuser to act as. Name a user with `--user NAME`, or "
                 "create a superuser with `manage.py createsuperuser`."
             )
     return Caller.of(user)
+
+
+def new_user(name: str, *, password: str | None = None, is_superuser: bool = False) -> Any:
+    """Create a user with this name, as the manager of the user model does.
+
+    Raises
+    ------
+    CommandError
+        A name is not enough for a user of this project.
+    """
+    people: Any = get_user_model()
+    manager = people._default_manager
+    make = manager.create_superuser if is_superuser else manager.create_user
+    named = {people.USERNAME_FIELD: name, "password": password}
+    # Django's own manager takes a `username` as well where people log in with something else.
+    given = () if _takes(make, **named) else (name,)
+    try:
+        with transaction.atomic():
+            return make(*given, **named)
+    except (TypeError, ValueError, IntegrityError) as error:
+        raise CommandError(
+            f"The user model of this project does not make a user {name!r} from a name: {error} "
+            "Create the user first."
+        ) from error
+
+
+def _takes(function: Callable[..., Any], **options: Any) -> bool:
+    try:
+        signature(function).bind(**options)
+    except TypeError:
+        return False
+    return True
 
 
 def add_user_option(parser: CommandParser, default: str) -> None:

@@ -91,7 +91,12 @@ def ordinary_users() -> QuerySet[User]:
 
 def active_users(keys: Collection[Any]) -> QuerySet[User]:
     """Return those of the users who are active."""
-    return all_users().filter(pk__in=keys, **_being_active())
+    return active(all_users().filter(pk__in=keys))
+
+
+def active(people: QuerySet[User]) -> QuerySet[User]:
+    """Return the active ones of some users."""
+    return people.filter(**_being_active())
 
 
 def superusers(people: QuerySet[User]) -> QuerySet[User]:

@@ -42,7 +42,9 @@ class Caller:
         """
         is_anonymous = user is None or not user.is_authenticated
         row = user_or_anonymous(user)
-        if row.pk is None:  # it would be taken for the server itself
+        # Not its key: some models give a row one before it is saved. A row without a key would be
+        # taken for the server itself.
+        if row._state.adding:
             raise ValueError("The user was never saved: save it first.")
         return cls(row, is_anonymous=is_anonymous, address=address)
 

@@ -15,7 +15,12 @@ from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.domain.texts import check_text
 from dasf_broker.exceptions import NotFoundError
-from dasf_broker.management.base import BrokerCommand, add_user_option, caller_named
+from dasf_broker.management.base import (
+    BrokerCommand,
+    add_user_option,
+    caller_named,
+    new_user,
+)
 from dasf_broker.management.topics import RIGHTS, Holder, facts, held, lines
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import access
@@ -177,8 +182,7 @@ exit code:
             raise CommandError(
                 f"There is no user and no group {name!r}. `--create-users` makes the user."
             )
-        made: Any = people._default_manager
-        made.create_user(name)
+        new_user(name)
         self.stderr.write(
             f"The user {name} is new. For a token: `manage.py dasf_token {name}`.",
             style_func=self.style.SUCCESS,

@@ -16,6 +16,7 @@ from django.core.management.base import CommandError
 from dasf_broker import primary
 from dasf_broker.auth import create_token
 from dasf_broker.domain.storage import StoragePolicy
+from dasf_broker.management.base import new_user
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.storage.deletion import remove_deleted
 from dasf_broker.permissions import Right, grant, user_or_anonymous
@@ -96,9 +97,8 @@ def remove() -> None:
 def _user(name: str, group: Group, made: Secrets) -> Any:
     user = _people().filter(**{get_user_model().USERNAME_FIELD: name}).first()
     if user is None:
-        make = _people().create_superuser if name == "admin" else _people().create_user
         password = secrets.token_urlsafe(9) if name in PEOPLE else None
-        user = make(**{get_user_model().USERNAME_FIELD: name}, password=password)
+        user = new_user(name, password=password, is_superuser=name == "admin")
         user.groups.add(group)
         if password is not None:
             made.passwords[name] = password
