@@ -1,24 +1,23 @@
 """Settings of the test project.
 
 Without any environment variable it runs on SQLite, with an in-memory channel layer, in one
-process. ``DATABASE_URL`` and ``REDIS_URL`` make it ready for several.
+process. ``DATABASE_URL`` and ``REDIS_URL`` make it ready for several. A variable that cannot be
+used is refused: see ``environment.py``.
 """
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
+from testproject import environment
 
-VAR = Path(os.environ.get("DASF_VAR", Path(__file__).parent / "var"))
-VAR.mkdir(parents=True, exist_ok=True)
+VAR = environment.folder("DASF_VAR", Path(__file__).parent / "var")
 
-DEBUG = os.environ.get("DEBUG", "1") == "1"
-SECRET_KEY = os.environ.get("SECRET_KEY", "only for the demo and the tests" if DEBUG else "")
-ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "*" if DEBUG else "").split(",")
+DEBUG = environment.yes_or_no("DEBUG", default=True)
+SECRET_KEY = environment.text("SECRET_KEY", "only for the demo and the tests" if DEBUG else "")
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "*" if DEBUG else "")
 ROOT_URLCONF = "testproject.urls"
 ASGI_APPLICATION = "testproject.asgi.application"
 
@@ -67,42 +66,44 @@ AUTHENTICATION_BACKENDS = [
     "guardian.backends.ObjectPermissionBackend",
 ]
 
+_SQLITE_OPTIONS = {
+    "timeout": 8,
+    "transaction_mode": "IMMEDIATE",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+}
+_POSTGRESQL_OPTIONS = {
+    # Who gave up soon tries again soon: by default the pool waits twice as long each time.
+    "pool": {"min_size": 1, "max_size": 10, "timeout": 8, "reconnect_timeout": 2},
+    "options": "-c statement_timeout=8000",
+    # The server cannot tell a client that it is gone: notice it from here.
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 8000,
+}
 DATABASES: dict[str, Any] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": VAR / "db.sqlite3",
-        "OPTIONS": {
-            "timeout": 8,
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-        },
+        "OPTIONS": _SQLITE_OPTIONS,
         "TEST": {"NAME": VAR / "test.sqlite3"},
     }
 }
-if url := os.environ.get("DATABASE_URL"):
-    DATABASES["default"] = dj_database_url.parse(url) | {
-        "CONN_HEALTH_CHECKS": True,  # after a restart the pool is full of dead connections
-        "OPTIONS": {
-            # Who gave up soon tries again soon: by default the pool waits twice as long each time.
-            "pool": {"min_size": 1, "max_size": 10, "timeout": 8, "reconnect_timeout": 2},
-            "options": "-c statement_timeout=8000",
-            # The server cannot tell a client that it is gone: notice it from here.
-            "connect_timeout": 5,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 8000,
-        },
-    }
+if database := environment.database(
+    "DATABASE_URL", sqlite=_SQLITE_OPTIONS, postgresql=_POSTGRESQL_OPTIONS
+):
+    # After a restart of PostgreSQL the pool is full of dead connections.
+    DATABASES["default"] = database | {"CONN_HEALTH_CHECKS": True}
 
 CHANNEL_LAYERS: dict[str, Any] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-if url := os.environ.get("REDIS_URL"):
+if url := environment.redis("REDIS_URL"):
     CHANNEL_LAYERS["default"] = {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
             # redis-py gives up after 5 s of silence by default, which is no error here.
             "hosts": [{"address": url, "socket_timeout": None}],
-            "capacity": int(os.environ.get("REDIS_CAPACITY", "1000")),
+            "capacity": environment.number("REDIS_CAPACITY", 1000),
         },
     }
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
+from testproject import environment
 from testproject.settings import *  # noqa: F403
 from testproject.settings import VAR
 
 ROOT_URLCONF = "tests.browser.urls"
 STATIC_ROOT = VAR / "static"
-STATIC_URL = os.environ.get("STATIC_URL", "static/")
-FORCE_SCRIPT_NAME = os.environ.get("SCRIPT_NAME")
-if FORCE_SCRIPT_NAME == "":
-    FORCE_SCRIPT_NAME = None
+STATIC_URL = environment.text("STATIC_URL", "static/")
+FORCE_SCRIPT_NAME = environment.text("SCRIPT_NAME") or None
 STORAGES = {
     "staticfiles": {
-        "BACKEND": os.environ.get(
+        "BACKEND": environment.text(
             "STATIC_STORAGE", "django.contrib.staticfiles.storage.StaticFilesStorage"
         )
     }

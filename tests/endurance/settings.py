@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
+from testproject import environment
 from testproject.settings import *  # noqa: F403
 
-DASF_MAX_BACKLOG = int(os.environ.get("MAX_BACKLOG", "1000000"))
-DASF_SEND_TIMEOUT = float(os.environ.get("SEND_TIMEOUT", "30"))
+DASF_MAX_BACKLOG = environment.number("MAX_BACKLOG", 1_000_000)
+DASF_SEND_TIMEOUT = environment.seconds("SEND_TIMEOUT", 30)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from testproject import environment
 from tests.chaos.trial import Plan, hold_on
 
 #: Of faults. What comes before and after takes another half a minute.
 SECONDS = 150.0
 
 #: ``DASF_CHAOS_SEED`` tries another one.
-SEED = int(os.environ.get("DASF_CHAOS_SEED", "1"))
+SEED = environment.number("DASF_CHAOS_SEED", 1)
 
 
 @pytest.mark.timeout(500)

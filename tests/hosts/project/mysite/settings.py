@@ -1,7 +1,6 @@
-import os
 from pathlib import Path
 
-import dj_database_url
+from testproject import environment
 
 SECRET_KEY = "only for tests"
 DEBUG = True
@@ -35,11 +34,10 @@ DATABASES = {
         },
     }
 }
-if url := os.environ.get("HOST_DATABASE_URL"):
-    DATABASES["default"] = dj_database_url.parse(url)
-    if os.environ.get("HOST_POOL"):
-        DATABASES["default"]["OPTIONS"] = {"pool": True}
-if name := os.environ.get("HOST_TEST_DATABASE"):
+POOL = {"pool": True} if environment.yes_or_no("HOST_POOL", default=False) else {}
+if database := environment.database("HOST_DATABASE_URL", postgresql=POOL):
+    DATABASES["default"] = database
+if name := environment.text("HOST_TEST_DATABASE"):
     DATABASES["default"]["TEST"] = {"NAME": name}
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
