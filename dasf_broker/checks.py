@@ -1,29 +1,38 @@
 """System checks: report settings that would lose messages or rights before the server runs.
 
-``dasf_broker.E001`` a setting has a value that cannot be used · ``E002`` guardian's backend or
-anonymous user is missing · ``E003`` no channel layer · ``E004`` Redis connections that end after
-five idle seconds · ``E005`` a database that answers before a commit is on disk · ``W001`` an
-in-memory channel layer outside of DEBUG · ``W002`` SQLite without write-ahead log or immediate
-transactions · ``W003`` a database that loses its last commits in a power cut · ``E006`` rate
-limits without the cache that counts · ``W004`` a cache that cannot count for several processes ·
-``W005`` results that are too small for the largest messages · ``E007`` an entry of
-``DASF_ALLOWED_ORIGINS`` that is not an origin.
+``dasf_broker.E001`` a setting has a value that cannot be used · ``E002`` guardian's backend is
+missing, or a backend cannot be made · ``E003`` no channel layer, or none that can be made ·
+``E004`` Redis connections that end after some idle seconds · ``E005`` a database that answers
+before a commit is on disk · ``W001`` an in-memory channel layer outside of DEBUG · ``W002`` SQLite
+without write-ahead log or immediate transactions · ``W003`` a database that loses its last commits
+in a power cut · ``E006`` rate limits without the cache that counts · ``W004`` a cache that cannot
+count for several processes · ``W005`` results that are too small for the largest messages ·
+``E007`` an entry of ``DASF_ALLOWED_ORIGINS`` that is not an origin.
 
 Durability is read from the settings, and from the database itself if a command checks databases
-(``check --database default``, ``migrate``).
+(``check --database default``, ``migrate``). What a host names by a dotted path is made, and asked
+of which class it is: hosts have classes of their own below those of others.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from channels import DEFAULT_CHANNEL_LAYER
+from channels.layers import InMemoryChannelLayer, channel_layers
 from django.conf import settings
+from django.contrib.auth import load_backend
+from django.core.cache import caches
+from django.core.cache.backends import db, dummy, filebased, locmem
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
-from guardian.conf import settings as guardian_settings
+from django.db.utils import load_backend as load_engine
+from guardian.backends import ObjectPermissionBackend
 
 from dasf_broker import app_settings, primary
 from dasf_broker.domain.origins import fault_of
@@ -95,39 +104,40 @@ def _origins() -> Iterator[CheckMessage]:
 
 
 def _guardian() -> Iterator[CheckMessage]:
-    if "guardian.backends.ObjectPermissionBackend" not in settings.AUTHENTICATION_BACKENDS:
+    made = [_make(load_backend, path) for path in settings.AUTHENTICATION_BACKENDS]
+    faults = [each for each in made if isinstance(each, _Fault)]
+    yield from (each.message("AUTHENTICATION_BACKENDS", "E002") for each in faults)
+    if not faults and not any(isinstance(each, ObjectPermissionBackend) for each in made):
         yield Error(
             "Rights on single topics are not seen by Django.",
-            hint="Add 'guardian.backends.ObjectPermissionBackend' to AUTHENTICATION_BACKENDS.",
-            id="dasf_broker.E002",
-        )
-    if guardian_settings.ANONYMOUS_USER_NAME is None:
-        yield Error(
-            "The broker needs guardian's anonymous user for callers without an account.",
-            hint="Do not set ANONYMOUS_USER_NAME to None.",
+            hint="Add 'guardian.backends.ObjectPermissionBackend', or a subclass of it, to "
+            "AUTHENTICATION_BACKENDS.",
             id="dasf_broker.E002",
         )
 
 
 def _channel_layer() -> Iterator[CheckMessage]:
-    layer = getattr(settings, "CHANNEL_LAYERS", {}).get("default")
-    if not layer:
+    if not getattr(settings, "CHANNEL_LAYERS", {}).get(DEFAULT_CHANNEL_LAYER):
         yield Error(
             "There is no channel layer: subscribers would receive nothing.",
             hint="Set CHANNEL_LAYERS; InMemoryChannelLayer will do for one process.",
             id="dasf_broker.E003",
         )
         return
-    if layer["BACKEND"].endswith("InMemoryChannelLayer") and not settings.DEBUG:
+    layer = _make(channel_layers.make_backend, DEFAULT_CHANNEL_LAYER)
+    if isinstance(layer, _Fault):
+        yield layer.message("CHANNEL_LAYERS", "E003")
+    if isinstance(layer, InMemoryChannelLayer) and not settings.DEBUG:
         yield Warning(
             "The in-memory channel layer does not reach other processes: subscribers there "
             "receive messages only when their process polls the database.",
             hint="Use channels_redis if there is more than one server process.",
             id="dasf_broker.W001",
         )
-    if layer["BACKEND"].startswith("channels_redis.core") and _has_timeout(layer):
+    if _ends_when_idle(layer):
         yield Error(
-            "redis-py 8 ends connections after 5 idle seconds.",
+            "The connections of the channel layer to Redis end after some idle seconds, by default "
+            "of redis-py 8 after 5.",
             hint='Set "hosts": [{"address": ..., "socket_timeout": None}].',
             id="dasf_broker.E004",
         )
@@ -142,9 +152,11 @@ def _rates() -> Iterator[CheckMessage]:
             id="dasf_broker.E006",
         )
         return
+    cache = _make(caches.create_connection, alias)
+    if isinstance(cache, _Fault):
+        yield cache.message("CACHES", "E006")
     are_set = any(getattr(settings, f"DASF_{whose}_RATES", None) for whose in ("USER", "ADDRESS"))
-    backend = settings.CACHES[alias]["BACKEND"]
-    if are_set and not settings.DEBUG and backend.startswith(_LONELY_CACHES):
+    if are_set and not settings.DEBUG and isinstance(cache, _LONELY_CACHES):
         yield Warning(
             f"The cache {alias!r} does not count for several processes: the rates are those of "
             "one process, or less exact.",
@@ -168,19 +180,49 @@ def _sizes() -> Iterator[CheckMessage]:
 
 
 #: They count for one process only, not at all, or in two steps.
-_LONELY_CACHES = tuple(
-    f"django.core.cache.backends.{name}" for name in ("loc", "dum", "db", "file")
-)
+_LONELY_CACHES = (locmem.LocMemCache, dummy.DummyCache, db.DatabaseCache, filebased.FileBasedCache)
 
 
-def _has_timeout(layer: Any) -> bool:
-    hosts = layer.get("CONFIG", {}).get("hosts", [None])
-    return any(not isinstance(host, dict) or host.get("socket_timeout", 5) for host in hosts)
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """Why what a host names in its settings cannot be made."""
+
+    name: Any
+    error: Exception
+
+    def message(self, setting: str, code: str) -> CheckMessage:
+        """Return the message of a check."""
+        kind = type(self.error).__name__
+        return Error(
+            f"{setting}: {self.name!r} cannot be used: {kind}: {self.error}",
+            hint="Correct the dotted path and its options, and install what it needs.",
+            id=f"dasf_broker.{code}",
+        )
+
+
+def _make(make: Callable[[Any], Any], name: Any) -> Any:
+    try:
+        return make(name)
+    except Exception as error:  # noqa: BLE001 - modules of hosts raise what they like
+        return _Fault(name, error)
+
+
+def _ends_when_idle(layer: Any) -> bool:
+    """Tell whether a layer's connections to Redis end while they wait for the next message."""
+    redis = sys.modules.get("channels_redis.core")
+    if redis is None or not isinstance(layer, redis.RedisChannelLayer):
+        return False
+    # No connection is opened: it only says how it would wait.
+    waiting = [
+        _make(lambda host: layer.create_pool(host).make_connection(), host)
+        for host in range(layer.ring_size)
+    ]
+    return any(getattr(each, "socket_timeout", None) for each in waiting)
 
 
 def _is_fragile_sqlite(database: Any) -> bool:
     options = database.get("OPTIONS", {})
-    return database["ENGINE"].endswith("sqlite3") and (
+    return _is_sqlite(database) and (
         options.get("transaction_mode") != "IMMEDIATE"
         or "wal" not in options.get("init_command", "").lower()
     )
@@ -194,6 +236,12 @@ _SYNCHRONOUS_PRAGMA = re.compile(r"\bsynchronous\s*[=(]\s*'?(\w+)", re.IGNORECAS
 _OFF = {"off", "false", "no", "0"}
 
 
+def _is_sqlite(database: Any) -> bool:
+    """Tell whether a backend is one of SQLite, which may be the host's own."""
+    backend = _make(load_engine, database.get("ENGINE"))
+    return not isinstance(backend, _Fault) and backend.DatabaseWrapper.vendor == "sqlite"
+
+
 def _lossy_options() -> Iterator[CheckMessage]:
     for alias in _ours(settings.DATABASES):
         if _is_lossy_by_options(settings.DATABASES[alias]):
@@ -204,7 +252,7 @@ def _is_lossy_by_options(database: Any) -> bool:
     options = database.get("OPTIONS", {})
     pattern, text = (
         (_SYNCHRONOUS_PRAGMA, options.get("init_command"))
-        if database.get("ENGINE", "").endswith("sqlite3")
+        if _is_sqlite(database)
         else (_COMMIT_OPTION, options.get("options"))
     )
     given = pattern.findall(text or "")

@@ -54,7 +54,7 @@ class Access:
         ForbiddenError
             They may not, or the caller is the server itself: an acknowledgement is a consumer's.
         """
-        if self.caller.user_or_none is None:
+        if self.caller.is_server:
             raise ForbiddenError("Only a user can acknowledge a message; say which one.")
         return self.to_consume()
 

@@ -15,9 +15,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from dasf_broker import primary
-from dasf_broker.domain.cursors import sequence_in
 from dasf_broker.db_connections import retried
-from dasf_broker.domain.cursors import decode_message_cursor
+from dasf_broker.domain.cursors import sequence_in
 from dasf_broker.domain.slugs import check_slug
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BrokerError
@@ -131,7 +130,7 @@ def outstanding_up_to(
     found = consumable(caller, slug)
     last = sequence_in(found.topic.pk, found.topic.head, cursor, field="upTo")
     rows = found.topic.brokermessage_set.after(position).filter(sequence__lte=last)
-    outstanding = rows.not_acknowledged_by(caller.user.pk).order_by("sequence")
+    outstanding = rows.not_acknowledged_by(caller.row_key).order_by("sequence")
     page = outstanding.values_list("sequence", "message_id")[:STEP]
     return [(sequence, Acknowledging(caller, slug, each)) for sequence, each in page]
 

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 
 from dasf_broker.concurrency.shares import Share
-from dasf_broker.permissions import user_or_anonymous
+from dasf_broker.permissions import NOBODY, nobody, user_or_anonymous
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -23,9 +23,10 @@ FLAGS = ("is_active", "is_superuser", "is_staff")
 class Caller:
     """The caller of an operation, from whichever door."""
 
-    #: A row of the user model; for anonymous callers guardian's anonymous user. For the server
-    #: itself a superuser without a row. It is as old as the caller's connection: what the caller
-    #: may do is read from the database for each operation, and never taken from here.
+    #: A row of the user model; for anonymous callers guardian's anonymous user or, where it has no
+    #: row, a user with the key ``NOBODY``. For the server itself a superuser without a row. It is
+    #: as old as the caller's connection: what the caller may do is read from the database for each
+    #: operation, and never taken from here.
     user: User
     is_anonymous: bool = False
     #: The address of the client, if it is known; used only to count for rate limits.
@@ -33,20 +34,25 @@ class Caller:
 
     @classmethod
     def of(cls, user: User | AnonymousUser | None, *, address: str | None = None) -> Caller:
-        """Return the caller for a user of Django's. One query for an anonymous one.
+        """Return the caller for a user of Django's. At most one query, for an anonymous one.
 
         Raises
         ------
         ValueError
             The user was never saved.
         """
-        is_anonymous = user is None or not user.is_authenticated
         row = user_or_anonymous(user)
+        is_anonymous = user is None or not user.is_authenticated or row.pk is NOBODY
         # Not its key: some models give a row one before it is saved. A row without a key would be
         # taken for the server itself.
-        if row._state.adding:
+        if row._state.adding and row.pk is not NOBODY:
             raise ValueError("The user was never saved: save it first.")
         return cls(row, is_anonymous=is_anonymous, address=address)
+
+    @classmethod
+    def without_row(cls, *, address: str | None = None) -> Caller:
+        """Return an anonymous caller who holds no right."""
+        return cls(nobody(), is_anonymous=True, address=address)
 
     @classmethod
     def system(cls) -> Caller:
@@ -59,15 +65,25 @@ class Caller:
     @property
     def share(self) -> Share:
         """The share of the process that the caller's work belongs to."""
-        if self.user_or_none is None:
+        if self.is_server:
             return None
         # All anonymous callers are one user: they share by address.
         return ("address", self.address) if self.is_anonymous else ("user", self.user.pk)
 
     @property
+    def is_server(self) -> bool:
+        """Whether the server itself is the caller."""
+        return self.user.pk is None
+
+    @property
     def user_or_none(self) -> User | None:
-        """The user; ``None`` if the server itself is the caller."""
-        return None if self.user.pk is None else self.user
+        """The row of the user; ``None`` for the server itself, and if there is no row."""
+        return None if self.row_key is None else self.user
+
+    @property
+    def row_key(self) -> Any:
+        """What columns say of the caller: the primary key of :attr:`user_or_none`, or ``None``."""
+        return None if self.user.pk is NOBODY else self.user.pk
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Caller) and self._key() == other._key()

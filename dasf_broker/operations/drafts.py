@@ -129,7 +129,7 @@ def _admit_one(
 
 
 def _check_same(draft: Draft, first: KnownMessage) -> None:
-    if not first.is_same(draft.publication.envelope, draft.caller.user.pk):
+    if not first.is_same(draft.publication.envelope, draft.caller.row_key):
         raise ConflictError(
             f"Another message has the id {first.message_id}; give every message its own."
         )
@@ -138,4 +138,4 @@ def _check_same(draft: Draft, first: KnownMessage) -> None:
 def _row(draft: Draft, sequence: int, now: datetime) -> KnownMessage:
     topic_id, message_id = draft.key
     said = fingerprint(draft.publication.envelope.content)
-    return KnownMessage(topic_id, message_id, sequence, said, draft.caller.user.pk, now)
+    return KnownMessage(topic_id, message_id, sequence, said, draft.caller.row_key, now)

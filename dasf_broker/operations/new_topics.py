@@ -59,6 +59,12 @@ class NewTopics:
             The caller is anonymous: all anonymous callers are one user, and would read each
             other's answers.
         """
+        if caller.is_anonymous and caller.row_key is None:
+            raise ForbiddenError(
+                f"An anonymous caller may not ask for answers from topic {source!r}: there is no "
+                "anonymous user who could read them. Log in, send a token, or leave out the "
+                "response topic."
+            )
         if not _may_ask(caller):
             raise ForbiddenError(
                 f"An anonymous caller may not ask for answers from topic {source!r}, because all "
@@ -102,7 +108,7 @@ class NewTopics:
     def _count(self, publications: Iterable[Publication]) -> None:
         wishes: dict[str, _Wish] = {}
         for each in publications:
-            if each.is_limited and each.caller.user_or_none is not None:
+            if each.is_limited and not each.caller.is_server:
                 for slug in self._created_by(each):
                     wish = wishes.setdefault(whose(each.caller), _Wish(each.caller))
                     wish.slugs[slug] = None
@@ -125,7 +131,9 @@ class NewTopics:
 
 
 def _may_ask(caller: Caller) -> bool:
-    return not caller.is_anonymous or app_settings.DASF_ANONYMOUS_RESPONSE_TOPICS
+    if not caller.is_anonymous:
+        return True
+    return caller.row_key is not None and app_settings.DASF_ANONYMOUS_RESPONSE_TOPICS
 
 
 def _refused(wishes: dict[str, _Wish]) -> dict[tuple[str, str], BrokerError]:

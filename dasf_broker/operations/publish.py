@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from django.utils import timezone
 
 from dasf_broker import app_settings, primary
-from dasf_broker import app_settings
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.envelope import ANSWER_TYPES, Envelope
 from dasf_broker.domain.publishing import Published, PublishStatus
@@ -27,7 +26,7 @@ from dasf_broker.operations.auto_create import (
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.drafts import Draft, Target, admit
 from dasf_broker.operations.new_topics import NewTopics
-from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.publications import Publication, again_without_absent_users
 from dasf_broker.operations.storage.capacity import Capacity
 from dasf_broker.operations.storage.deduplication import known_messages, message_keys
 from dasf_broker.operations.storage.events import message_event
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 _Targets: TypeAlias = dict[tuple[Caller, str, str | None], Target]
 
 
+@again_without_absent_users
 @retried
 def publish_batch(publications: Sequence[Publication]) -> list[Published | BrokerError]:
     """Publish messages in one transaction, in the given order.

@@ -10,9 +10,8 @@ from django.contrib.auth.models import Group
 from django.db.models import F
 
 from dasf_broker import primary
-from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.db_connections import retried
-from dasf_broker.domain.events import TopicAppeared, TopicDeleted
+from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.domain.retention import check_retention
 from dasf_broker.domain.sizes import json_size
 from dasf_broker.domain.slugs import check_slug

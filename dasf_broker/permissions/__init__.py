@@ -11,6 +11,12 @@ The codenames live on ``BrokerTopic``, for response topics too.
 
 from __future__ import annotations
 
+from dasf_broker.permissions.anonymous import (
+    NOBODY,
+    anonymous_user,
+    nobody,
+    user_or_anonymous,
+)
 from dasf_broker.permissions.grants import (
     grant,
     grant_each,
@@ -31,7 +37,6 @@ from dasf_broker.permissions.lookup import (
     rights_of,
     rights_on,
     rights_table,
-    user_or_anonymous,
 )
 from dasf_broker.permissions.rights import (
     CREATOR_RIGHTS,
@@ -47,11 +52,13 @@ from dasf_broker.permissions.visible_topics import (
 
 __all__ = [
     "CREATOR_RIGHTS",
+    "NOBODY",
     "SEEING",
     "GlobalRights",
     "Right",
     "RightsTable",
     "TopicRights",
+    "anonymous_user",
     "consumers_by_topic",
     "equalize_timing",
     "few_visible_to",
@@ -60,6 +67,7 @@ __all__ = [
     "grant_each",
     "holder_names",
     "holds_globally",
+    "nobody",
     "present_user",
     "producers_by_topic",
     "revoke",

@@ -2,7 +2,8 @@
 
 The flags of a user (``is_active``, ``is_superuser``) are read with their rights, each time: the row
 that identified a caller is as old as the caller's connection, and decides nothing here. Only its
-primary key is used. A user without a primary key is the server itself, which has all rights.
+primary key is used. A user without a primary key is the server itself, which has all rights; an
+anonymous caller without a row (``NOBODY``) holds none.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
-from guardian.utils import get_anonymous_user
 
 from dasf_broker.models import BrokerTopic
 from dasf_broker.models.rights import (
@@ -26,11 +25,16 @@ from dasf_broker.models.rights import (
     flags_are_computed,
     held_rights,
 )
+from dasf_broker.permissions.anonymous import NOBODY
 from dasf_broker.permissions.rights import Right, RightsTable, TopicRights
 from dasf_broker.sql.compiled import Selection
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+#: The keys of callers about whom the database says nothing.
+_WITHOUT_ROWS = frozenset({None, NOBODY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,6 @@ class GlobalRights:
     def has_any(self, rights: Iterable[Right]) -> bool:
         """Tell whether the user holds one of the rights for all topics."""
         return self.is_superuser or not self.held.isdisjoint(rights)
-
-
-def user_or_anonymous(user: User | AnonymousUser | None) -> User:
-    """Return the row that holds the rights: guardian's anonymous user for anonymous callers."""
-    if user is None or not user.is_authenticated:
-        anonymous: User = get_anonymous_user()
-        return anonymous
-    return user
 
 
 def rights_on(user: User, topic: BrokerTopic) -> TopicRights:
@@ -77,13 +73,13 @@ def rights_of(pairs: Collection[tuple[Any, BrokerTopic]]) -> RightsTable:
     Parameters
     ----------
     pairs
-        Each the primary key of a user (``None`` for the server itself) and a topic, loaded with its
-        response info.
+        Each the primary key of a user (``None`` for the server itself, ``NOBODY`` for an anonymous
+        caller without a row) and a topic, loaded with its response info.
     """
     topics = {topic.pk: topic for _, topic in pairs}
     sources = {topic.source_topic_id or topic.pk for topic in topics.values()}
     held: dict[tuple[Any, int | None], set[str]] = defaultdict(set)
-    if users := {user_id for user_id, _ in pairs} - {None}:
+    if users := {user_id for user_id, _ in pairs} - _WITHOUT_ROWS:
         for user_id, topic_id, codename in _read(users, {*topics, *sources}):
             held[user_id, topic_id].add(codename)
     return {
@@ -101,7 +97,7 @@ def equalize_timing(user_ids: Iterable[Any]) -> None:
 
     Then the time of an answer does not tell a missing topic from a hidden one.
     """
-    if users := {*user_ids} - {None}:
+    if users := {*user_ids} - _WITHOUT_ROWS:
         _read(users, {0})
 
 
@@ -110,6 +106,8 @@ def global_rights_of(user: User) -> GlobalRights:
     key: Any = user.pk
     if key is None:
         return GlobalRights(frozenset(), is_superuser=True)
+    if key is NOBODY:
+        return GlobalRights(frozenset())
     # From the side of the user: many users may hold a right globally. There is no topic 0.
     held = {codename for _, _, codename in _read({key}, {0})}
     return GlobalRights(frozenset(held - {SUPERUSER}), is_superuser=SUPERUSER in held)
@@ -123,7 +121,9 @@ def holds_globally(user: User, right: Right) -> bool:
 def present_user(user: User) -> User | None:
     """Return the row of a user as it is now; ``None`` if it was deleted. One query."""
     key: Any = user.pk
-    return user if key is None else all_users().filter(pk=key).first()
+    if key in _WITHOUT_ROWS:
+        return user if key is None else None
+    return all_users().filter(pk=key).first()
 
 
 def _read(users: Collection[Any], topics: Collection[int]) -> Iterable[tuple[Any, Any, str]]:

@@ -16,6 +16,7 @@ from dasf_broker.models.rights import (
     rights_on_topics,
     superusers,
 )
+from dasf_broker.permissions.anonymous import NOBODY
 from dasf_broker.permissions.lookup import global_rights_of, present_user
 from dasf_broker.permissions.rights import SEEING, Right
 
@@ -32,6 +33,8 @@ def topics_visible_to(user: User) -> BrokerTopicQuerySet:
     if global_rights_of(user).has_any(SEEING):
         return topics
     public = Q(is_public=True)
+    if user.pk is NOBODY:
+        return topics.filter(public)
     if flags_are_computed() and not _is_active(user):
         return topics.filter(public)
     return topics.filter(
@@ -44,8 +47,10 @@ def topics_visible_to(user: User) -> BrokerTopicQuerySet:
 def few_visible_to(user: User) -> set[int] | None:
     """Return the primary keys of the topics on which the user holds rights, if these are few.
 
-    One query. Public topics are not counted; a user who sees all topics does not see few.
+    At most one query. Public topics are not counted; a user who sees all topics does not see few.
     """
+    if user.pk is NOBODY:
+        return set()
     if user.pk is None or flags_are_computed():
         return None
     people = active_users([user.pk]).order_by()

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from channels.layers import InMemoryChannelLayer
+from channels_redis.core import RedisChannelLayer
 from django.conf import settings as django_settings
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.filebased import FileBasedCache
+from django.core.cache.backends.locmem import LocMemCache
+from guardian.backends import ObjectPermissionBackend
 from guardian.conf import settings as guardian_settings
 from pytest_django import Settings
 
 from dasf_broker import primary
 from dasf_broker.checks import check_durability, check_settings, check_sqlite
+from tests.unit import host_classes
+
+MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 IN_MEMORY = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 GOOD_SQLITE = {
@@ -50,13 +60,143 @@ def test_each_mistake_is_told(values: dict[str, Any], expected: str, settings: S
     assert set(ids(check_settings())) == {f"dasf_broker.{expected}"}
 
 
-def test_guardians_anonymous_user_is_needed(
+def test_guardians_anonymous_user_may_be_missing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Anonymous callers hold their rights through it."""
+    """Anonymous callers then do what everybody may."""
     settings.DEBUG = True
     monkeypatch.setattr(guardian_settings, "ANONYMOUS_USER_NAME", None)
-    assert ids(check_settings()) == ["dasf_broker.E002"]
+    assert ids(check_settings()) == []
+
+
+PathOf = Callable[[str], str]
+
+#: What the settings of hosts name, and of which class it has to be.
+BASES: dict[str, Any] = {
+    "backend": ObjectPermissionBackend,
+    "memory": InMemoryChannelLayer,
+    "redis": RedisChannelLayer,
+    "locmem": LocMemCache,
+    "dummy": DummyCache,
+    "file": FileBasedCache,
+}
+
+
+@pytest.fixture(params=range(3))
+def path_of(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """Return a function from a base to the path of a class that is so many steps below it."""
+
+    def path(name: str) -> str:
+        kind = BASES[name]
+        if request.param == 0:
+            return f"{kind.__module__}.{kind.__qualname__}"
+        for step in range(request.param):
+            kind = type(f"Own{step}", (kind,), {"__module__": host_classes.__name__})
+        monkeypatch.setattr(host_classes, "Own", kind, raising=False)
+        return f"{host_classes.__name__}.Own"
+
+    return path
+
+
+def test_own_backends(settings: Settings, path_of: PathOf) -> None:
+    """A subclass of guardian's backend is one."""
+    settings.DEBUG = True
+    settings.AUTHENTICATION_BACKENDS = [MODEL_BACKEND, path_of("backend")]
+    assert ids(check_settings()) == []
+
+
+def test_own_layers(settings: Settings, path_of: PathOf) -> None:
+    """A subclass of a layer has the faults of the layer."""
+    settings.DEBUG = False
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": path_of("memory")}}
+    assert ids(check_settings()) == ["dasf_broker.W001"]
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": path_of("redis")}}
+    assert ids(check_settings()) == ["dasf_broker.E004"]
+
+
+@pytest.mark.parametrize("name", ["locmem", "dummy", "file"])
+def test_own_caches(settings: Settings, path_of: PathOf, name: str) -> None:
+    """A subclass of a cache for one process counts for one process."""
+    settings.DEBUG, settings.DASF_USER_RATES = False, {"publish": "10/s"}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{host_classes.__name__}.PatientLayer"}}
+    settings.CACHES = {"default": {"BACKEND": path_of(name), "LOCATION": "cache"}}
+    assert ids(check_settings()) == ["dasf_broker.W004"]
+
+
+def test_factories_and_own_connections(settings: Settings) -> None:
+    """What counts is what is made, not how."""
+    settings.DEBUG = True
+    settings.AUTHENTICATION_BACKENDS = [f"{host_classes.__name__}.make_backend"]
+    for name in ("PatientLayer", "OwnPoolLayer"):
+        settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{host_classes.__name__}.{name}"}}
+        assert ids(check_settings()) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nothing.of.this.name",
+        "tests.unit.host_classes.Missing",
+        "tests.unit.host_classes.fail",
+        "tests.unit.host_classes.NOT_CALLABLE",
+        "no_dot",
+        "",
+        "..",
+        None,
+        1,
+    ],
+)
+def test_what_cannot_be_made(settings: Settings, path: Any) -> None:
+    """A wrong path is told with the setting that has it, and nothing crashes."""
+    settings.DEBUG = True
+    for name, value, expected in (
+        ("AUTHENTICATION_BACKENDS", [MODEL_BACKEND, path], "E002"),
+        ("CHANNEL_LAYERS", {"default": {"BACKEND": path}}, "E003"),
+        ("CACHES", {"default": {"BACKEND": path}}, "E006"),
+    ):
+        before = getattr(settings, name)
+        setattr(settings, name, value)
+        [message] = check_settings()
+        assert message.id == f"dasf_broker.{expected}"
+        assert message.msg.startswith(f"{name}: ")
+        setattr(settings, name, before)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {},
+        {"CONFIG": {}},
+        {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"no": 1}},
+        {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": "redis://h"}},
+    ],
+)
+def test_layers_with_wrong_options(layer: Any, settings: Settings) -> None:
+    """They cannot be made, and the check says why."""
+    settings.DEBUG, before = True, settings.CHANNEL_LAYERS
+    settings.CHANNEL_LAYERS = {"default": layer}
+    assert ids(check_settings()) == ["dasf_broker.E003"]
+    settings.CHANNEL_LAYERS = before
+
+
+@pytest.mark.parametrize("engine", ["django.db.backends.sqlite3", "tests.unit.host_engine"])
+def test_own_engines(engine: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite is SQLite, whoever wraps it."""
+    settings.DEBUG = True
+    lossy = {"ENGINE": engine, "OPTIONS": {"init_command": "PRAGMA synchronous=OFF"}}
+    monkeypatch.setitem(django_settings.DATABASES, "checked", lossy)
+    assert ids(check_settings()) == ["dasf_broker.E005"]
+    assert ids(check_sqlite(databases=["checked"])) == ["dasf_broker.W002"]
+
+
+def test_an_engine_that_is_missing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who needs the database reports it."""
+    settings.DEBUG = True
+    monkeypatch.setitem(django_settings.DATABASES, "checked", {"ENGINE": "nothing"})
+    assert ids(check_settings()) == []
+    assert ids(check_sqlite(databases=["checked"])) == []
 
 
 @pytest.mark.parametrize(
@@ -68,6 +208,8 @@ def test_guardians_anonymous_user_is_needed(
         ({"hosts": [{"address": "redis://localhost"}]}, ["dasf_broker.E004"]),
         ({"hosts": [{"address": "redis://localhost", "socket_timeout": 30}]}, ["dasf_broker.E004"]),
         ({"hosts": [{"address": "redis://localhost", "socket_timeout": None}]}, []),
+        ({"hosts": [{"address": "redis://localhost", "socket_timeout": 0}]}, []),
+        ({"hosts": ["redis://localhost?socket_timeout=30"]}, ["dasf_broker.E004"]),
     ],
 )
 def test_redis_connections_must_not_time_out(

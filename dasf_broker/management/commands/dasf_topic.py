@@ -32,7 +32,7 @@ from dasf_broker.operations.topics import (
     revoke_permission,
     update_topic,
 )
-from dasf_broker.permissions import Right, user_or_anonymous
+from dasf_broker.permissions import Right, anonymous_user
 
 #: The value that stands for the server's default storage rule.
 DEFAULT = "default"
@@ -163,12 +163,20 @@ exit code:
     def _wanted(self, options: dict[str, Any]) -> Iterator[tuple[Right, Holder]]:
         """Yield each right with its wanted holder; create users if the options say so."""
         if options["anonymous"]:
-            anonymous = Holder(user_or_anonymous(None).get_username(), None)
+            anonymous = Holder(self._anonymous(), None)
             yield Right.CONSUME, anonymous
             yield Right.PRODUCE, anonymous
         for option, right in RIGHTS.items():
             for name in options[option]:
                 yield right, self._holder(name, create=options["create_users"])
+
+    def _anonymous(self) -> str:
+        if (row := anonymous_user()) is None:
+            raise CommandError(
+                "Guardian's anonymous user, who would hold the rights, has no row. Set "
+                "ANONYMOUS_USER_NAME to a name, and run `manage.py migrate`, which makes it."
+            )
+        return row.get_username()
 
     def _holder(self, name: str, *, create: bool) -> Holder:
         people, name = get_user_model(), check_text(name, field="name")

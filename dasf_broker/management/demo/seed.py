@@ -19,7 +19,7 @@ from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.management.base import new_user
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.storage.deletion import remove_deleted
-from dasf_broker.permissions import Right, grant, user_or_anonymous
+from dasf_broker.permissions import Right, anonymous_user, grant
 
 GROUP = "quickstart"
 
@@ -75,10 +75,11 @@ def seed(*, reset: bool = False) -> Secrets:
     group, _ = Group.objects.get_or_create(name=GROUP)
     made = Secrets()
     users = {name: _user(name, group, made) for name in (*PEOPLE, *SERVICES)}
-    users[ANYBODY] = user_or_anonymous(None)
+    users[ANYBODY] = anonymous_user()
     topics = {slug: _topic(slug, group) for slug in TOPICS}
     for name, slug, rights in RIGHTS:
-        grant(users[name], topics[slug], *rights)
+        if (holder := users[name]) is not None:
+            grant(holder, topics[slug], *rights)
     if "demo" in made.passwords:
         _, made.token = create_token(users["demo"], label="quickstart")
     return made

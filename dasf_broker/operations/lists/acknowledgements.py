@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 
 from dasf_broker.models import Acknowledgement, BrokerMessage
 from dasf_broker.operations.lists.many import LISTS, batched
+from dasf_broker.permissions import NOBODY
 
 #: A stored message by topic and sequence; a pair of them is never used twice.
 MessageKey: TypeAlias = tuple[int, int]
@@ -23,9 +24,11 @@ def delivered_to(
     Parameters
     ----------
     only
-        The primary key of a user: return only their acknowledgements.
+        The primary key of a user: return only their acknowledgements. Nobody (``NOBODY``) has any.
     """
     delivered: dict[MessageKey, set[str]] = {key: set() for key in keys}
+    if only is NOBODY:
+        return {key: frozenset() for key in keys}
     stored = _stored(keys)
     # Not one query over both tables: a database without statistics would begin with everything
     # that the user ever acknowledged.

@@ -87,7 +87,7 @@ def list_messages_of_each(
     if outstanding:
         # Message by message: a database estimates their number badly, and would then read every
         # acknowledgement of the caller.
-        mine = Acknowledgement.objects.filter(message=OuterRef("pk"), user=caller.user.pk)
+        mine = Acknowledgement.objects.filter(message=OuterRef("pk"), user=caller.row_key)
         rows = rows.alias(acknowledged=Subquery(mine.values("pk")[:1])).filter(acknowledged=None)
     lists = [(topic, topic) for topic in topics]
     pages = _message_pages(lists, restrict(rows), request, budget)
@@ -120,7 +120,7 @@ def list_source_messages(
     if not may_consume_source and caller.is_anonymous:
         return {}
     if not may_consume_source:
-        links = links.filter(user=caller.user.pk)
+        links = links.filter(user=caller.row_key)
     return _message_pages(
         topics,
         links.select_related("brokermessage"),

@@ -15,7 +15,6 @@ from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from dasf_broker import primary
-from dasf_broker import app_settings
 from dasf_broker.db_connections import retried
 from dasf_broker.models import (
     Acknowledgement,

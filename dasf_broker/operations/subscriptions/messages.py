@@ -99,7 +99,7 @@ async def messages(
     backlog = _Backlog(
         topic_id=found.topic.pk,
         epoch=found.topic.epoch,
-        reader_id=None if start is StartPosition.EARLIEST and after is None else caller.user.pk,
+        reader_id=None if start is StartPosition.EARLIEST and after is None else caller.row_key,
         types=_FOR_PEOPLE if types is None else frozenset(types),
         if_removed=None if after is None else _removed_behind_cursor,
     )

@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from dasf_broker.domain.times import present
 from dasf_broker.db_connections import retried
+from dasf_broker.domain.times import present
 from dasf_broker.models import Lease
 
 

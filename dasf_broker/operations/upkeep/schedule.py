@@ -15,7 +15,6 @@ from uuid import uuid4
 from django.utils import timezone
 
 from dasf_broker import app_settings, database
-from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.storage import deduplication, deletion, settlement

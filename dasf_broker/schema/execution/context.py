@@ -156,7 +156,7 @@ class Context:
     @cached_property
     def outstanding(self) -> DataLoader[int, int | None]:
         """How many messages of each topic the caller has not acknowledged."""
-        return loader(partial(count_outstanding, user_id=self.caller.user.pk), self.waiting_lists)
+        return loader(partial(count_outstanding, user_id=self.caller.row_key), self.waiting_lists)
 
 
 #: What a context keeps besides its limits, which are those of the whole operation.

@@ -1,0 +1,1 @@
+"""A database engine of a host, around Django's for SQLite."""
