@@ -43,6 +43,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     """Check the broker's own settings, guardian's, the channel layer's and the databases'."""
     return [
         *_values(),
+        *_schema(),
         *_guardian(),
         *_channel_layer(),
         *_lossy_options(),
@@ -91,6 +92,16 @@ def _values() -> Iterator[CheckMessage]:
             getattr(app_settings, name)
         except ImproperlyConfigured as error:
             yield Error(str(error), id="dasf_broker.E001")
+
+
+def _schema() -> Iterator[CheckMessage]:
+    # Here, because it takes long to build, and most processes of a host do without.
+    from dasf_broker.schema import served_schema
+
+    try:
+        served_schema()
+    except (ImproperlyConfigured, ImportError) as error:
+        yield Error(f"DASF_GRAPHQL_SCHEMA: {error}", id="dasf_broker.E001")
 
 
 def _origins() -> Iterator[CheckMessage]:

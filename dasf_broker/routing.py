@@ -17,6 +17,7 @@ from django.conf import settings
 from django.urls import get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings, runtime
+from dasf_broker.schema import served_schema
 from dasf_broker.transports.http.asgi import BodyLimitMiddleware, GraphQLMiddleware
 from dasf_broker.transports.lifespan import lifespan
 from dasf_broker.transports.websocket.dasf import (
@@ -62,7 +63,13 @@ def broker_application(
     through_middleware
         Whether GraphQL over HTTP uses the host's Django middleware. Each request then takes several
         times as long. The endpoint checks limits, credentials, CSRF and hosts without it, too.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        ``DASF_GRAPHQL_SCHEMA`` is not a schema of the broker.
     """
+    served_schema()
     if graphql_path is None:
         graphql_path = reverse("dasf_broker:graphql").removeprefix(get_script_prefix())
     route = app_settings.DASF_WEBSOCKET_URL_ROUTE.strip("/")

@@ -10,6 +10,8 @@ A host with its own schema inherits from these classes and names its schema in
 
     schema = broker.Schema(Query, Mutation, Subscription)
 
+A host with types of the same names as the broker's gives these a prefix: ``prefix="Dasf"``.
+
 Without its own schema, a host uses ``schema`` as it is.
 """
 
@@ -19,14 +21,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import strawberry
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from graphql import GraphQLError
+from strawberry.exceptions import DuplicatedTypeName
+from strawberry.schema.config import StrawberryConfig
 
 from dasf_broker import app_settings
 from dasf_broker.schema.execution.context import Context, Info
 from dasf_broker.schema.execution.documents import DocumentCache
 from dasf_broker.schema.execution.executor import Executor, mark_plain_fields
 from dasf_broker.schema.mutations import Mutation
+from dasf_broker.schema.names import PrefixedNames, resolve_types_by_class, with_prefix
 from dasf_broker.schema.queries import Query
 from dasf_broker.schema.scalars import SCALARS
 from dasf_broker.schema.subscriptions import Subscription
@@ -36,16 +42,24 @@ __all__ = [
     "Context",
     "Info",
     "Mutation",
+    "PrefixedNames",
     "Query",
     "Schema",
     "Subscription",
+    "checked",
     "schema",
     "served_schema",
 ]
 
 
 class Schema(strawberry.Schema):
-    """A strawberry schema with the extensions of the broker; it takes the same parameters."""
+    """A strawberry schema with the extensions of the broker; it takes the same parameters.
+
+    Parameters
+    ----------
+    prefix
+        The beginning of the names of the broker's types, if the host has types of these names.
+    """
 
     def __init__(
         self,
@@ -57,18 +71,27 @@ class Schema(strawberry.Schema):
         extensions: Iterable[Any] = (),
         scalar_overrides: Mapping[Any, Any] | None = None,
         execution_context_class: type[Executor] = Executor,
+        config: StrawberryConfig | None = None,
+        prefix: str | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(
-            query,
-            mutation,
-            subscription,
-            types=(BrokerTopic, ResponseTopic, *types),
-            extensions=(DocumentCache, *extensions),
-            scalar_overrides={**SCALARS, **(scalar_overrides or {})},
-            execution_context_class=execution_context_class,
-            **options,
-        )
+        try:
+            super().__init__(
+                query,
+                mutation,
+                subscription,
+                types=(BrokerTopic, ResponseTopic, *types),
+                extensions=(DocumentCache, *extensions),
+                scalar_overrides={**SCALARS, **(scalar_overrides or {})},
+                execution_context_class=execution_context_class,
+                config=with_prefix(config, prefix),
+                **options,
+            )
+        except DuplicatedTypeName as error:
+            error.add_note("Give the broker's types another name: `Schema(..., prefix='Dasf')`.")
+            raise
+        if isinstance(self.config.name_converter, PrefixedNames):
+            resolve_types_by_class(self.schema_converter)
         mark_plain_fields(self._schema)
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
@@ -94,10 +117,34 @@ class _Subscription(Subscription):
     pass
 
 
-def served_schema() -> strawberry.Schema:
-    """Return the schema that ``DASF_GRAPHQL_SCHEMA`` names."""
-    served: strawberry.Schema = import_string(app_settings.DASF_GRAPHQL_SCHEMA)
-    return served
+def served_schema() -> Schema:
+    """Return the schema that ``DASF_GRAPHQL_SCHEMA`` names.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        It is not a schema of the broker.
+    """
+    path = app_settings.DASF_GRAPHQL_SCHEMA
+    return checked(import_string(path), f"DASF_GRAPHQL_SCHEMA ({path})")
+
+
+def checked(served: Any, name: str) -> Schema:
+    """Return a schema that is to be served, if the broker can serve it.
+
+    Raises
+    ------
+    ImproperlyConfigured
+        It lacks the limits of documents, the context and the scalars of the broker.
+    """
+    if isinstance(served, Schema):
+        return served
+    kind = type(served)
+    raise ImproperlyConfigured(
+        f"{name} is a {kind.__module__}.{kind.__qualname__}. Make it with "
+        "`dasf_broker.schema.Schema`, which takes the same parameters and limits what clients may "
+        "ask for."
+    )
 
 
 schema = Schema(_Query, _Mutation, _Subscription)

@@ -11,7 +11,7 @@ from strawberry import Schema
 
 from dasf_broker import database
 from dasf_broker.operations.caller import Caller
-from dasf_broker.schema import served_schema
+from dasf_broker.schema import checked, served_schema
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.transports.graphql.execution import GraphQLRequest, execute
 from dasf_broker.transports.json_codec import write_json
@@ -57,7 +57,7 @@ class GraphQLClient:
         self, user: User | AnonymousUser | None = None, *, schema: Schema | None = None
     ) -> None:
         self._user = user
-        self._schema = schema
+        self._schema = None if schema is None else checked(schema, "The schema of the client")
 
     def execute(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Execute a query or a mutation, and return its data.

@@ -30,7 +30,7 @@ from dasf_broker.exceptions import (
     ForbiddenError,
     PayloadTooLargeError,
 )
-from dasf_broker.schema import served_schema
+from dasf_broker.schema import checked, served_schema
 from dasf_broker.schema.errors import format_answer
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.schema.limits.errors import InvalidDocumentError
@@ -99,7 +99,14 @@ class GraphQLView(View):
         """Return the view function, without a transaction of the request.
 
         The function is marked, and not ``dispatch``, which a host's own view may replace.
+
+        Raises
+        ------
+        ImproperlyConfigured
+            The schema is not one of the broker.
         """
+        if (schema := options.get("schema", cls.schema)) is not None:
+            checked(schema, "The schema of the view")
         # `_identify` checks the origin, for callers with a session cookie only.
         return csrf_exempt(database.non_atomic_requests(super().as_view(**options)))
 

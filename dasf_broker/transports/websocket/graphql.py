@@ -21,7 +21,7 @@ from dasf_broker.concurrency.shares import working_for
 from dasf_broker.domain.texts import is_storable, printable, shown
 from dasf_broker.exceptions import BadInputError, PayloadTooLargeError, RateLimitedError
 from dasf_broker.operations.caller import Caller
-from dasf_broker.schema import served_schema
+from dasf_broker.schema import checked, served_schema
 from dasf_broker.schema.execution.context import Context
 from dasf_broker.transports.connection import origins
 from dasf_broker.transports.connection.close_codes import CloseCode
@@ -70,7 +70,7 @@ class GraphQLWebSocket:
     """
 
     def __init__(self, schema: Schema | None = None) -> None:
-        self._schema = schema
+        self._schema = None if schema is None else checked(schema, "The schema of the websocket")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until it ends."""
