@@ -14,8 +14,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from pytest_django import DjangoDbBlocker, Settings
 
-from dasf_broker import database, primary, test_mode
-from dasf_broker import answers, database, test_mode
+from dasf_broker import answers, database, primary, test_mode
 from dasf_broker.auth import failures
 from dasf_broker.concurrency.outage_log import RepeatLog, SharedOutageLog
 from dasf_broker.models import BrokerTopic

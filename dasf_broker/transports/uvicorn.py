@@ -11,6 +11,9 @@ without it, on any ASGI server.
 - Bytes from a client are parsed in slices, between which other clients are served.
 - The memory that one client can occupy is limited: by pongs that it does not read, by messages in
   very many parts, and by messages that do not end.
+- Clients that connect again only after a lost connection, and never after a close frame, get none
+  when the server ends or when they missed a ping: see
+  :data:`~dasf_broker.transports.connection.close_codes.DROP`.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from websockets.protocol import State
 
 from dasf_broker import app_settings
 from dasf_broker.concurrency.loop_local import LoopLocal
+from dasf_broker.transports.connection.close_codes import DROP
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
@@ -57,6 +61,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     _pong = b""
     #: Closes the connection unless the message that is being received ends in time.
     _deadline: TimerHandle | None = None
+    #: Whether the client stays away after a close frame.
+    _is_dropped = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Start with a connection that joins writes and slices reads."""
@@ -80,9 +86,28 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         is_ready = self.writable.is_set() and self.conn.state is State.OPEN
         text = message.get("text") if is_ready and message["type"] == "websocket.send" else None
         if text is None or self.conn.extensions or self.close_sent or self.disconnected:
+            if message["type"] == "websocket.accept":
+                self._is_dropped = bool(message.get(DROP))
             await super().send(message)
         else:
             self._connection.write(text_frame(text))
+
+    def shutdown(self) -> None:
+        """End with the server: with a close frame, or as soon as everything is answered."""
+        if not self._is_dropped or self.close_sent:
+            super().shutdown()
+            return
+        self.stop_keepalive()
+        # When the application has ended, the connection is closed: see `run_asgi`.
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1012})
+
+    def keepalive_timeout(self) -> None:
+        """End because the client answered no ping; it may only have been busy or asleep."""
+        if self._is_dropped:
+            self.stop_keepalive()
+            self.transport.abort()
+        else:
+            super().keepalive_timeout()
 
     # --- memory that a client occupies --------------------------------------------------------
 

@@ -101,7 +101,7 @@ class Peer:
 
     async def _application(self, _: Any, receive: Any, send: Any) -> None:
         await receive()
-        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.accept", **getattr(self._work, "accept", {})})
         await self._work(receive, send)
 
     async def _note_all(self, receive: Any, _: Any) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Self
 
+#: A key of ``websocket.accept``, which servers may know. If it is true, the client connects again
+#: only after a connection that ended without a close frame: so the server sends none where it ends
+#: the connection by itself, and the client should come back.
+DROP = "dasf_broker.drop"
+
 
 class CloseCode(IntEnum):
     """All close codes. Codes from 4400 on belong to ``graphql-transport-ws``, others to websockets.

@@ -176,6 +176,17 @@ def abort(send: Send) -> None:
         abort()
 
 
+def drop(send: Send) -> bool:
+    """Close a connection without a close frame; tell whether the server allows it.
+
+    As :func:`abort`, but after everything that was sent.
+    """
+    close = getattr(_transport(send), "close", None)
+    if close is not None:
+        close()
+    return close is not None
+
+
 def _transport(send: Send) -> Any:
     return getattr(getattr(send, "__self__", None), "transport", None)
 

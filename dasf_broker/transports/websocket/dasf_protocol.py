@@ -2,6 +2,10 @@
 
 Clients recognise a refusal only by a result that contains "error"; without it they wait for ever.
 So the refusal of a frame is always such a result, and never closes the socket.
+
+The reference client stays away for ever after any close frame. It connects again after a lost
+connection, and after a handshake that failed. So only what is final ends with a close frame;
+otherwise the connection is closed without one, where the server allows it.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from dasf_broker.exceptions import (
 )
 from dasf_broker.operations.caller import Caller
 from dasf_broker.transports.connection import origins
-from dasf_broker.transports.connection.close_codes import CloseCode
+from dasf_broker.transports.connection.close_codes import DROP, CloseCode
 from dasf_broker.transports.connection.handshake import (
     Handshake,
     Receive,
@@ -39,7 +43,7 @@ from dasf_broker.transports.connection.handshake import (
     may_have_credential,
 )
 from dasf_broker.transports.connection.limits import SocketSlots, socket_slots
-from dasf_broker.transports.connection.send_timeout import send_with_timeout
+from dasf_broker.transports.connection.send_timeout import drop, send_with_timeout
 from dasf_broker.transports.json_codec import read_json, write_json
 
 #: Most frames of one client that wait, and most frames that are handled together.
@@ -51,6 +55,9 @@ BATCH_CHARACTERS = 64 * 1024
 
 #: The extension of ASGI by which a handshake is refused with an HTTP answer.
 _HTTP_ANSWER = "websocket.http.response"
+
+#: The ends after which a client should not connect again: it would be refused again.
+FINAL = frozenset(code for code in CloseCode if not code.retry) - {CloseCode.INTERNAL_ERROR}
 
 Frame: TypeAlias = dict[str, Any]
 #: The outcome of a frame: ``None`` on success, or the answer to the error.
@@ -220,16 +227,12 @@ class DasfSocket:
     async def _accept(self) -> None:
         self._is_accepted = True
         with suppress(OSError):  # the client disconnected, which ends the reading of frames
-            await self._send({"type": "websocket.accept"})
+            await self._send({"type": "websocket.accept", DROP: True})
 
     async def _end(self, answer: Answer) -> None:
-        """Close the socket, or refuse the handshake: a client that gets a close frame stays away.
-
-        The reference client tries again only after a handshake that failed.
-        """
         if not self._is_accepted and self._may_answer_by_http:
             await self._refuse_handshake(answer)
-        else:
+        elif not self._is_accepted or answer.close_code in FINAL or not drop(self._send):
             await self._close(answer.close_code)  # 403, before the socket is accepted
 
     async def _refuse_handshake(self, answer: Answer) -> None:
