@@ -9,25 +9,30 @@ In the host's ``asgi.py``::
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Any, TypeAlias, cast
 
 from channels.routing import URLRouter
-from django.conf import settings
-from django.urls import get_script_prefix, path, re_path, reverse
+from django.urls import URLPattern, get_script_prefix, path, re_path, reverse
 
 from dasf_broker import app_settings, runtime
 from dasf_broker.schema import served_schema
 from dasf_broker.transports.http.asgi import BodyLimitMiddleware, GraphQLMiddleware
+from dasf_broker.transports.http.django_view import GraphQLView
 from dasf_broker.transports.lifespan import lifespan
+from dasf_broker.transports.url_paths import UrlPaths, path_below_script
 from dasf_broker.transports.websocket.dasf import (
     ConsumerSocket,
     ProducerSocket,
     StatusPingSocket,
 )
 from dasf_broker.transports.websocket.graphql import GraphQLWebSocket
+from dasf_broker.views import BrokerTopicPingView, BrokerTopicStatusView
 
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+
+#: The code of the function that ``as_view`` returns; decorators have other code.
+_GRAPHQL_CODE = cast("Any", GraphQLView.as_view()).__code__
 
 #: The DASF websockets, below ``DASF_WEBSOCKET_URL_ROUTE``.
 websocket_urlpatterns: list[Any] = [
@@ -59,7 +64,7 @@ def broker_application(
     websocket
         The host's own websocket routes, which are tried first.
     graphql_path
-        The path of GraphQL's websocket; by default the path of GraphQL in ``dasf_broker.urls``.
+        The path of GraphQL's websocket; by default each path at which the host's URLs have GraphQL.
     through_middleware
         Whether GraphQL over HTTP uses the host's Django middleware. Each request then takes several
         times as long. The endpoint checks limits, credentials, CSRF and hosts without it, too.
@@ -70,37 +75,62 @@ def broker_application(
         ``DASF_GRAPHQL_SCHEMA`` is not a schema of the broker.
     """
     served_schema()
-    if graphql_path is None:
-        graphql_path = reverse("dasf_broker:graphql").removeprefix(get_script_prefix())
-    route = app_settings.DASF_WEBSOCKET_URL_ROUTE.strip("/")
-    routes = [
-        *websocket,
-        path(graphql_path.lstrip("/"), cast("Any", GraphQLWebSocket())),
-        path(f"{route}/" if route else "", URLRouter(websocket_urlpatterns)),
-        re_path("", cast("Any", _refuse_unknown_path)),
-    ]
-    http = (BodyLimitMiddleware if through_middleware else GraphQLMiddleware)(graphql_path, http)
-    sockets = URLRouter(routes)
+    graphql = _graphql_paths() if graphql_path is None else {f"/{graphql_path.lstrip('/')}"}
+    pages = UrlPaths(_is_page_of_topic)
+    kind = BodyLimitMiddleware if through_middleware else GraphQLMiddleware
+    http, sockets = kind(graphql, pages, http), _sockets(websocket, graphql)
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await lifespan(scope, receive, send)
             return
         runtime.current().start()
-        if scope["type"] == "websocket":
-            await sockets(_below_script_name(scope), receive, send)
-        else:
-            await http(scope, receive, send)
+        await (sockets if scope["type"] == "websocket" else http)(scope, receive, send)
 
     return application
 
 
-def _below_script_name(scope: Any) -> Any:
-    # Django itself applies FORCE_SCRIPT_NAME; channels uses only the server's `root_path`.
-    name = (settings.FORCE_SCRIPT_NAME or "").rstrip("/")
-    if not name or not scope["path"].startswith(f"{name}/"):
-        return scope
-    return {**scope, "root_path": scope.get("root_path") or name}
+def _graphql_paths() -> Container[Any]:
+    if found := UrlPaths(_is_graphql):
+        return found
+    # A view of the host's own has the name.
+    return {f"/{reverse('dasf_broker:graphql').removeprefix(get_script_prefix())}"}
+
+
+def _is_graphql(pattern: URLPattern) -> bool:
+    """Tell whether a view is GraphQL as it is served beside Django: as it is, not decorated."""
+    view: Any = pattern.callback
+    is_view = getattr(view, "__code__", None) is _GRAPHQL_CODE
+    return is_view and view.view_class is GraphQLView and not view.view_initkwargs
+
+
+def _is_page_of_topic(pattern: URLPattern) -> bool:
+    pages = (BrokerTopicPingView, BrokerTopicStatusView)
+    return getattr(pattern.callback, "view_class", None) in pages
+
+
+def _sockets(websocket: Sequence[Any], graphql: Container[Any]) -> Application:
+    """Return the application of all websockets; the host's own routes are tried first."""
+    route = app_settings.DASF_WEBSOCKET_URL_ROUTE.strip("/")
+    dasf = URLRouter(
+        [
+            path(f"{route}/" if route else "", URLRouter(websocket_urlpatterns)),
+            re_path("", cast("Any", _refuse_unknown_path)),
+        ]
+    )
+    graphql_socket = GraphQLWebSocket()
+
+    async def serve_ours(scope: Any, receive: Any, send: Any) -> None:
+        is_graphql = f"/{scope['path_remaining']}" in graphql
+        await (graphql_socket if is_graphql else dasf)(scope, receive, send)
+
+    router = URLRouter([*websocket, re_path("", cast("Any", serve_ours))])
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        # Channels itself applies only `root_path`, and fails where a proxy removed it.
+        await router({**scope, "path_remaining": path_below_script(scope)}, receive, send)
+
+    return serve
 
 
 async def _refuse_unknown_path(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001

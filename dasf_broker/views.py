@@ -86,7 +86,7 @@ class BrokerTopicPingView(_TopicView):
         """Ping the topic."""
         identity = await identify_request(request)
         await ping(identity.caller, slug)
-        return HttpResponseRedirect(reverse("dasf_broker:brokertopic-status", args=[slug]))
+        return HttpResponseRedirect(_status_url(request, slug))
 
     async def post(self, request: HttpRequest, slug: str) -> HttpResponse:
         """Ping the topic."""
@@ -101,6 +101,13 @@ def _refusal(error: BrokerError) -> HttpResponse:
     if answer.retry_after is not None:
         response["Retry-After"] = str(answer.retry_after)
     return response
+
+
+def _status_url(request: HttpRequest, slug: str) -> str:
+    # The URLs may be included more than once.
+    match = request.resolver_match
+    name = match.namespace if match else None
+    return reverse("dasf_broker:brokertopic-status", args=[slug], current_app=name)
 
 
 def _status(topic: BrokerTopic) -> dict[str, Any]:

@@ -59,12 +59,12 @@ class Handshake(ASGIRequest):
 
     @property
     def root_url(self) -> str:
-        """Scheme and host of the server in the client's request."""
+        """Scheme and host of the server in the client's request, and the name of the script."""
         try:
             host = self.get_host()
         except DisallowedHost:  # harmless: it is returned only to the client that sent it
             host = self.headers.get("host", "localhost")
-        return f"{self.scheme}://{host[:MAX_TEXT]}"
+        return f"{self.scheme}://{host[:MAX_TEXT]}{self.script_name}"
 
 
 def head_size(scope: Mapping[str, Any]) -> int:

@@ -7,8 +7,7 @@ cookie that another site sent.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -17,10 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.core.handlers.asgi import ASGIRequest, get_script_prefix
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
-from django.urls import NoReverseMatch, reverse
-from django.urls import get_script_prefix as get_prefix
 
 from dasf_broker import database
 from dasf_broker.auth import session_store
@@ -60,6 +57,7 @@ from dasf_broker.transports.http.cors import CrossOrigin
 from dasf_broker.transports.http.django_view import GraphQLView, refuse
 from dasf_broker.transports.http.event_stream import serve_events
 from dasf_broker.transports.http.responses import send_response
+from dasf_broker.transports.url_paths import path_below_script
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -67,9 +65,6 @@ if TYPE_CHECKING:
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 #: Answers a request whose body was read: ``handler(request, body, receive, send)``.
 Handler: TypeAlias = Callable[["_Request", bytes, Receive, Send], Awaitable[None]]
-
-#: The pages of a topic, below the path of all topics.
-_TOPIC_PAGE = re.compile(r"[-\w]+/(?:status|ping)/", re.ASCII)
 
 #: Most characters of ``Content-Type`` that are read.
 MAX_CONTENT_TYPE = 256
@@ -83,36 +78,33 @@ class BodyLimitMiddleware:
 
     Parameters
     ----------
-    path
-        The path of the endpoint, without the script's name and the leading slash.
+    endpoints
+        The paths of GraphQL, without the script's name.
+    pages
+        The paths of the other views of the broker.
     application
         Django's own ASGI application, which gets these requests afterwards, and all others.
     """
 
-    def __init__(self, path: str, application: Application) -> None:
-        self._path = f"/{path.lstrip('/')}"
+    def __init__(
+        self, endpoints: Container[Any], pages: Container[str], application: Application
+    ) -> None:
+        self._endpoints = endpoints
+        self._pages = pages
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        path = _path_below_script(scope)
-        if path != self._path and not self._is_topic_page(path):
+        path = path_below_script(scope)
+        is_endpoint = path in self._endpoints
+        if not is_endpoint and path not in self._pages:
             await self._application(scope, receive, send)
-        elif scope["method"] == "POST" and path == self._path:
+        elif scope["method"] == "POST" and is_endpoint:
             await self._limit(scope, receive, send, self._serve)
         elif _may_have_body(scope):
             await self._limit(scope, receive, send, self._forward)
         else:
             await self._ask_django(scope, receive, send)
-
-    @cached_property
-    def _topics_path(self) -> str | None:
-        return _topics_path()
-
-    def _is_topic_page(self, path: str) -> bool:
-        start = self._topics_path
-        is_below = start is not None and path.startswith(start)
-        return is_below and _TOPIC_PAGE.fullmatch(path.removeprefix(start or "")) is not None
 
     async def _limit(self, scope: Scope, receive: Receive, send: Send, then: Handler) -> None:
         request = _Request(scope)
@@ -142,11 +134,11 @@ class BodyLimitMiddleware:
 
 
 class GraphQLMiddleware(BodyLimitMiddleware):
-    """ASGI middleware that answers POSTs to one path itself, and pages that ask before them."""
+    """ASGI middleware that answers POSTs to the endpoint itself, and pages that ask before them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; tell the browser whether the page may read the answer."""
-        if _path_below_script(scope) == self._path:
+        if path_below_script(scope) in self._endpoints:
             cross_origin = CrossOrigin(scope)
             if cross_origin.is_preflight:
                 await cross_origin.answer_preflight(send)
@@ -242,23 +234,6 @@ def _refuse_body(request: _Request, error: BrokerError) -> HttpResponse:
     if request.scope.get("http_version", "1.1").startswith("1"):
         response["Connection"] = "close"  # the rest of the body is not read
     return response
-
-
-def _path_below_script(scope: Scope) -> str:
-    path: str = scope["path"]
-    return path.removeprefix(get_script_prefix(scope).rstrip("/"))
-
-
-def _topics_path() -> str | None:
-    """Return the path below which ``dasf_broker.urls`` has the pages of topics.
-
-    Not `resolve`: it calls the converters of the host's paths, which may query the database.
-    """
-    try:
-        path = reverse("dasf_broker:brokertopic-ping", args=["slug"])
-    except NoReverseMatch:  # the host does not serve them
-        return None
-    return path.removeprefix(get_prefix().rstrip("/")).removesuffix("slug/ping/")
 
 
 def _may_have_body(scope: Scope) -> bool:

@@ -241,11 +241,12 @@ def _body(request: HttpRequest) -> str:
 
 def _root_url(request: HttpRequest) -> str:
     try:
-        return f"{request.scheme}://{request.get_host()[:MAX_TEXT]}/"
+        root = f"{request.scheme}://{request.get_host()[:MAX_TEXT]}"
     except DisallowedHost:
         raise BadInputError(
             "The host of the request is not in ALLOWED_HOSTS of this server."
         ) from None
+    return f"{root}{request.META.get('SCRIPT_NAME', '')}"
 
 
 def _is_ok(request: HttpRequest, result: Result) -> bool:
