@@ -67,6 +67,7 @@ test-slow: $(BIN)/.dev ## Run the tests that take minutes: after changes to deli
 	$(PYTEST) --backend=sqlite $(SLOW_TESTS)
 	$(PYTEST) --backend=postgres $(SLOW_TESTS) $(SLOW_TESTS_ONCE:%=--ignore=%)
 	PYTHONOPTIMIZE=1 $(PYTEST) --backend=sqlite tests/security
+	$(PYTEST) --backend=postgres --alias=other tests/operations tests/api tests/doors --numprocesses=2
 
 test-clients: $(BIN)/.dev ## Test with real clients and browsers (needs Node.js, npm and Chromium).
 	$(PYTEST) --backend=sqlite $(CLIENT_TESTS) --timeout=400 --numprocesses=2 $(BY_FILE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import hypothesis
@@ -12,7 +13,7 @@ from channels.layers import get_channel_layer
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from pytest_django import DjangoDbBlocker, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, DjangoDbBlocker, Settings
 
 from dasf_broker import answers, database, primary, test_mode
 from dasf_broker.auth import failures
@@ -85,6 +86,14 @@ def _nobody_listens_on() -> Iterator[None]:
     """See that each test closes its hub: the Redis layer refuses the next one otherwise."""
     yield
     assert not getattr(get_channel_layer(), "receive_count", 0), "use `hub_lifetime`"
+
+
+@pytest.fixture
+def django_capture_on_commit_callbacks(
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> Any:
+    """Return what captures the callbacks of the broker's database, whatever its alias is."""
+    return partial(django_capture_on_commit_callbacks, using=primary.alias())
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_the_database_is_asked(statement: str, expected: list[str]) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement)
-        assert ids(check_durability(databases=["default"])) == expected + without
+        assert ids(check_durability(databases=[connection.alias])) == expected + without
     finally:
         connection.close()
 
@@ -49,7 +49,7 @@ def test_a_database_that_is_down_is_not_this_checks_business(
         raise OperationalError("no route to host")
 
     monkeypatch.setattr(connection, "cursor", fail)
-    assert check_durability(databases=["default"]) == []
+    assert check_durability(databases=[connection.alias]) == []
 
 
 def ids(messages: Any) -> list[str]:

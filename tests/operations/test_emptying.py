@@ -11,11 +11,12 @@ from django.db import connection
 from guardian.utils import get_anonymous_user
 from pytest_django import DjangoDbBlocker
 
+from dasf_broker import primary
 from dasf_broker.models import BrokerTopic
 from dasf_broker.permissions import Right, grant
 from tests.emptying import Contents, contents, restore
 
-ALIAS = "default"
+ALIAS = primary.alias()
 
 
 @pytest.fixture

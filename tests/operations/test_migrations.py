@@ -39,7 +39,7 @@ def test_stored_messages_get_their_fingerprints(
 @pytest.mark.django_db(transaction=True)  # SQLite changes no tables inside of one
 def test_topics_keep_whether_they_support_dasf(capsys: pytest.CaptureFixture[str]) -> None:
     """The new default is for new topics: no row is changed, and no table is written anew."""
-    call_command("sqlmigrate", "dasf_broker", "0007")
+    call_command("sqlmigrate", "dasf_broker", "0007", database=connection.alias)
     assert "-- (no-op)" in capsys.readouterr().out
 
 
@@ -111,7 +111,7 @@ def test_no_row_is_written_again_for_the_column(
     table: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The table is changed and not copied, which would take long and lock it."""
-    call_command("sqlmigrate", "dasf_broker", "0008")
+    call_command("sqlmigrate", "dasf_broker", "0008", database=connection.alias)
     said = capsys.readouterr().out
     assert f'ALTER TABLE "{table}" ADD COLUMN "size"' in said
     assert "CREATE TABLE" not in said
