@@ -38,10 +38,10 @@ def _support(alias: str) -> Iterator[CheckMessage]:
     vendor = connections[alias].vendor
     if vendor not in SUPPORTED:
         yield Error(
-            f"The broker's tables are in the database {alias!r} ({vendor}), which is not "
-            "supported: publishing needs its locks and partial indexes.",
+            f"The broker's tables are in the database {alias!r}, and the broker does not support "
+            f"{vendor}.",
             hint="Use PostgreSQL 14 or later, or SQLite 3.31 or later. The other tables of your "
-            "project may stay where they are: see the how-to `Several databases`.",
+            "project may stay where they are: see the guide `Several databases`.",
             id="dasf_broker.E012",
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +16,6 @@ from django.utils.translation import ngettext
 
 from dasf_broker.auth import create_token
 from dasf_broker.models import ApiToken
-from dasf_broker.models.rights import all_users
 from dasf_broker.operations.caller import Caller
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ApiTokenAdmin(ModelAdmin):
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField[Any] | None:
         """Let only superusers create tokens for other users."""
-        people: QuerySet[Any] = all_users()
+        people: QuerySet[Any] = get_user_model()._default_manager.all()
         if not request.user.is_superuser:
             people = people.filter(pk=Caller.of(request.user).user.pk)
         return super().formfield_for_foreignkey(db_field, request, queryset=people, **kwargs)

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from dasf_broker import primary
 from dasf_broker.domain import fingerprints
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.domain.envelope import MessageType
@@ -130,6 +131,7 @@ class BrokerMessage(models.Model):
         return message_cursor(self.topic_id, self.sequence, self.topic.epoch)
 
     @property
+    @primary.reads()
     def delivered_to_all(self) -> bool:
         """Whether every present consumer acknowledged; ``False`` if there is none."""
         consumers = set(self.topic.consumers.values_list("pk", flat=True))

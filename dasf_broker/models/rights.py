@@ -71,27 +71,15 @@ def content_type() -> ContentType:
     return ContentType.objects.db_manager(primary.alias()).get_for_model(BrokerTopic)
 
 
-def right_rows(codenames: Collection[str]) -> QuerySet[Permission]:
-    """Return the rows of rights on topics, by codename."""
-    rows = Permission.objects.using(primary.alias())
-    return rows.filter(content_type=content_type(), codename__in=codenames)
-
-
-def all_users() -> QuerySet[User]:
-    """Return the users. Their rows are in the database of the broker's tables."""
-    people: QuerySet[User] = get_user_model()._default_manager.using(primary.alias())
-    return people
-
-
 def ordinary_users() -> QuerySet[User]:
     """Return the active users without superusers, who hold all rights."""
     usual = {flag: value for flag, value in USUAL_FLAGS.items() if _is_column(flag)}
-    return all_users().filter(**usual)
+    return get_user_model()._default_manager.filter(**usual)
 
 
 def active_users(keys: Collection[Any]) -> QuerySet[User]:
     """Return those of the users who are active."""
-    return active(all_users().filter(pk__in=keys))
+    return active(get_user_model()._default_manager.filter(pk__in=keys))
 
 
 def active(people: QuerySet[User]) -> QuerySet[User]:
@@ -208,10 +196,10 @@ def _being_active(path: str = "") -> dict[str, Any]:
 
 def _holders(topic_id: int, codename: str) -> Iterator[QuerySet[Any, Any]]:
     """Yield the primary keys of the holders of a right, for each way to hold it."""
-    people = all_users()
+    people = get_user_model()._default_manager
     on_topic = {"content_object": topic_id, "permission__codename": codename}
     groups = BrokerTopicGroupPermission.objects.filter(**on_topic).values("group")
-    for_all = right_rows([codename])
+    for_all = Permission.objects.filter(content_type=content_type(), codename=codename)
     yield BrokerTopicUserPermission.objects.filter(**on_topic).values("user")
     yield people.filter(groups__in=groups).values("pk")
     yield people.filter(user_permissions__in=for_all).values("pk")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 
+from dasf_broker import primary
 from dasf_broker.models import (
     BrokerTopic,
     BrokerTopicGroupPermission,
     BrokerTopicUserPermission,
 )
-from dasf_broker.models.rights import right_rows
+from dasf_broker.models.rights import content_type
 from dasf_broker.permissions.rights import Right
 from dasf_broker.sql.bulk_insert import BulkInsert
 
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
+@primary.reads()
 def grant(holder: User | Group, topic: BrokerTopic, *granted: Right) -> None:
     """Give a user or a group rights on a topic; rights that they hold already stay."""
     table, owner = _table(holder)
-    permissions = right_rows(granted)
+    permissions = Permission.objects.filter(content_type=content_type(), codename__in=granted)
     table.objects.bulk_create(
         [
             table(**owner, content_object_id=topic.pk, permission=permission)
@@ -33,11 +35,12 @@ def grant(holder: User | Group, topic: BrokerTopic, *granted: Right) -> None:
     )
 
 
+@primary.reads()
 def grant_each(right: Right, pairs: Collection[tuple[User, BrokerTopic]]) -> None:
     """Give each of the users a right on a new topic, on which they hold none yet. Two queries."""
     if not pairs:
         return
-    permissions = right_rows([right])
+    permissions = Permission.objects.filter(content_type=content_type(), codename=right)
     _insert_rights(
         [
             (permission, user.pk, topic.pk)

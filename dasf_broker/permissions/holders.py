@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
+from dasf_broker import primary
 from dasf_broker.models import BrokerTopic, rights
 from dasf_broker.models.rights import content_type, given_by, held_rights, ordinary_users
 from dasf_broker.permissions.rights import Right
@@ -29,6 +30,7 @@ def consumers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     return _by_topic(ids, _consumers(ids, content_type().pk))
 
 
+@primary.reads()
 def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     """Return the primary keys of the users who may publish to each topic.
 
@@ -42,6 +44,7 @@ def producers_by_topic(topics: Collection[BrokerTopic]) -> dict[int, set[Any]]:
     return producers
 
 
+@primary.reads()
 def holder_names(
     wanted: Collection[tuple[BrokerTopic, Right]],
 ) -> dict[tuple[BrokerTopic, Right], set[str]]:

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
+from dasf_broker import primary
 from dasf_broker.models import BrokerTopic
 from dasf_broker.models.rights import (
     SUPERUSER,
     active_users,
-    all_users,
     content_type,
     flags_are_computed,
     held_rights,
@@ -118,12 +119,13 @@ def holds_globally(user: User, right: Right) -> bool:
     return global_rights_of(user).has_any([right])
 
 
+@primary.reads()
 def present_user(user: User) -> User | None:
     """Return the row of a user as it is now; ``None`` if it was deleted. One query."""
     key: Any = user.pk
     if key in _WITHOUT_ROWS:
         return user if key is None else None
-    return all_users().filter(pk=key).first()
+    return get_user_model()._default_manager.filter(pk=key).first()
 
 
 def _read(users: Collection[Any], topics: Collection[int]) -> Iterable[tuple[Any, Any, str]]:
@@ -139,7 +141,8 @@ def _held(users: Collection[Any], topics: Collection[int], kind: int) -> QuerySe
 def _with_computed_flags(
     users: Collection[Any], rows: Iterable[tuple[Any, Any, str]]
 ) -> Iterator[tuple[Any, Any, str]]:
-    people = all_users().in_bulk([*users])
+    with primary.reads():
+        people = get_user_model()._default_manager.in_bulk([*users])
     active = {pk: user for pk, user in people.items() if user.is_active}
     yield from (row for row in rows if row[0] in active)
     for pk, user in active.items():

@@ -175,6 +175,25 @@ with mock.patch.object(publish, "_link_requests", side_effect=ZeroDivisionError)
     assert seen == 0
 
 
+def test_the_python_api(site: Site) -> None:
+    """Functions and methods of models decide by the users and rights of this moment."""
+    seen = run(
+        site,
+        """
+from django.contrib.auth import get_user_model
+from dasf_broker.models import BrokerMessage
+from dasf_broker.permissions import Right, grant
+dave = get_user_model().objects.create_user("dave")
+topic = dasf_broker.create_topic("rights", store_messages="store")
+grant(dave, topic, Right.CONSUME)
+sent = dasf_broker.publish("rights", data=1).message
+done = dasf_broker.acknowledge("rights", sent.message_id, user=dave)
+print(json.dumps([done.status, BrokerMessage.objects.get(topic=topic).delivered_to_all]))
+""",
+    )
+    assert seen == ["ACKNOWLEDGED", True]
+
+
 def test_a_new_login_is_known(site: Site) -> None:
     """Sessions and their users are read where they are written, by whatever code."""
     name = run(
