@@ -101,7 +101,7 @@ async def test_others_write_meanwhile(running: tuple[Site, Server, str]) -> None
         await socket.execute(CREATE)
         assert await listening == "NOT_FOUND"
         async with asyncio.timeout(200):
-            while (await asyncio.to_thread(made.run, "-c", LEFT)).split() != ["0", "0"]:
+            while (await asyncio.to_thread(made.run, "-c", LEFT)).split() != ["0", "0"]:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(2)
         is_over.set()
         await publishing

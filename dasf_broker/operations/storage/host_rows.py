@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db.models import PROTECT, RESTRICT, ProtectedError
+from django.db.models import PROTECT, RESTRICT, ProtectedError, RestrictedError
 from django.db.models.deletion import Collector
 from django.db.models.signals import ModelSignal, post_delete, pre_delete
 
@@ -56,11 +56,13 @@ def delete_host_rows(topic_ids: Sequence[int], using: str) -> Counter[str]:
     """
     collector = Collector(using=using)
     found = False
-    for relation in _relations(ResponseTopic):  # it has those of topics, too
+    # The second does not list the models that extend the first.
+    for relation in {*_relations(BrokerTopic), *_relations(ResponseTopic)}:
         rows = _referring(relation, using).filter(**{f"{relation.field.name}__in": topic_ids})
         if rows.exists():
             _collect(collector, relation, rows, using)
             found = True
+    _check_unrestricted(collector)
     return Counter(collector.delete()[1]) if found else Counter()
 
 
@@ -85,6 +87,14 @@ def _collect(collector: Collector, relation: Any, rows: Any, using: str) -> None
         collector.collect(rows, keep_parents=True)
     else:
         relation.on_delete(collector, relation.field, rows, using)
+
+
+def _check_unrestricted(collector: Collector) -> None:
+    """Check that all rows that restrict the deletion are deleted themselves, as Django does."""
+    by_field = [each for some in collector.restricted_objects.values() for each in some.values()]
+    deleted = {row for rows in collector.data.values() for row in rows}
+    if left := set().union(*by_field) - deleted:
+        raise RestrictedError("Cannot delete the topic: rows of this project refer to it.", left)
 
 
 def _relations(model: Any) -> Iterator[Any]:

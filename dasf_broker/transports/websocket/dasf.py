@@ -77,6 +77,7 @@ class ConsumerSocket(DasfSocket):
         stream = messages_with_retry(current(), self.caller, self.slug)
         async with aclosing(stream) as deliveries:  # type: ignore[type-var]
             async for each in deliveries:
+                self.slug = each.message.topic_slug  # the topic may have been renamed
                 if each.message.message_type is MessageType.PING:
                     self._last_ping = each.message.message_id
                 try:
