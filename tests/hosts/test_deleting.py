@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.servers import Site
-from tests.hosts.projects import host_project, services_of_backend
+from tests.hosts.projects import host_project
 
 MODELS = """
 from django.db import models
@@ -70,19 +70,13 @@ deletion.STEP = 3
 """
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def made(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
-    """Return a project with an app of its own, on each database."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return a project with an app of its own."""
     files = {"shop/__init__.py": "", "shop/migrations/__init__.py": "", "shop/models.py": MODELS}
     folder = tmp_path_factory.mktemp("project")
-    with (
-        services_of_backend(request.param) as services,
-        host_project(
-            folder, services, settings='INSTALLED_APPS += ["shop"]', files=files, migrate=False
-        ) as site,
-    ):
+    settings = 'INSTALLED_APPS += ["shop"]'
+    with host_project(folder, settings=settings, files=files, migrate=False) as site:
         site.run("manage.py", "makemigrations", "--verbosity", "0", "shop")
         site.run("manage.py", "migrate", "--verbosity", "0")
         yield site
