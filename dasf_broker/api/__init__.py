@@ -27,6 +27,7 @@ from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.acknowledge import Acknowledged, AcknowledgeStatus
 from dasf_broker.operations.heartbeat import Pinged
+from dasf_broker.operations.storage.users import detach_user
 from dasf_broker.operations.subscriptions.messages import StartPosition
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "apublish",
     "apublish_many",
     "create_topic",
+    "detach_user",
     "ping",
     "publish",
     "publish_many",
