@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 from dasf_broker.domain.json_text import MAX_DIGITS, has_nul, parse_strict
 from dasf_broker.domain.sizes import json_size
-from dasf_broker.domain.slugs import check_slug
+from dasf_broker.domain.slugs import STATUS_PING, check_slug
 from dasf_broker.domain.texts import kind_of, parse_uuid, shown
 from dasf_broker.exceptions import BadInputError, PayloadTooLargeError
 
@@ -64,9 +64,6 @@ ANSWER_TYPES = (
 )
 
 _MESSAGE_TYPES = list(MessageType)  # a list, because a value may be anything
-
-#: The broker's own pings name this socket as their response topic. It is no topic.
-STATUS_PING = "status-ping"
 
 #: Types for backend modules. A subscription leaves them out unless it names them.
 MACHINE_TYPES = frozenset({MessageType.PING, MessageType.API_INFO})
@@ -192,6 +189,7 @@ class Envelope:
     ) -> Envelope:
         digits = _unwritten_digits(properties)
         check_message_type(properties.get("messageType", MessageType.REQUEST))
+        # The broker's own pings name a socket as their response topic. It is no topic.
         if (answers := properties.get("response_topic")) not in (None, "", STATUS_PING):
             if not isinstance(answers, str):
                 raise BadInputError(

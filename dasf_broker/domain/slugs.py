@@ -10,6 +10,10 @@ from dasf_broker.exceptions import BadInputError
 #: Longest slug of a topic, in characters.
 MAX_SLUG_LENGTH = 128
 
+#: The address of the DASF socket for answers to pings, which is where the producers of a topic with
+#: this name would connect.
+STATUS_PING = "status-ping"
+
 _SLUG = re.compile(r"[-a-zA-Z0-9_]+")
 
 
@@ -52,6 +56,28 @@ def check_slug(slug: str, *, field: str = "topic") -> str:
     if not is_slug(slug):
         raise BadInputError(
             f"{slug!r} is not a topic slug: use letters, digits, hyphens and underscores.",
+            field=field,
+        )
+    return slug
+
+
+def check_new_slug(slug: str, *, field: str = "topic") -> str:
+    """Return ``slug`` if a new topic may have it.
+
+    Parameters
+    ----------
+    field
+        The input field to name in the error.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`check_slug`; or the DASF protocol uses it for something else.
+    """
+    if check_slug(slug, field=field) == STATUS_PING:
+        raise BadInputError(
+            f"A topic cannot be called {slug!r}: the DASF protocol has its answers to pings under "
+            "this name. Choose another one.",
             field=field,
         )
     return slug

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_slug
 from django.db import models
 from django.db.models import F, Q
@@ -20,7 +21,7 @@ from dasf_broker.domain.ports import port
 from dasf_broker.domain.publishing import Published
 from dasf_broker.domain.retention import MAX_RETENTION
 from dasf_broker.domain.sizes import LARGE
-from dasf_broker.domain.slugs import MAX_SLUG_LENGTH
+from dasf_broker.domain.slugs import MAX_SLUG_LENGTH, STATUS_PING
 from dasf_broker.domain.times import present
 from dasf_broker.models.sizes import SizeField
 from dasf_broker.models.websocket_urls import websocket_url
@@ -305,6 +306,12 @@ class BrokerTopic(models.Model):
     def _do_update(self, base_qs: Any, *args: Any, **options: Any) -> Any:
         # Saving brings no topic back that was deleted meanwhile.
         return super()._do_update(base_qs.filter(deleted_on__isnull=True), *args, **options)
+
+    def clean(self) -> None:
+        """Check a new topic's name."""
+        super().clean()
+        if self._state.adding and self.slug == STATUS_PING:
+            raise ValidationError({"slug": _("The DASF protocol uses this name. Choose another.")})
 
     @property
     def availability(self) -> bool | None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from dasf_broker import app_settings, primary
 from dasf_broker.domain.events import TopicAppeared
+from dasf_broker.domain.slugs import check_new_slug
 from dasf_broker.exceptions import BrokerError, ConflictError, NotFoundError
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
@@ -57,6 +58,8 @@ def find_or_create(
     NotFoundError
         This server does not create topics on messages, the caller may not add topics, or the topic
         exists and is hidden: all three get the same answer.
+    BadInputError
+        A new topic may not have this name.
     ForbiddenError, ConflictError, RateLimitedError
         As :func:`check_response_topic`.
     """
@@ -66,6 +69,7 @@ def find_or_create(
     allowed = app_settings.DASF_CREATE_TOPIC_ON_MESSAGE and new.may_add(caller)
     if not allowed or table.exists(slug):  # hidden takes as long as missing
         raise NotFoundError.topic(slug)
+    check_new_slug(slug)
     new.check_count(caller, slug)
     if answers is not None:
         _check_beforehand(new, caller, answers, slug)

@@ -14,7 +14,7 @@ from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.domain.retention import check_retention
 from dasf_broker.domain.sizes import json_size
-from dasf_broker.domain.slugs import check_slug
+from dasf_broker.domain.slugs import check_new_slug
 from dasf_broker.domain.storage import StoragePolicy, is_stored
 from dasf_broker.domain.texts import check_text, shown
 from dasf_broker.exceptions import BadInputError, ForbiddenError, NotFoundError
@@ -86,13 +86,13 @@ def create_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
     Raises
     ------
     BadInputError
-        This is not a slug, or a limit is not valid.
+        A topic may not have this slug, or a limit is not valid.
     ForbiddenError
         The caller may not add topics.
     ConflictError
         The slug is taken.
     """
-    check_slug(slug, field="slug")
+    check_new_slug(slug, field="slug")
     values = options.values()
     if not holds_globally(caller.user, Right.ADD):
         raise ForbiddenError("You may not create topics; ask for the right add_brokertopic.")
