@@ -166,13 +166,13 @@ class ResultTooLargeError(QueryTooComplexError):
 
 
 class CursorExpiredError(BrokerError):
-    """Messages after the cursor may be missing: subscribe again without ``after``."""
+    """Messages after the cursor may be missing: begin again without it."""
 
     code = "CURSOR_EXPIRED"
 
 
 class SlowConsumerError(BrokerError):
-    """The subscriber read too slowly, and its subscription was ended."""
+    """The subscriber read so slowly that messages were removed before: subscribe again."""
 
     code = "SLOW_CONSUMER"
 

