@@ -46,14 +46,22 @@ INTERVAL = 60.0
 
 
 @asynccontextmanager
-async def consuming(services: Services, topic: BrokerTopic) -> AsyncIterator[tuple[Mailbox, int]]:
+async def consuming(
+    services: Services, topic: BrokerTopic, *, resumes: bool = False
+) -> AsyncIterator[tuple[Mailbox, int]]:
     """Receive a topic's messages as a consumer, as long as the context lasts.
 
     Yields the mailbox and the sequence behind which it receives everything.
+
+    Parameters
+    ----------
+    resumes
+        Whether the consumer continues behind a cursor: it misses nothing silently.
     """
     hub, is_answering = services.hub, True
     try:
         async with hub.subscription(topic.pk, {MessagePublished}, epoch=topic.epoch) as opened:
+            opened[0].must_be_complete = resumes
             if topic.is_response_topic:
                 async with _listening(services, topic.pk):
                     yield opened
