@@ -9,7 +9,7 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -45,8 +45,9 @@ ANNOUNCING = LEAVING = 0.75
 THREADS = 0.25
 
 
-#: Topics whose last consumer has gone that are noted at once, between what clients write.
-DEPARTURES = 50
+#: Topics whose first consumer has come, or whose last one has gone, that are noted at once, between
+#: what clients write.
+PRESENCES = 50
 
 #: Most large queries that are executed at once: of all callers, and of one. They share a few
 #: threads that read for them: more at once would not be faster, and only hold more memory.
@@ -98,9 +99,12 @@ class Runtime:
     @cached_property
     def departures(self) -> Batcher[int, None]:
         """Notes the topics whose last consumer here has gone, many at once."""
-        note = consumers.note_last_departures
-        bounds = Bounds(items=DEPARTURES)
-        return Batcher(database.WRITING, note, bounds=bounds, is_outage=database.is_outage)
+        return _noting(consumers.note_last_departures)
+
+    @cached_property
+    def arrivals(self) -> Batcher[int, None]:
+        """Pings the topics that consumers have arrived at, many at once."""
+        return _noting(consumers.note_arrivals)
 
     def lookup(self, load: Callable[[Collection[Key]], Mapping[Key, Value]]) -> Lookup[Key, Value]:
         """Return the lookup that reads with a function, once for all concurrent callers."""
@@ -153,6 +157,11 @@ class Runtime:
 
     def _forget_comparison(self, _: asyncio.Task[None]) -> None:
         self._comparison = None
+
+
+def _noting(note: Callable[[Sequence[int]], list[None]]) -> Batcher[int, None]:
+    bounds = Bounds(items=PRESENCES)
+    return Batcher(database.WRITING, note, bounds=bounds, is_outage=database.is_outage)
 
 
 def _too_many_queries() -> RateLimitedError:

@@ -102,8 +102,8 @@ async def hub_lifetime() -> AsyncIterator[None]:
     yield
     await current().close_hub()
     # Or the next test would be told of them: its topic is pinged when the last one has left.
-    while departures := current().consumer_log._departures:
-        await asyncio.wait(departures)
+    while writing := current().consumer_log._writing:
+        await asyncio.wait(writing)
 
 
 @pytest.fixture

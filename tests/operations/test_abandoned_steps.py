@@ -83,5 +83,5 @@ async def test_who_waited_in_vain_does_not_wait_again(
             raise UnavailableError("a test")
     assert not stuck.done()
     held_up.set()
-    await until(lambda: not current().consumer_log._departures)
+    await until(lambda: not current().consumer_log._writing)
     assert await database.read(lambda: BrokerTopic.objects.get().last_ping) is not None

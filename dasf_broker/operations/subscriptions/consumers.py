@@ -15,9 +15,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from dasf_broker import database
 from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.db_connections import retried
+from dasf_broker import database, test_mode
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
 from dasf_broker.exceptions import (
     BrokerError,
@@ -47,7 +47,7 @@ INTERVAL = 60.0
 
 @asynccontextmanager
 async def consuming(
-    services: Services, topic: BrokerTopic, *, resumes: bool = False
+    services: Services, topic: BrokerTopic, *, resumes: bool = False, answers_pings: bool = False
 ) -> AsyncIterator[tuple[Mailbox, int]]:
     """Receive a topic's messages as a consumer, as long as the context lasts.
 
@@ -57,11 +57,15 @@ async def consuming(
     ----------
     resumes
         Whether the consumer continues behind a cursor: it misses nothing silently.
+    answers_pings
+        Whether the consumer is a backend module: the topic is pinged, unless it is online.
     """
     hub, is_answering = services.hub, True
     try:
         async with hub.subscription(topic.pk, {MessagePublished}, epoch=topic.epoch) as opened:
             opened[0].must_be_complete = resumes
+            if answers_pings:
+                _ping_for_arrival(services, topic)
             if topic.is_response_topic:
                 async with _listening(services, topic.pk):
                     yield opened
@@ -75,9 +79,22 @@ async def consuming(
         if is_missed and not hub.listeners(topic.pk, MessagePublished):
             # In a task of its own: the subscriber may be cancelled, or has waited for the database
             # before and should not wait for it again.
-            departure = services.consumer_log.depart(_note_departure(services, hub, topic.pk))
+            departure = services.consumer_log.write_later(_note_departure(services, hub, topic.pk))
             if is_answering:
                 await asyncio.shield(departure)
+
+
+def _ping_for_arrival(services: Services, topic: BrokerTopic) -> None:
+    """Ping a topic for a consumer that has just arrived, so that its status soon shows that.
+
+    Nothing happens if the topic is online, cannot answer, or was pinged for another one of this
+    process in the last seconds; and in the tests of a host, which would receive the ping.
+    """
+    can_answer = topic.supports_dasf and not topic.is_response_topic
+    if not can_answer or topic.availability or test_mode.are_running():
+        return
+    if services.consumer_log.may_ping(topic.pk):
+        services.consumer_log.write_later(_note_arrival(services, topic.pk))
 
 
 async def wait_until_consumable(services: Services, caller: Caller, slug: str) -> None:
@@ -129,6 +146,12 @@ async def keep_response_topics(topic_ids: Collection[int]) -> None:
         await database.write(keep_listened, keys)
 
 
+def note_arrivals(topic_ids: Sequence[int]) -> list[None]:
+    """Ping topics that consumers have arrived at; return ``None`` for each."""
+    ping_topics([*BrokerTopic.objects.with_response_info().filter(pk__in=topic_ids)])
+    return [None] * len(topic_ids)
+
+
 @retried
 def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
     """Write that the last consumers of topics in this process have left; return ``None`` for each.
@@ -143,6 +166,11 @@ def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
     marked.update(garbage_collect_on=due)
     ping_topics([topic for topic in topics if topic.supports_dasf and topic.pk not in answers])
     return [None] * len(topic_ids)
+
+
+async def _note_arrival(services: Services, topic_id: int) -> None:
+    with suppress(BrokerError):
+        await services.arrivals([topic_id])
 
 
 async def _note_departure(services: Services, hub: Hub, topic_id: int) -> None:

@@ -105,8 +105,13 @@ async def messages(
     )
     # Read before the mailbox opens: messages published from then on are read or announced.
     position, head = _first_position(found.topic, start, after), found.topic.last_sequence
-    resumes = after is not None
-    async with consuming(services, found.topic, resumes=resumes) as (mailbox, live_from):
+    consumer = consuming(
+        services,
+        found.topic,
+        resumes=after is not None,
+        answers_pings=MessageType.PING in backlog.types,
+    )
+    async with consumer as (mailbox, live_from):
         with end_when_revoked(services, found, mailbox, "may_consume"):
             # A subscriber that is up to date, as most are after a restart, does not read.
             is_behind = position < max(live_from, head)

@@ -36,6 +36,10 @@ class Services(Protocol):
         """When this process last wrote about its consumers."""
 
     @property
+    def arrivals(self) -> Batcher[int, None]:
+        """Pings, in batches, topics that consumers of this process have arrived at."""
+
+    @property
     def departures(self) -> Batcher[int, None]:
         """Writes, in batches, that the last consumer of a topic in this process has left."""
 
