@@ -19,8 +19,12 @@ pytestmark = pytest.mark.timeout(600)
 #: Messages of the large topic, each acknowledged by two consumers.
 MESSAGES = 100_000
 
-#: Seconds: what 99 of 100 publications of others may take.
+#: Seconds: what 99 of 100 publications of others may take. On a machine that is so busy that they
+#: take longer anyway, it is a little more than that.
 P99 = 0.1
+
+#: Seconds of publishing before the deletion, for comparison.
+BEFORE = 10
 
 #: Publications each second, beside the deletion.
 RATE = 20
@@ -94,7 +98,9 @@ async def test_others_write_meanwhile(running: tuple[Site, Server, str]) -> None
     async with graphql_socket(server, key) as socket:
         listening = asyncio.create_task(_until_told(server, key))
         publishing = asyncio.create_task(publish())
-        await asyncio.sleep(1)
+        await asyncio.sleep(BEFORE)
+        usual = _p99(took)
+        took.clear()
         begun = time.monotonic()
         await socket.execute(DELETE)
         deleted = time.monotonic() - begun
@@ -105,11 +111,14 @@ async def test_others_write_meanwhile(running: tuple[Site, Server, str]) -> None
                 await asyncio.sleep(2)
         is_over.set()
         await publishing
-    took.sort()
-    figures = f"{len(took)} publications: p99 {took[int(len(took) * 0.99)]}, longest {took[-1]}"
+    figures = f"{len(took)} publications: p99 {_p99(took)} (before: {usual}), longest {max(took)}"
     print(f"deleted in {deleted}; {figures}")  # noqa: T201 - what is measured is of interest
-    assert deleted < 1, deleted
-    assert took[int(len(took) * 0.99)] < P99, figures
+    assert deleted < 1, figures
+    assert _p99(took) < max(P99, 1.5 * usual), figures
+
+
+def _p99(took: list[float]) -> float:
+    return sorted(took)[int(len(took) * 0.99)]
 
 
 async def _until_told(server: Server, key: str) -> str:

@@ -10,9 +10,11 @@ This is the only way to delete topics: the methods ``delete`` of topics and thei
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from math import inf
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
@@ -103,8 +105,22 @@ def _delete_visibly(keys: Sequence[int], using: str) -> Counter[str]:
     return counts
 
 
-def remove_deleted() -> Iterator[int]:
-    """Remove what is left of deleted topics, and yield how many rows each small step removed."""
+def remove_deleted(seconds: float = inf) -> Iterator[int]:
+    """Remove what is left of deleted topics, and yield how many rows each small step removed.
+
+    Parameters
+    ----------
+    seconds
+        End after this time, even if something is left.
+    """
+    ends = time.monotonic() + seconds
+    for removed in _remove_all_deleted():
+        yield removed
+        if time.monotonic() > ends:
+            return
+
+
+def _remove_all_deleted() -> Iterator[int]:
     using = router.db_for_write(BrokerTopic)
     # Response topics are newer than their sources, which they refer to.
     hidden = _all(using).filter(deleted_on__isnull=False).order_by("-pk")

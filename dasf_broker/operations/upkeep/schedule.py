@@ -34,6 +34,9 @@ LEASE_SECONDS = 120.0
 #: Seconds between two rounds.
 INTERVAL = 60.0
 
+#: Seconds of a round for what is left of deleted topics: the next round has to ping in time.
+DELETING = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -100,7 +103,7 @@ def steps(now: datetime, *, collects: bool = True) -> Iterator[Report]:
         yield Report(retired=count)
     for count in deduplication.forget_due(now):
         yield Report(forgotten=count)
-    for count in deletion.remove_deleted():
+    for count in deletion.remove_deleted(DELETING):
         yield Report(deleted=count)
 
 
