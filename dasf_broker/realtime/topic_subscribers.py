@@ -41,6 +41,9 @@ class TopicSubscribers:
     is_logged: bool = False
     #: The ids of the messages passed on last, by sequence.
     recent: dict[int, UUID] = field(default_factory=dict)
+    #: Whether announcements were missed. There may be another message in the place of the last one
+    #: that was passed on.
+    is_unsure: bool = False
     catching_up: asyncio.Task[None] | None = None
     renewed_at: float | None = None
     #: The count of lost messages that are not stored.
@@ -68,15 +71,15 @@ class TopicSubscribers:
             return False
         if is_current := self.is_current(event):
             self.target = max(self.target, sequence)
+            self.is_unsure = self.is_unsure or sequence > self.position + 1
         return is_current
 
     def begin_anew(self) -> None:
         """End all subscriptions, and forget the position: the next subscriber begins anew."""
         for mailbox in self.mailboxes:
             mailbox.fail(_gone_back(), at_once=True)
-        self.mailboxes.clear()
         self.position, self.epoch, self.target = None, 0, 0
-        self.has_gone_back = self.is_logged = False
+        self.has_gone_back = self.is_logged = self.is_unsure = False
         self.recent.clear()
         if self.catching_up is not None:
             self.catching_up.cancel()

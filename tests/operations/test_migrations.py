@@ -116,3 +116,14 @@ def test_no_row_is_written_again_for_the_column(
     assert f'ALTER TABLE "{table}" ADD COLUMN "size"' in said
     assert "CREATE TABLE" not in said
     assert "INSERT" not in said
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_newest_afterwards")
+def test_topics_of_an_older_release_have_the_first_epoch() -> None:
+    """Also those that its servers create during the upgrade: their cursors stay valid."""
+    old = _migrate("dasf_broker", "0010_large_rows").get_model("dasf_broker", "BrokerTopic")
+    old.objects.create(slug="before")
+    _migrate("dasf_broker", "0011_topic_epoch")
+    old.objects.create(slug="during")
+    assert set(BrokerTopic.objects.values_list("slug", "epoch")) == {("before", 0), ("during", 0)}

@@ -114,3 +114,18 @@ def _message(
         publish_time=datetime(2026, 1, 1, tzinfo=UTC),
         is_response=False,
     )
+
+
+def test_servers_of_other_releases_understand_each_other() -> None:
+    """One without epochs knows all fields that are sent; what a later one adds is left out."""
+    event = MessagePublished(**{**_fields(_message(b"x", sequence=3)), "epoch": 7})
+    wire = to_wire(event)
+    assert "epoch" not in wire["fields"]
+    assert wire.pop("epoch") == 7
+    assert from_wire(wire) == MessagePublished(**{**_fields(event), "epoch": 0})
+    wire["fields"]["from_the_future"] = 1
+    assert from_wire(wire) == MessagePublished(**{**_fields(event), "epoch": 0})
+
+
+def _fields(event: MessagePublished) -> dict[str, Any]:
+    return {each.name: getattr(event, each.name) for each in fields(event) if each.init}
