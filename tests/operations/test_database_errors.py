@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg.errors
 import pytest
 from django.contrib.auth.models import User
-from django.db import Error, OperationalError, connection, transaction
+from django.db import Error, OperationalError, connection, connections, transaction
 
 from dasf_broker import database, db_connections
 from dasf_broker.db_connections import ATTEMPTS, retried
@@ -87,6 +89,79 @@ def _in_django(state: str) -> Error:
 
 def _raise_in_server(state: str) -> None:
     execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$")
+
+
+# --- the log ----------------------------------------------------------------------------------
+
+#: Settings that are wrong, and what the log has to say of each.
+WRONG = (
+    [
+        ({"USER": "nobody"}, 'role "nobody" does not exist'),
+        ({"NAME": "nothing"}, 'database "nothing" does not exist'),
+        ({"HOST": "127.0.0.1", "PORT": "1"}, "port 1 failed: Connection refused"),
+        ({"HOST": "nowhere.invalid"}, "nowhere.invalid"),
+    ]
+    if IS_POSTGRESQL
+    else [
+        ({"NAME": "/nowhere/db.sqlite3"}, "SQLITE_CANTOPEN: unable to open database file"),
+        ({"NAME": __file__}, "SQLITE_NOTADB: file is not a database"),
+    ]
+)
+
+
+@pytest.mark.parametrize(("wrong", "cause"), WRONG)
+async def test_the_log_has_the_cause(
+    wrong: dict[str, str], cause: str, db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In one line at the beginning, however many ask; and there is one at the end."""
+    for _ in range(3):
+        with pytest.raises(UnavailableError) as refused:
+            await database.read(_connect, **wrong)
+        assert str(refused.value.log_id) in caplog.messages[0]
+    await database.read(int)
+    begin, end = caplog.messages
+    assert begin.startswith("The database failed while reading (log id ")
+    assert cause in begin
+    assert "\n" not in begin
+    assert end.startswith("The database works again, after ")
+
+
+def _connect(**wrong: str) -> None:
+    """Open a connection with other settings than the project's."""
+    opening = connections.create_connection("default")
+    options = {"connect_timeout": 5} if IS_POSTGRESQL else {}
+    opening.settings_dict = {**opening.settings_dict, **wrong, "OPTIONS": options}
+    try:
+        with opening.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.execute("SELECT * FROM django_migrations")
+    finally:
+        opening.close()
+
+
+#: What two transactions cannot do at once.
+_LOCKING = (
+    "LOCK TABLE dasf_broker_lease" if IS_POSTGRESQL else "UPDATE dasf_broker_lease SET holder = ''"
+)
+
+
+async def test_the_log_says_that_it_is_locked(db: None, caplog: pytest.LogCaptureFixture) -> None:
+    """By somebody who forgot to commit."""
+    waits = "SET lock_timeout = 100" if IS_POSTGRESQL else "PRAGMA busy_timeout = 100"
+    await database.write(execute, waits)
+    with ThreadPoolExecutor(1) as pool:  # a thread of another program's, as it were
+        pool.submit(execute, "BEGIN IMMEDIATE" if not IS_POSTGRESQL else "BEGIN").result()
+        pool.submit(execute, _LOCKING).result()
+        with pytest.raises(UnavailableError, match="Nothing was changed") as refused:
+            await database.write(transaction.atomic(execute), _LOCKING)
+        pool.submit(execute, "ROLLBACK").result()
+        pool.submit(connections.close_all).result()
+    [line] = caplog.messages
+    assert str(refused.value.log_id) in line
+    assert ("55P03" if IS_POSTGRESQL else "SQLITE_BUSY: database is locked") in line
+    await database.write(execute, "DELETE FROM dasf_broker_lease")
+    await database.write(connections.close_all)
+    assert len(caplog.messages) == 2
 
 
 # --- conflicts --------------------------------------------------------------------------------

@@ -20,7 +20,9 @@ LARGE = "x" * 100_000
 
 if connection.vendor == "sqlite":  # the disk of a PostgreSQL server is not ours to fill
 
-    async def test_the_disk_is_full(topic: BrokerTopic, producer: User) -> None:
+    async def test_the_disk_is_full(
+        topic: BrokerTopic, producer: User, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """What was answered is there, what was refused is not, and no sequence is missing."""
         await database.write(_allow_pages, 0)  # no more than there are
         answered, refusal = 0, None
@@ -31,6 +33,8 @@ if connection.vendor == "sqlite":  # the disk of a PostgreSQL server is not ours
             except UnavailableError as error:
                 refusal = error
         assert "Nothing was changed" in str(refusal)
+        assert "SQLITE_FULL: database or disk is full" in caplog.text
+        assert str(refusal.log_id) in caplog.text
         assert await database.read(_sequences) == [*range(1, answered + 1)]
         await database.write(_allow_pages, 2**30)
         published = await current().writer.publish_one(_message(producer))
