@@ -222,7 +222,7 @@ class _PoolHooks:
                 raise
             raise self._unavailable(error, outcome) from error
         finally:
-            db_connections.give_back(only_if_wanted=True)
+            db_connections.give_back_if_wanted()
         if self.activity is not None:
             OUTAGES.recovered(self.activity)
         return result
@@ -245,7 +245,7 @@ class _PoolHooks:
         return KEEP if db_connections.has_pooled() else None
 
     def rest(self) -> None:
-        db_connections.give_back(only_if_wanted=False)
+        db_connections.give_back()
 
     def divert(self, work: Callable[[], None], otherwise: Callable[[], None]) -> bool:
         if is_tested := test_mode.are_running():

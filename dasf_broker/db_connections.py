@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,6 +25,11 @@ PAUSE = 0.01
 
 #: Seconds between two renewals of a pool, at least.
 RENEWAL_STEP = 1.0
+
+#: Seconds between two looks of a thread whether somebody waits for its connections, at least.
+LOOK_STEP = 0.005
+
+_looked = threading.local()
 
 #: When each pool was renewed.
 _renewed: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
@@ -98,18 +104,20 @@ def throw_away() -> None:
                 _renew_pool(pool)
 
 
-def give_back(*, only_if_wanted: bool) -> None:
-    """Give the connections of this thread back to their pools.
+def give_back_if_wanted() -> None:
+    """Give the connections of this thread back to a pool for which somebody waits."""
+    now = time.monotonic()
+    if now - getattr(_looked, "at", 0.0) >= LOOK_STEP:  # to look takes longer than small work does
+        _looked.at = now
+        for connection, pool in _pooled():
+            if pool.get_stats().get("requests_waiting"):
+                _close(connection)
 
-    Parameters
-    ----------
-    only_if_wanted
-        Only to a pool for which somebody waits.
-    """
-    for connection in _pooled():
-        if not only_if_wanted or _pool_of(connection).get_stats().get("requests_waiting"):
-            with suppress(Error):
-                connection.close()
+
+def give_back() -> None:
+    """Give the connections of this thread back to their pools."""
+    for connection, _ in _pooled():
+        _close(connection)
 
 
 def has_pooled() -> bool:
@@ -130,11 +138,17 @@ def _is_in_transaction() -> bool:
     return any(each.in_atomic_block for each in connections.all(initialized_only=True))
 
 
-def _pooled() -> Iterator[Any]:
+def _pooled() -> Iterator[tuple[Any, Any]]:
+    """Yield the connections of this thread that belong to pools, each with its pool."""
     for connection in connections.all(initialized_only=True):
         is_open = connection.connection is not None and not connection.in_atomic_block
-        if is_open and _pool_of(connection) is not None:
-            yield connection
+        if is_open and (pool := _pool_of(connection)) is not None:
+            yield connection, pool
+
+
+def _close(connection: Any) -> None:
+    with suppress(Error):
+        connection.close()
 
 
 def _pool_of(connection: Any) -> Any:

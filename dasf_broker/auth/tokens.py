@@ -10,10 +10,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 from django.apps import apps
+from django.db import Error
 from django.db.models import Q
 from django.utils import timezone
 
 from dasf_broker.auth.credentials import Credential, CredentialKind
+from dasf_broker.domain.database_errors import is_read_only
 from dasf_broker.domain.texts import MAX_TEXT
 from dasf_broker.domain.times import present
 from dasf_broker.exceptions import UnauthenticatedError
@@ -91,7 +93,12 @@ def _note_use(token: ApiToken, now: datetime) -> None:
     stale, latest = now - ApiToken.LAST_USED_STEP, present(now)
     if token.last_used is None or not stale <= token.last_used <= latest:
         unused = Q(last_used__isnull=True) | Q(last_used__lt=stale) | Q(last_used__gt=latest)
-        ApiToken.objects.filter(unused, pk=token.pk).update(last_used=now)
+        try:
+            ApiToken.objects.filter(unused, pk=token.pk).update(last_used=now)
+        except Error as error:
+            if not is_read_only(error.__cause__):
+                raise
+            # Its callers may read, and the next use is noted when it can be written again.
 
 
 def _owners_of_drf_tokens(keys: Collection[str]) -> dict[str, Owner]:

@@ -115,6 +115,12 @@ def is_of_session(cause: BaseException | None) -> bool:
     return getattr(cause, "sqlstate", None) not in _OF_STATEMENTS
 
 
+def is_read_only(cause: BaseException | None) -> bool:
+    """Tell whether an error says that the database may be read, but not written."""
+    name = getattr(cause, "sqlite_errorname", None) or ""
+    return getattr(cause, "sqlstate", None) == "25006" or name.startswith("SQLITE_READONLY")
+
+
 def _of_sqlite(name: str, text: str) -> Outcome:
     if name == "SQLITE_ERROR" and any(each in text for each in _NOT_MIGRATED):
         return Outcome.NOT_DONE

@@ -147,7 +147,8 @@ def test_a_database_that_is_read_only_for_a_while(host: Host) -> None:
         refused = _until(lambda: host.ask(server, _PUBLISH), lambda _: "25006" in log())
         assert refused["code"] == "UNAVAILABLE"
         with ThreadPoolExecutor(8) as clients:  # all sessions of the pool are new, and read-only
-            [*clients.map(lambda _: host.ask(server, _QUERY), range(50))]
+            read = [*clients.map(lambda _: host.ask(server, _QUERY), range(50))]
+        assert all("topic" in each for each in read)
         host.execute(f"ALTER DATABASE {database} RESET default_transaction_read_only")
         begun = time.monotonic()
         _until(lambda: host.ask(server, _PUBLISH), lambda each: "publishMessage" in each)

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from dasf_broker import app_settings
+from dasf_broker.db_connections import retried
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.fingerprints import fingerprint
 from dasf_broker.domain.times import present
@@ -91,11 +92,8 @@ def forget_due(now: datetime) -> Iterator[int]:
     """Delete the ids whose time is over, and yield how many each small step deleted."""
     yield from _shorten(now)
     while True:
-        due = RememberedMessage.objects.filter(forget_on__lte=now).order_by("forget_on")
-        page = list(due.values_list("pk", flat=True)[:STEP])
-        RememberedMessage.objects.filter(pk__in=page).delete()
-        yield len(page)
-        if len(page) < STEP:
+        yield (count := _forget_step(now))
+        if count < STEP:
             return
 
 
@@ -109,6 +107,14 @@ def _shorten(now: datetime) -> Iterator[int]:
             return
         RememberedMessage.objects.filter(pk__in=page).update(forget_on=latest)
         yield 0
+
+
+@retried
+def _forget_step(now: datetime) -> int:
+    due = RememberedMessage.objects.filter(forget_on__lte=now).order_by("forget_on")
+    page = list(due.values_list("pk", flat=True)[:STEP])
+    RememberedMessage.objects.filter(pk__in=page).delete()
+    return len(page)
 
 
 def count_due(now: datetime) -> int:

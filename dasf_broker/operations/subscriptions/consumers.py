@@ -15,9 +15,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from dasf_broker import database, test_mode
 from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.db_connections import retried
-from dasf_broker import database, test_mode
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
 from dasf_broker.exceptions import (
     BrokerError,
