@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.urls import reverse
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from dasf_broker import database
+from dasf_broker import clock, database
 from dasf_broker.answers import answer_to
 from dasf_broker.auth import identify_request
 from dasf_broker.exceptions import BadInputError, BrokerError
@@ -115,7 +116,11 @@ def _status(topic: BrokerTopic) -> dict[str, Any]:
     return {
         "topic": topic.slug,
         "status": words[topic.availability],
-        "lastPing": topic.last_ping,
-        "lastPong": topic.last_pong,
+        "lastPing": _shown(topic.last_ping),
+        "lastPong": _shown(topic.last_pong),
         "roundTripTime": topic.round_trip_time,
     }
+
+
+def _shown(time: datetime | None) -> datetime | None:
+    return None if time is None else clock.to_show(time)

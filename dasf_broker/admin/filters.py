@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from dasf_broker import clock
 from dasf_broker.models import Acknowledgement
 
 
@@ -94,11 +94,11 @@ class ResponseFilter(_ChoiceFilter):
 
 
 def _since(rows: QuerySet[Any], *, days: int) -> QuerySet[Any]:
-    return rows.filter(date_created__gt=timezone.now() - timedelta(days=days))
+    return rows.filter(date_created__gt=clock.now() - timedelta(days=days))
 
 
 def _before(rows: QuerySet[Any], *, days: int) -> QuerySet[Any]:
-    return rows.filter(date_created__lte=timezone.now() - timedelta(days=days))
+    return rows.filter(date_created__lte=clock.now() - timedelta(days=days))
 
 
 def _is_acknowledged() -> Exists:

@@ -10,10 +10,10 @@ from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from dasf_broker import clock
 from dasf_broker.auth import create_token
 from dasf_broker.models import ApiToken
 from dasf_broker.operations.caller import Caller
@@ -63,12 +63,12 @@ class ApiTokenAdmin(ModelAdmin):
     @admin.display(description=_("usable"), boolean=True)
     def is_usable(self, token: ApiToken) -> bool:
         """Show whether the token is still valid."""
-        return token.is_usable(timezone.now())
+        return token.is_usable(clock.now())
 
     @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         """Revoke the tokens for good; those that ended before keep their time."""
-        count = queryset.filter(revoked__isnull=True).update(revoked=timezone.now())
+        count = queryset.filter(revoked__isnull=True).update(revoked=clock.now())
         text = ngettext("%d token was revoked.", "%d tokens were revoked.", count)
         self.message_user(request, text % count, messages.SUCCESS)
 

@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from guardian.admin import GuardedModelAdmin
 
+from dasf_broker import clock
 from dasf_broker.admin.counts import TopicChangeList, with_counts
 from dasf_broker.admin.filters import AgeFilter, AvailabilityFilter, ResponseTopicFilter
 from dasf_broker.admin.rights import GroupRightsForm, UserRightsForm, form_of
@@ -124,7 +124,7 @@ class TopicAdmin(ModelAdmin):
         """Remove the response topics that are no longer needed."""
         selected = [topic.pk for topic in queryset]
         topics = BrokerTopic.objects.filter(pk__in=selected)
-        count = sum(response_topics.remove_due(timezone.now(), topics))
+        count = sum(response_topics.remove_due(clock.now(), topics))
         self._tell(
             request, ngettext("%d topic was removed.", "%d topics were removed.", count), count
         )

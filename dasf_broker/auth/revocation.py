@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.utils import timezone
 
-from dasf_broker import database, runtime
+from dasf_broker import clock, database, runtime
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.auth.sessions import is_verified, session_class, user_key
 from dasf_broker.concurrency.sweeper import Sweep
@@ -79,7 +78,7 @@ def _valid(credentials: Collection[Credential]) -> set[Credential]:
 
 
 def _valid_tokens(keys: Collection[Any]) -> set[Any]:
-    now = timezone.now()
+    now = clock.now()
     tokens = ApiToken.objects.select_related("user").filter(pk__in=keys)
     return {token.pk for token in tokens if token.is_usable(now) and token.user.is_active}
 
@@ -107,8 +106,9 @@ def _sessions(keys: Collection[str]) -> dict[str, Mapping[str, Any]]:
         return {}
     if not hasattr(store, "get_model_class"):  # not in the database: one query cannot read all
         return {key: store(key).load() for key in keys}
+    now = clock.now()
     rows = store.get_model_class()._default_manager.filter(
-        session_key__in=keys, expire_date__gt=timezone.now()
+        session_key__in=keys, expire_date__gt=now
     )
     return {row.session_key: row.get_decoded() for row in rows}
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from django.apps import apps
 from django.db import Error
 from django.db.models import Q
-from django.utils import timezone
 
+from dasf_broker import clock
 from dasf_broker.auth.credentials import Credential, CredentialKind
 from dasf_broker.domain.database_errors import is_read_only
 from dasf_broker.domain.texts import MAX_TEXT
@@ -72,7 +72,7 @@ def token_owners(keys: Collection[str]) -> dict[str, Owner]:
 
 
 def _owners_of_ours(keys: Collection[str]) -> Iterator[tuple[str, Owner]]:
-    now = timezone.now()
+    now = clock.now()
     prefixes = {key: key.split("_", 2)[1] for key in keys}
     by_prefix = {token.prefix: token for token in _tokens({*prefixes.values()})}
     for key, prefix in prefixes.items():

@@ -6,15 +6,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from dasf_broker import primary
+from dasf_broker import clock, primary
 from dasf_broker.domain import fingerprints
 from dasf_broker.domain.cursors import message_cursor
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.ports import port
 from dasf_broker.domain.sizes import LARGE
+from dasf_broker.models.date_times import DateTimeField
 from dasf_broker.models.sizes import SizeField
 from dasf_broker.models.topics import BrokerTopic
 
@@ -79,7 +79,7 @@ class BrokerMessage(models.Model):
         editable=False,
         help_text=_("Tells the same message from another one with its id."),
     )
-    date_created = models.DateTimeField(_("published"), default=timezone.now)
+    date_created = DateTimeField(_("published"), default=clock.now)
     delivered_to = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
         through="Acknowledgement",
@@ -165,7 +165,7 @@ class Acknowledgement(models.Model):
         related_name="+",
         verbose_name=_("consumer"),
     )
-    date_created = models.DateTimeField(_("acknowledged"), default=timezone.now)
+    date_created = DateTimeField(_("acknowledged"), default=clock.now)
 
     class Meta:
         verbose_name = _("acknowledgement")

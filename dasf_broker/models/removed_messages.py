@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from dasf_broker.domain import fingerprints
+from dasf_broker.models.date_times import DateTimeField
 from dasf_broker.models.topics import BrokerTopic
 
 
@@ -31,8 +32,8 @@ class RememberedMessage(models.Model):
         blank=True,
         verbose_name=_("producer"),
     )
-    date_created = models.DateTimeField(_("published"))
-    forget_on = models.DateTimeField(_("forget on"), db_index=True)
+    date_created = DateTimeField(_("published"))
+    forget_on = DateTimeField(_("forget on"), db_index=True)
 
     class Meta:
         verbose_name = _("remembered message")

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from dasf_broker.models.date_times import DateTimeField
+
 
 class ApiToken(models.Model):
     """A key that lets a script or a browser app call the broker as a user.
@@ -28,10 +30,10 @@ class ApiToken(models.Model):
     label = models.CharField(_("label"), max_length=128, blank=True)
     prefix = models.CharField(_("prefix"), max_length=16, unique=True, editable=False)
     digest = models.CharField(_("digest"), max_length=64, editable=False)
-    date_created = models.DateTimeField(_("created"), auto_now_add=True)
-    expires = models.DateTimeField(_("expires"), null=True, blank=True)
-    revoked = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
-    last_used = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    date_created = DateTimeField(_("created"), auto_now_add=True)
+    expires = DateTimeField(_("expires"), null=True, blank=True)
+    revoked = DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+    last_used = DateTimeField(_("last used"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("API token")

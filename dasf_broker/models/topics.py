@@ -9,11 +9,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_slug
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from dasf_broker import app_settings
+from dasf_broker import app_settings, clock
 from dasf_broker.domain import availability, storage
 from dasf_broker.domain.cursors import Head
 from dasf_broker.domain.epochs import next_epoch
@@ -23,6 +22,7 @@ from dasf_broker.domain.retention import MAX_RETENTION
 from dasf_broker.domain.sizes import LARGE
 from dasf_broker.domain.slugs import MAX_SLUG_LENGTH, STATUS_PING
 from dasf_broker.domain.times import present
+from dasf_broker.models.date_times import DateTimeField
 from dasf_broker.models.sizes import SizeField
 from dasf_broker.models.websocket_urls import websocket_url
 
@@ -43,7 +43,7 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
     def filter_online(self, *args: Any, **kwargs: Any) -> BrokerTopicQuerySet:
         """Keep the topics whose consumers answered the last ping."""
         return self._with_known_availability().filter(
-            *args, last_pong__gte=F("last_ping"), last_pong__lte=present(timezone.now()), **kwargs
+            *args, last_pong__gte=F("last_ping"), last_pong__lte=present(clock.now()), **kwargs
         )
 
     def filter_offline(self, *args: Any, **kwargs: Any) -> BrokerTopicQuerySet:
@@ -51,13 +51,13 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
         silent = (
             Q(last_pong__isnull=True)
             | Q(last_pong__lt=F("last_ping"))
-            | Q(last_pong__gt=present(timezone.now()))
+            | Q(last_pong__gt=present(clock.now()))
         )
         return self._with_known_availability().filter(silent, *args, **kwargs)
 
     def filter_unknown_availability(self, *args: Any, **kwargs: Any) -> BrokerTopicQuerySet:
         """Keep the topics that were not pinged lately, or cannot answer pings."""
-        now = timezone.now()
+        now = clock.now()
         unknown = (
             Q(supports_dasf=False)
             | Q(last_ping__isnull=True)
@@ -93,7 +93,7 @@ class BrokerTopicQuerySet(models.QuerySet["BrokerTopic"]):
             yield page
 
     def _with_known_availability(self) -> BrokerTopicQuerySet:
-        now = timezone.now()
+        now = clock.now()
         known = Q(last_ping__gte=availability.known_since(now), last_ping__lte=present(now))
         return self.filter(known, supports_dasf=True)
 
@@ -164,9 +164,9 @@ class BrokerTopic(models.Model):
             "them. Empty: no limit."
         ),
     )
-    date_created = models.DateTimeField(_("created"), auto_now_add=True)
-    last_ping = models.DateTimeField(_("last ping"), null=True, blank=True, editable=False)
-    last_pong = models.DateTimeField(_("last pong"), null=True, blank=True, editable=False)
+    date_created = DateTimeField(_("created"), auto_now_add=True)
+    last_ping = DateTimeField(_("last ping"), null=True, blank=True, editable=False)
+    last_pong = DateTimeField(_("last pong"), null=True, blank=True, editable=False)
     round_trip_time = models.FloatField(
         _("round trip time"),
         null=True,
@@ -174,13 +174,13 @@ class BrokerTopic(models.Model):
         editable=False,
         help_text=_("Seconds from the last answered ping to its first answer."),
     )
-    garbage_collect_on = models.DateTimeField(
+    garbage_collect_on = DateTimeField(
         _("remove on"),
         null=True,
         blank=True,
         help_text=_("When the topic may be removed, because nobody needs it any more."),
     )
-    deleted_on = models.DateTimeField(
+    deleted_on = DateTimeField(
         _("deleted on"),
         null=True,
         blank=True,
@@ -317,7 +317,7 @@ class BrokerTopic(models.Model):
     def availability(self) -> bool | None:
         """Whether consumers answer: yes, no, or not known."""
         return availability.availability(
-            now=timezone.now(),
+            now=clock.now(),
             last_ping=self.last_ping,
             last_pong=self.last_pong,
             supports_dasf=self.supports_dasf,

@@ -12,9 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from dasf_broker import primary
+from dasf_broker import clock, primary
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.cursors import sequence_in
 from dasf_broker.domain.slugs import check_slug
@@ -164,7 +163,7 @@ def _acknowledge_in_topic(
             fresh.add((row.pk, user_id))
         statuses.append((index, found, message_id, status))
     removed = _remove(topic, [*rows.values()], delivered) if fresh else set()
-    now = timezone.now()
+    now = clock.now()
     # A removed message loses its acknowledgements, too.
     _insert([(*each, now) for each in sorted(fresh) if each[0] not in removed])
     outcomes = []

@@ -10,9 +10,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from django.db import IntegrityError
-from django.utils import timezone
 
-from dasf_broker import app_settings, primary
+from dasf_broker import app_settings, clock, primary
 from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.domain.slugs import check_new_slug
 from dasf_broker.exceptions import BrokerError, ConflictError, NotFoundError
@@ -155,7 +154,7 @@ def ensure_response_topics(
     by_name = {each.answers: each for each in reversed(requests)}  # of two callers the first one
     _create_missing(new, by_name)
     found = [_found(new, each) for each in requests]
-    put_off_removal([each for each in found if isinstance(each, BrokerTopic)], timezone.now())
+    put_off_removal([each for each in found if isinstance(each, BrokerTopic)], clock.now())
     return found
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from django.db.models import Case, F, When
-from django.utils import timezone
 
-from dasf_broker import primary
+from dasf_broker import clock, primary
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
@@ -91,7 +90,7 @@ def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> date
     user
         The user who pings; ``None`` for the server itself.
     """
-    now = timezone.now()
+    now = clock.now()
     locked = locked_in_order([topic.pk for topic in topics])
     with primary.atomic():
         BrokerTopic.objects.filter(pk__in=locked).update(last_ping=now, last_pong=_past_pong(now))
@@ -134,7 +133,7 @@ def pong(caller: Caller, slug: str) -> Ponged:
     """
     found = access(caller, slug)
     found.require(found.rights.may_pong, to="answer pings of")
-    now = timezone.now()
+    now = clock.now()
     with primary.atomic():
         topic = BrokerTopic.objects.select_for_update().filter(pk=found.topic.pk).first()
         if topic is None:  # deleted after its rights were read

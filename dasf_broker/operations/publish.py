@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from django.utils import timezone
-
-from dasf_broker import app_settings, primary
+from dasf_broker import app_settings, clock, primary
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.envelope import ANSWER_TYPES, Envelope
 from dasf_broker.domain.publishing import Published, PublishStatus
@@ -151,7 +149,7 @@ def _lock(drafts: Sequence[Draft]) -> Capacity:
         for draft in drafts
         if draft.response_topic is None and draft.publication.envelope.response_topic
     }
-    now = timezone.now()
+    now = clock.now()
     marked = {
         draft.response_topic.pk
         for draft in drafts
@@ -162,7 +160,7 @@ def _lock(drafts: Sequence[Draft]) -> Capacity:
 
 def _decide(new: NewTopics, drafts: Sequence[Draft], capacity: Capacity) -> None:
     keys = [draft.key for draft in drafts if draft.target.is_stored]
-    known, now = known_messages(keys) if keys else {}, timezone.now()
+    known, now = known_messages(keys) if keys else {}, clock.now()
     admit(drafts, capacity, dict(known), now)
     while not _find_answers(new, drafts):
         # Another process took a name at this moment. Without those messages it is all different.

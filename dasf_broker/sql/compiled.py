@@ -19,6 +19,8 @@ from django.core.exceptions import EmptyResultSet, ValidationError
 from django.db import connections, models, router
 from django.db.models.sql import DeleteQuery, UpdateQuery
 
+from dasf_broker import clock
+
 Values = TypeVarTuple("Values")
 
 #: The longest list of values for which a statement is kept. For longer ones it is built each time.
@@ -238,7 +240,11 @@ def _adapted(shape: _Shape, values: Sequence[Any], using: str) -> Iterator[Any]:
         if kind is UUID and not connections[using].features.has_native_uuid_field:
             items = [each.hex for each in items]
         elif kind is datetime:
-            items = [connections[using].ops.adapt_datetimefield_value(each) for each in items]
+            items = [_adapted_time(each, connections[using]) for each in items]
         yield from items
         if places is not None:  # the last one once more does not change what is in a list
             yield from items[-1:] * (places - len(items))
+
+
+def _adapted_time(time: datetime, connection: Any) -> Any:
+    return connection.ops.adapt_datetimefield_value(clock.to_store(time, connection))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils import timezone
 
+from dasf_broker import clock
 from dasf_broker.management.base import BrokerCommand
 from dasf_broker.management.terminal import Progress, run_until_ended
 from dasf_broker.operations.upkeep.schedule import (
@@ -62,7 +62,7 @@ exit code:
         if work is None:
             return None
         # Counted only for a terminal, which shows the progress.
-        work_ahead = due(timezone.now()) if self.stderr.isatty() else None
+        work_ahead = due(clock.now()) if self.stderr.isatty() else None
         bar = Progress(self.stderr, "housekeeping", work_ahead)
         total = Report()
         for report in work:
@@ -79,7 +79,7 @@ exit code:
             self.stdout.write(BUSY)
         else:
             self.stdout.write(
-                f"{timezone.now():%Y-%m-%d %H:%M:%S} UTC: pinged {report.pinged} topics; removed "
+                f"{clock.now():%Y-%m-%d %H:%M:%S} UTC: pinged {report.pinged} topics; removed "
                 f"{report.collected} response topics, {report.expired} tokens and "
                 f"{report.settled} messages; removed {report.retired} messages by retention, "
                 f"forgot {report.forgotten} message ids; removed {report.deleted} rows of deleted "

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
 
+from dasf_broker import clock
 from dasf_broker.auth import create_token
 from dasf_broker.domain.texts import check_text
 from dasf_broker.management.base import BrokerCommand
@@ -51,7 +51,7 @@ exit code:
         if days is not None and days < 1:
             raise CommandError(f"--days is at least 1, not {days}.")
         try:
-            expires = timezone.now() + timedelta(days=days) if days else None
+            expires = clock.now() + timedelta(days=days) if days else None
         except OverflowError:
             raise CommandError(f"--days {days} is beyond the calendar.") from None
         token, key = create_token(user, label=label, expires=expires)

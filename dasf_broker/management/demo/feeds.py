@@ -11,10 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth import get_user_model
-from django.utils import timezone
 from websockets.exceptions import WebSocketException
 
-from dasf_broker import database
+from dasf_broker import clock, database
 from dasf_broker.auth import create_token
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.management.demo.client import Client, RefusedError, connected
@@ -93,8 +92,8 @@ async def _key_of(service: str) -> AsyncIterator[str]:
 def _make_token(service: str) -> tuple[ApiToken, str]:
     people: Any = get_user_model()
     user = people.objects.get_by_natural_key(service)
-    user.dasf_tokens.filter(expires__lt=timezone.now()).delete()
-    return create_token(user, label="demo client", expires=timezone.now() + KEY_LIFETIME)
+    user.dasf_tokens.filter(expires__lt=clock.now()).delete()
+    return create_token(user, label="demo client", expires=clock.now() + KEY_LIFETIME)
 
 
 def _unique() -> str:

@@ -21,8 +21,8 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import CharField, ProtectedError, Value
 from django.db.models.functions import Cast, Concat
 from django.db.models.signals import post_delete, pre_delete
-from django.utils import timezone
 
+from dasf_broker import clock
 from dasf_broker.domain.events import TopicDeleted
 from dasf_broker.models import (
     Acknowledgement,
@@ -157,9 +157,7 @@ def _hide(keys: Sequence[int], using: str) -> int:
     slug = Concat(Value(HIDDEN), Cast("pk", CharField()))
     visible = _all(using).filter(pk__in=locked, deleted_on__isnull=True)
     # A server of an older release neither shows nor pings it.
-    return visible.update(
-        deleted_on=timezone.now(), slug=slug, is_public=False, supports_dasf=False
-    )
+    return visible.update(deleted_on=clock.now(), slug=slug, is_public=False, supports_dasf=False)
 
 
 # --- the rows of hidden topics ----------------------------------------------------------------

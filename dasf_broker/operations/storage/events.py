@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from dasf_broker import clock
 from dasf_broker.domain.envelope import Envelope, MessageType
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import NotFoundError
@@ -40,7 +41,7 @@ def message_event(row: BrokerMessage, *, again: bool = False) -> MessagePublishe
         message_type=MessageType(row.message_type),
         content=row.content,
         user_id=None if row.user_id is None else str(row.user_id),
-        publish_time=row.date_created,
+        publish_time=clock.to_show(row.date_created),
         is_response=row.topic.is_response_topic,
         epoch=row.topic.epoch,
     )
@@ -62,7 +63,7 @@ def new_event(
         message_type=envelope.message_type,
         content=envelope.content,
         user_id=None if user is None else str(user.pk),
-        publish_time=publish_time,
+        publish_time=clock.to_show(publish_time),
         is_response=topic.is_response_topic,
         epoch=topic.epoch,
     )

@@ -12,9 +12,8 @@ from operator import attrgetter
 
 from django.db.models import Model
 from django.db.models.signals import post_delete, pre_delete
-from django.utils import timezone
 
-from dasf_broker import primary
+from dasf_broker import clock, primary
 from dasf_broker.db_connections import retried
 from dasf_broker.models import (
     Acknowledgement,
@@ -43,7 +42,7 @@ def remove(messages: Sequence[BrokerMessage]) -> int:
     """
     if not messages:
         return 0
-    forget_on = timezone.now() + memory()
+    forget_on = clock.now() + memory()
     _remember([(*_kept(each), forget_on) for each in messages])
     delete_rows([each.pk for each in messages])
     return len(messages)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import NOT_PROVIDED, Q
 from django.db.models.signals import ModelSignal, post_save, pre_save
-from django.utils import timezone
 
-from dasf_broker import primary
+from dasf_broker import clock, primary
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.models import BrokerTopic, ResponseTopic
@@ -47,7 +46,7 @@ def insert_response_topics(wanted: Iterable[tuple[str, BrokerTopic, User | None]
     IntegrityError
         A slug is taken.
     """
-    now = timezone.now()
+    now = clock.now()
     owners: list[tuple[User, BrokerTopic]] = []
     topics: list[ResponseTopic] = []
     for slug, source, owner in wanted:
@@ -98,7 +97,7 @@ def keep_listened(topic_ids: Sequence[int]) -> None:
     Their marks are moved ahead again and again, and never taken away: the marks of a server that
     was killed come due. Other topics are left as they are.
     """
-    now = timezone.now()
+    now = clock.now()
     for first in range(0, len(topic_ids), STEP):
         marked = BrokerTopic.objects.filter(pk__in=locked_in_order(topic_ids[first : first + STEP]))
         marked.filter(has_wrong_mark(now)).update(garbage_collect_on=now + KEPT)
@@ -106,7 +105,7 @@ def keep_listened(topic_ids: Sequence[int]) -> None:
 
 def count_not_kept(topic_ids: Sequence[int]) -> int:
     """Return how many of the topics :func:`keep_listened` would write."""
-    wrong, now = 0, timezone.now()
+    wrong, now = 0, clock.now()
     for first in range(0, len(topic_ids), STEP):
         topics = BrokerTopic.objects.filter(pk__in=topic_ids[first : first + STEP])
         wrong += topics.filter(has_wrong_mark(now)).count()

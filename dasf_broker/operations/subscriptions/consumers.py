@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.utils import timezone
-
-from dasf_broker import database, test_mode
+from dasf_broker import clock, database, test_mode
 from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
@@ -161,7 +159,7 @@ def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
     """
     topics = BrokerTopic.objects.with_response_info().order_by().in_bulk(topic_ids).values()
     answers = [topic.pk for topic in topics if topic.is_response_topic]
-    due = timezone.now() + GARBAGE_DELAY
+    due = clock.now() + GARBAGE_DELAY
     marked = BrokerTopic.objects.filter(pk__in=locked_in_order(answers))
     marked.update(garbage_collect_on=due)
     ping_topics([topic for topic in topics if topic.supports_dasf and topic.pk not in answers])

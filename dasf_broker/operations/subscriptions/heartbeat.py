@@ -8,9 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import cast
 
-from django.utils import timezone
-
-from dasf_broker import app_settings
+from dasf_broker import app_settings, clock
 from dasf_broker.domain.availability import changes_at
 from dasf_broker.domain.events import Event, TopicPinged, TopicPonged
 from dasf_broker.models import BrokerTopic
@@ -91,7 +89,7 @@ def _heartbeat(topic: BrokerTopic) -> tuple[bool | None, datetime | None, dateti
 
 
 def _is_answer_pending(topic: BrokerTopic) -> bool:
-    return topic.availability is False and timezone.now() < _grace_ends(topic)
+    return topic.availability is False and clock.now() < _grace_ends(topic)
 
 
 def _grace_ends(topic: BrokerTopic) -> datetime:
@@ -108,7 +106,7 @@ async def _wait_for_change(mailbox: Mailbox, topic: BrokerTopic) -> None:
 
 
 def _seconds_to_change(topic: BrokerTopic) -> float | None:
-    now = timezone.now()
+    now = clock.now()
     moment = (
         _grace_ends(topic)
         if _is_answer_pending(topic)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
-from django.utils import timezone
 
+from dasf_broker import clock
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.times import present
 from dasf_broker.models import Lease
@@ -38,7 +38,7 @@ def take_lease(name: str, holder: str, seconds: float, *, now: datetime | None =
     bool
         Whether the holder has it.
     """
-    now, length = now or timezone.now(), timedelta(seconds=seconds)
+    now, length = now or clock.now(), timedelta(seconds=seconds)
     taken = {"holder": holder, "expires": now + length, "length": length}
     mine_or_over = Q(holder=holder) | Q(expires__lte=now)
     if Lease.objects.filter(mine_or_over, name=name).update(**taken):
@@ -63,4 +63,4 @@ def _take_from(lease: Lease, taken: Mapping[str, Any]) -> bool:
 def release_lease(name: str, holder: str, *, now: datetime | None = None) -> None:
     """Give a lease back; nothing happens if another holder has it by now."""
     # The row stays: if it were deleted and created each time, taking it could fail by chance.
-    Lease.objects.filter(name=name, holder=holder).update(expires=now or timezone.now())
+    Lease.objects.filter(name=name, holder=holder).update(expires=now or clock.now())

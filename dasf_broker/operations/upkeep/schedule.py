@@ -12,9 +12,7 @@ from datetime import datetime
 from functools import partial
 from uuid import uuid4
 
-from django.utils import timezone
-
-from dasf_broker import app_settings, database
+from dasf_broker import app_settings, clock, database
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.storage import deduplication, deletion, settlement
@@ -122,7 +120,7 @@ def new_holder() -> str:
 
 def _round(holder: str, collects: bool) -> Generator[Report]:
     try:
-        for report in steps(timezone.now(), collects=collects):
+        for report in steps(clock.now(), collects=collects):
             yield report
             if not take_lease(LEASE, holder, LEASE_SECONDS):
                 return

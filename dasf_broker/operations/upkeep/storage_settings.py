@@ -14,9 +14,7 @@ import socket
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.utils import timezone
-
-from dasf_broker import app_settings, database
+from dasf_broker import app_settings, clock, database
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.storage import StoragePolicy
 from dasf_broker.exceptions import BrokerError
@@ -55,7 +53,7 @@ async def compare_regularly() -> None:
 @retried
 def others(server: str) -> dict[str, str]:
     """Note the settings of this server; return the servers with others, by their settings."""
-    now, own = timezone.now(), _row_name()
+    now, own = clock.now(), _row_name()
     noted = {"holder": server, "expires": now + LIFETIME}
     if not Lease.objects.filter(name=own).update(**noted):
         Lease.objects.get_or_create(name=own, defaults=noted)
@@ -68,7 +66,7 @@ def others(server: str) -> dict[str, str]:
 def leave(server: str) -> None:
     """Withdraw the settings of this server, unless another one noted the same since."""
     rows = Lease.objects.filter(name__startswith=PREFIX, holder=server)
-    rows.update(expires=timezone.now())
+    rows.update(expires=clock.now())
 
 
 def _this_server() -> str:
