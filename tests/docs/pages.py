@@ -2,7 +2,8 @@
 
 A note is a line of its own, which readers do not see: ``% name`` or ``% name: value``, and in the
 README, which is no page of the site, ``<!-- name: value -->``. At the beginning of a page it says
-with what the page begins; later on it belongs to the next block.
+with what the page begins; later on it belongs to the next block. The note ``before`` is a command
+that is run before the block: it makes what readers have, and a test has not.
 """
 
 from __future__ import annotations

@@ -95,6 +95,8 @@ class Reader:
 
     def _do(self, block: Block) -> None:
         text = self._replaced(block.text)
+        if (before := block.notes.get("before")) is not None:
+            self._terminal.run(f"{before}\n")
         match block.kind, block.file:
             case _, (path, how):
                 self._write(path, text, append=how == "at the end")

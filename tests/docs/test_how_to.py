@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timeout(600)
 NOT_RUN = {
     ("howto/compose.md", "it needs Docker and images from elsewhere"),
     ("howto/systemd.md", "it starts services of the whole machine"),
+    ("howto/upgrade.md", "it installs what is installed already"),
 }
 
 
