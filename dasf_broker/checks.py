@@ -35,6 +35,7 @@ from django.db.utils import load_backend as load_engine
 from guardian.backends import ObjectPermissionBackend
 
 from dasf_broker import app_settings, primary
+from dasf_broker import app_settings, test_mode
 from dasf_broker.domain.origins import fault_of
 
 
@@ -138,7 +139,7 @@ def _channel_layer() -> Iterator[CheckMessage]:
     layer = _make(channel_layers.make_backend, DEFAULT_CHANNEL_LAYER)
     if isinstance(layer, _Fault):
         yield layer.message("CHANNEL_LAYERS", "E003")
-    if isinstance(layer, InMemoryChannelLayer) and not settings.DEBUG:
+    if isinstance(layer, InMemoryChannelLayer) and _is_in_production():
         yield Warning(
             "The in-memory channel layer does not reach other processes: subscribers there "
             "receive messages only when their process polls the database.",
@@ -167,7 +168,7 @@ def _rates() -> Iterator[CheckMessage]:
     if isinstance(cache, _Fault):
         yield cache.message("CACHES", "E006")
     are_set = any(getattr(settings, f"DASF_{whose}_RATES", None) for whose in ("USER", "ADDRESS"))
-    if are_set and not settings.DEBUG and isinstance(cache, _LONELY_CACHES):
+    if are_set and isinstance(cache, _LONELY_CACHES) and _is_in_production():
         yield Warning(
             f"The cache {alias!r} does not count for several processes: the rates are those of "
             "one process, or less exact.",
@@ -188,6 +189,11 @@ def _sizes() -> Iterator[CheckMessage]:
             hint="A result may contain a message several times: allow for some of them.",
             id="dasf_broker.W005",
         )
+
+
+def _is_in_production() -> bool:
+    """Tell whether there may be several processes: Django's tests run without DEBUG, too."""
+    return not settings.DEBUG and not test_mode.are_running()
 
 
 #: They count for one process only, not at all, or in two steps.

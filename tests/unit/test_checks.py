@@ -16,7 +16,7 @@ from guardian.backends import ObjectPermissionBackend
 from guardian.conf import settings as guardian_settings
 from pytest_django import Settings
 
-from dasf_broker import primary
+from dasf_broker import primary, test_mode
 from dasf_broker.checks import check_durability, check_settings, check_sqlite
 from tests.unit import host_classes
 
@@ -303,6 +303,17 @@ def test_other_databases_are_not_looked_at(
     lossy = {**GOOD_SQLITE, "OPTIONS": {"init_command": "PRAGMA synchronous=OFF;"}}
     monkeypatch.setitem(django_settings.DATABASES, "other", lossy)
     assert check_settings() == check_sqlite(["other"]) == check_durability(["other"]) == []
+
+
+def test_a_run_of_tests_is_no_production(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django's runner switches DEBUG off, and checks: what a host tests with is fine for that."""
+    settings.DEBUG, settings.DASF_USER_RATES = False, {"publish": "10/s"}
+    settings.CHANNEL_LAYERS = {"default": IN_MEMORY}
+    assert ids(check_settings()) == ["dasf_broker.W001", "dasf_broker.W004"]
+    monkeypatch.setattr(test_mode, "are_running", lambda: True)
+    assert ids(check_settings()) == []
 
 
 @pytest.mark.parametrize("check", [check_sqlite, check_durability])
