@@ -33,6 +33,8 @@ class Published:
     topic_created: bool = False
     #: The slug of the topic for answers, if the message asks for answers.
     response_topic: str | None = None
+    #: What the producer should know, if the consumers of the topic will ignore the message.
+    warning: str | None = None
 
     @property
     def message_id(self) -> UUID:

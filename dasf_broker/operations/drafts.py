@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from dasf_broker.domain.envelope import Envelope
 from dasf_broker.domain.fingerprints import fingerprint
+from dasf_broker.domain.modules import warning_about
 from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.exceptions import BrokerError, ConflictError
 from dasf_broker.models import BrokerTopic
@@ -84,7 +86,14 @@ class Draft:
         user, envelope = self.caller.user_or_none, self.publication.envelope
         message = new_event(user, self.topic, envelope, sequence, published)
         answers = self.response_topic.slug if self.response_topic else None
-        self.outcome = Published(message, status, self.target.topic_created, answers)
+        warning = _warning(self.topic, envelope)
+        self.outcome = Published(message, status, self.target.topic_created, answers, warning)
+
+
+def _warning(topic: BrokerTopic, envelope: Envelope) -> str | None:
+    # Only modules answer pings. Other consumers take any message.
+    has_modules = topic.supports_dasf and topic.last_pong and not topic.is_response_topic
+    return warning_about(topic.slug, envelope.properties) if has_modules else None
 
 
 def admit(

@@ -250,10 +250,12 @@ def _result(message: PublishMessageInput, outcome: Published | BrokerError) -> P
             status=None,
             error=ItemError.of(outcome),
             message=None,
+            warning=None,
         )
     return PublishResult(
         message_id=outcome.message.message_id,
         status=outcome.status,
         error=None,
         message=Message.of(outcome.message),
+        warning=outcome.warning,
     )

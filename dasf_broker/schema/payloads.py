@@ -14,6 +14,11 @@ from dasf_broker.operations.acknowledge import Acknowledged, AcknowledgeStatus
 from dasf_broker.schema.types.messages import Message
 from dasf_broker.schema.types.topics import Topic
 
+WARNING = (
+    "Why the backend modules of the topic will neither answer nor acknowledge the message; null if "
+    "they will, or if the topic has none."
+)
+
 
 @strawberry.type(description="The result of publishing a message.")
 class PublishMessagePayload:
@@ -26,6 +31,7 @@ class PublishMessagePayload:
     response_topic: str | None = strawberry.field(
         description="The topic for answers. Subscribe to its messages to receive them."
     )
+    warning: str | None = strawberry.field(description=WARNING)
 
     @classmethod
     def of(cls, published: Published) -> PublishMessagePayload:
@@ -35,6 +41,7 @@ class PublishMessagePayload:
             status=published.status,
             topic_created=published.topic_created,
             response_topic=published.response_topic,
+            warning=published.warning,
         )
 
 
@@ -77,6 +84,7 @@ class PublishResult:
         description="Why the message was refused; null if it was published."
     )
     message: Message | None = strawberry.field(description="The message; null if it was refused.")
+    warning: str | None = strawberry.field(description=WARNING)
 
 
 @strawberry.type(description="The results of publishing several messages.")

@@ -69,6 +69,7 @@ def test_everything_else_of_a_message(topic: BrokerTopic, producer: User) -> Non
         "status": "STORED",
         "topicCreated": False,
         "responseTopic": "topic_answers",
+        "warning": None,
     }
     assert run(*command).data == expected
     assert run(*command).data == expected | {"status": "DUPLICATE"}

@@ -65,6 +65,8 @@ exit code:
     def act(self, *args: Any, slug: str, user: str | None, json: bool, **options: Any) -> None:
         caller = caller_named(user)
         done = publish(Publication(caller, slug, _envelope(options), is_limited=False))
+        if done.warning:
+            self.stderr.write(self.style.WARNING(done.warning))
         if json:
             self.write_json(_facts(done))
         else:
@@ -111,4 +113,5 @@ def _facts(done: Published) -> dict[str, Any]:
         "status": done.status.value,
         "topicCreated": done.topic_created,
         "responseTopic": done.response_topic,
+        "warning": done.warning,
     }

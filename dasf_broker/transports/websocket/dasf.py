@@ -137,7 +137,10 @@ async def _each(
     items = [draft for draft in drafts if not isinstance(draft, BrokerError)]
     done = iter(await operation(items) if items else ())
     outcomes = [draft if isinstance(draft, BrokerError) else next(done) for draft in drafts]
-    return [answer_to(each) if isinstance(each, BrokerError) else None for each in outcomes]
+    return [
+        answer_to(each) if isinstance(each, BrokerError) else getattr(each, "warning", None)
+        for each in outcomes
+    ]
 
 
 def _delivered(message: MessagePublished) -> str:

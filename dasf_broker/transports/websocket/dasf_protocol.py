@@ -60,8 +60,8 @@ _HTTP_ANSWER = "websocket.http.response"
 FINAL = frozenset(code for code in CloseCode if not code.retry) - {CloseCode.INTERNAL_ERROR}
 
 Frame: TypeAlias = dict[str, Any]
-#: The outcome of a frame: ``None`` on success, or the answer to the error.
-Outcome: TypeAlias = Answer | None
+#: The outcome of a frame: ``None`` on success, the text of a warning, or the answer to the error.
+Outcome: TypeAlias = Answer | str | None
 
 
 class Result(TypedDict, total=False):
@@ -70,6 +70,7 @@ class Result(TypedDict, total=False):
     messageId: Any
     context: Any
     result: str
+    warning: str
 
 
 class DasfSocket:
@@ -262,7 +263,11 @@ def _read(text: str, limit: int) -> Frame | BrokerError:
 
 
 def _result(frame: Frame, outcome: Outcome) -> Result:
-    result: Result = {"result": "ok" if outcome is None else f"error: {_told(outcome)}"}
+    result: Result = {"result": "ok"}
+    if isinstance(outcome, Answer):
+        result["result"] = f"error: {_told(outcome)}"
+    elif outcome is not None:
+        result["warning"] = outcome
     if "messageId" in frame:
         result["messageId"] = _repeated(frame["messageId"])
     if "context" in frame:

@@ -24,6 +24,14 @@ subscription ($topic: String!, $start: StartPosition!) {
   messages(topic: $topic, start: $start) { messageType text data payload properties }
 }
 """
+IGNORED = """
+mutation ($data: JSON!) {
+  publishMessage(input: { topic: "module", data: $data }) { warning message { messageId } }
+}
+"""
+OUTSTANDING = """
+{ topic(slug: "module") { outstandingMessages(last: 50) { edges { node { messageId } } } } }
+"""
 AVAILABILITY = 'subscription { availability(topic: "module") { isOnline lastPong } }'
 REQUEST = """
 mutation ($answers: String!, $data: JSON!) {
@@ -170,6 +178,23 @@ async def test_graphql_asks_the_module(broker: Broker) -> None:
         assert (answer["messageType"], answer["data"]) == ("RESPONSE", 42)
         assert answer["properties"]["source_topic"] == "module"
         await stream.aclose()
+
+
+async def test_request_that_the_module_ignores(broker: Broker, connect: Connect) -> None:
+    """Without a topic for the answer it is never acknowledged, and its producer is told."""
+    client = connect("client")
+    async with (
+        graphql_socket(broker.server, broker.keys["client"]) as producer,
+        graphql_socket(broker.server, broker.keys["module"]) as consumer,
+    ):
+        data = {"func_name": "add", "a": 1, "b": 1}
+        async with asyncio.timeout(DEADLINE):
+            while (done := await producer.execute(IGNORED, data=data))["warning"] is None:
+                await asyncio.to_thread(client.ask, messageType="ping")  # it connects, and answers
+        assert await asyncio.to_thread(client.call, "add", a=1, b=1) == 2
+        waiting = await consumer.execute(OUTSTANDING)
+        nodes = [edge["node"] for edge in waiting["outstandingMessages"]["edges"]]
+        assert done["message"] in nodes
 
 
 async def first(stream: AsyncGenerator[Any, None]) -> Any:
