@@ -34,8 +34,7 @@ from django.db import DatabaseError, connections
 from django.db.utils import load_backend as load_engine
 from guardian.backends import ObjectPermissionBackend
 
-from dasf_broker import app_settings, primary
-from dasf_broker import app_settings, test_mode
+from dasf_broker import app_settings, primary, test_mode
 from dasf_broker.domain.origins import fault_of
 
 
