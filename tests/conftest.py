@@ -20,6 +20,7 @@ from dasf_broker.auth import failures
 from dasf_broker.concurrency.outage_log import RepeatLog, SharedOutageLog
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
+from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.permissions import Right, grant
 from dasf_broker.runtime import Runtime, current
 from tests.emptying import contents, quick_emptying
@@ -86,6 +87,12 @@ def _nobody_listens_on() -> Iterator[None]:
     """See that each test closes its hub: the Redis layer refuses the next one otherwise."""
     yield
     assert not getattr(get_channel_layer(), "receive_count", 0), "use `hub_lifetime`"
+
+
+@pytest.fixture(autouse=True)
+def pings_on_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ping no topic because a consumer arrives: most tests are about other messages."""
+    monkeypatch.setattr(ConsumerLog, "may_ping", lambda _, __: False)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from pytest_django import Settings
 from dasf_broker import database
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicUserPermission
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.operations.topics import delete_topic
 from dasf_broker.permissions import Right
 from testproject.asgi import application
@@ -36,12 +35,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("hub_lifetime"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_pings_on_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ping no topic because a consumer arrives: these tests are about other frames."""
-    monkeypatch.setattr(ConsumerLog, "may_ping", lambda _, __: False)
 
 
 @pytest.fixture

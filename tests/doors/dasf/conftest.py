@@ -7,18 +7,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from django.contrib.auth.models import User
 
-from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from tests.doors.conftest import OpenSocket
 from tests.doors.dasf.frames import to
 from tests.doors.sockets import Socket
 
 OpenDasf = Callable[..., Awaitable[Socket]]
-
-
-@pytest.fixture(autouse=True)
-def pings_on_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ping no topic because a consumer arrives: most tests are about other frames."""
-    monkeypatch.setattr(ConsumerLog, "may_ping", lambda _, __: False)
 
 
 @pytest.fixture
