@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from django.db import transaction
-
+from dasf_broker import primary
 from dasf_broker.domain.epochs import next_epoch
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
 
@@ -13,7 +12,7 @@ from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
 STEP = 500
 
 
-@transaction.atomic
+@primary.atomic()
 def begin_epochs(seen: Mapping[int, int]) -> int:
     """Begin a new epoch of each topic, unless one began since; return of how many.
 
