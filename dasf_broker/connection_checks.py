@@ -16,10 +16,9 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections, router
+from django.db import DatabaseError, connections
 
-from dasf_broker import app_settings
-from dasf_broker.models import BrokerMessage
+from dasf_broker import app_settings, primary
 
 #: The default of psycopg's pool.
 POOL_SIZE = 4
@@ -33,7 +32,7 @@ _LEVELS = {3: "repeatable read", 4: "serializable"}
 @register(Tags.compatibility)
 def check_connections(**_: Any) -> list[CheckMessage]:
     """Check what the settings say of the broker's database."""
-    alias = router.db_for_write(BrokerMessage)
+    alias = primary.alias()
     options = settings.DATABASES.get(alias, {}).get("OPTIONS", {})
     level = _LEVELS.get(int(options.get("isolation_level", 0)))
     return [*_pool(alias, options.get("pool")), *_isolation(alias, level)]
@@ -42,7 +41,7 @@ def check_connections(**_: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def check_isolation(databases: Any = None, **_: Any) -> list[CheckMessage]:
     """Ask the broker's database for the isolation level that it gives a session."""
-    alias = router.db_for_write(BrokerMessage)
+    alias = primary.alias()
     is_given = "isolation_level" in settings.DATABASES.get(alias, {}).get("OPTIONS", {})
     if alias not in (databases or ()) or connections[alias].vendor != "postgresql" or is_given:
         return []

@@ -19,7 +19,7 @@ from django.core.management.base import (
     DjangoHelpFormatter,
 )
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from dasf_broker import primary
 from dasf_broker.domain.texts import check_text
@@ -108,7 +108,7 @@ def new_user(name: str, *, password: str | None = None, is_superuser: bool = Fal
     # Django's own manager takes a `username` as well where people log in with something else.
     given = () if _takes(make, **named) else (name,)
     try:
-        with transaction.atomic():
+        with primary.atomic():
             return make(*given, **named)
     except (TypeError, ValueError, IntegrityError) as error:
         raise CommandError(

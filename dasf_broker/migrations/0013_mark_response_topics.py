@@ -5,7 +5,7 @@ Servers move the marks of those that have consumers ahead.
 
 from datetime import timedelta
 
-from django.db import migrations
+from django.db import migrations, router
 from django.utils import timezone
 
 #: Topics marked in one transaction.
@@ -14,7 +14,12 @@ STEP = 500
 
 def mark(apps, schema_editor):
     using = schema_editor.connection.alias
-    topics = apps.get_model("dasf_broker", "BrokerTopic").objects.using(using).order_by("pk")
+    model = apps.get_model("dasf_broker", "BrokerTopic")
+    if router.allow_migrate_model(using, model):
+        _mark(model.objects.using(using).order_by("pk"))
+
+
+def _mark(topics):
     unmarked = topics.filter(responsetopic__isnull=False, garbage_collect_on=None)
     due = timezone.now() + timedelta(hours=24)
     while page := list(unmarked.values_list("pk", flat=True)[:STEP]):

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg.errors
 import pytest
 from django.contrib.auth.models import User
-from django.db import Error, OperationalError, connection, connections, transaction
+from django.db import Error, OperationalError, connection, connections
 
-from dasf_broker import database, db_connections
+from dasf_broker import database, db_connections, primary
 from dasf_broker.db_connections import ATTEMPTS, retried
 from dasf_broker.domain.database_errors import Outcome
 from dasf_broker.domain.publishing import PublishStatus
@@ -128,7 +128,7 @@ async def test_the_log_has_the_cause(
 
 def _connect(**wrong: str) -> None:
     """Open a connection with other settings than the project's."""
-    opening = connections.create_connection("default")
+    opening = connections.create_connection(primary.alias())
     options = {"connect_timeout": 5} if IS_POSTGRESQL else {}
     opening.settings_dict = {**opening.settings_dict, **wrong, "OPTIONS": options}
     try:
@@ -153,7 +153,7 @@ async def test_the_log_says_that_it_is_locked(db: None, caplog: pytest.LogCaptur
         pool.submit(execute, "BEGIN IMMEDIATE" if not IS_POSTGRESQL else "BEGIN").result()
         pool.submit(execute, _LOCKING).result()
         with pytest.raises(UnavailableError, match="Nothing was changed") as refused:
-            await database.write(transaction.atomic(execute), _LOCKING)
+            await database.write(primary.atomic()(execute), _LOCKING)
         pool.submit(execute, "ROLLBACK").result()
         pool.submit(connections.close_all).result()
     [line] = caplog.messages
@@ -184,7 +184,7 @@ def _insert_with_conflicts(count: int) -> list[int]:
 
     @retried
     def insert() -> None:
-        with transaction.atomic():
+        with primary.atomic():
             BrokerTopic.objects.create(slug="new")
             attempts.append(len(attempts))
             if len(attempts) <= count:
@@ -212,7 +212,7 @@ def test_not_without_end(db: None) -> None:
 
 def test_not_in_a_transaction_of_the_caller(db: None) -> None:
     """It cannot be repeated from here: its beginning is lost as well."""
-    with pytest.raises(OperationalError), transaction.atomic():
+    with pytest.raises(OperationalError), primary.atomic():
         _insert_with_conflicts(1)
 
 

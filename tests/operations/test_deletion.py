@@ -11,13 +11,14 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin.sites import site
 from django.contrib.auth.models import Group, User
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.db.models.signals import post_delete, pre_delete
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from dasf_broker import primary
 from dasf_broker.domain.events import Event, TopicDeleted
 from dasf_broker.domain.slugs import is_slug
 from dasf_broker.exceptions import BrokerError, NotFoundError
@@ -296,7 +297,7 @@ def test_saving_brings_no_topic_back(full: BrokerTopic) -> None:
             each.refresh_from_db()
     loaded = BrokerTopic(pk=loaded.pk, slug="topic")
     loaded._state.adding = False
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), primary.atomic():
         loaded.save()
     assert not BrokerTopic.objects.exists()
 

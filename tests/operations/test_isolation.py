@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
+from dasf_broker import primary
 from dasf_broker.connection_checks import check_isolation
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.heartbeat import ping_topics
@@ -92,7 +93,7 @@ def test_the_level_that_the_database_gives(db: None) -> None:
     is_asked = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
         cursor.execute(SERIALIZABLE)
-    found = [each.id for each in check_isolation(databases=["default"])]
+    found = [each.id for each in check_isolation(databases=[primary.alias()])]
     connection.close()
     assert found == (["dasf_broker.W006"] if is_asked else [])
     assert check_isolation(databases=[]) == []

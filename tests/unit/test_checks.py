@@ -187,6 +187,7 @@ def test_own_engines(engine: str, settings: Settings, monkeypatch: pytest.Monkey
     settings.DEBUG = True
     lossy = {"ENGINE": engine, "OPTIONS": {"init_command": "PRAGMA synchronous=OFF"}}
     monkeypatch.setitem(django_settings.DATABASES, "checked", lossy)
+    monkeypatch.setattr(primary, "alias", lambda: "checked")
     assert ids(check_settings()) == ["dasf_broker.E005"]
     assert ids(check_sqlite(databases=["checked"])) == ["dasf_broker.W002"]
 
@@ -195,6 +196,7 @@ def test_an_engine_that_is_missing(settings: Settings, monkeypatch: pytest.Monke
     """Who needs the database reports it."""
     settings.DEBUG = True
     monkeypatch.setitem(django_settings.DATABASES, "checked", {"ENGINE": "nothing"})
+    monkeypatch.setattr(primary, "alias", lambda: "checked")
     assert ids(check_settings()) == []
     assert ids(check_sqlite(databases=["checked"])) == []
 

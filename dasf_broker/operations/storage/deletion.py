@@ -17,12 +17,12 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import CharField, ProtectedError, Value
 from django.db.models.functions import Cast, Concat
 from django.db.models.signals import post_delete, pre_delete
 
-from dasf_broker import clock
+from dasf_broker import clock, primary
 from dasf_broker.domain.events import TopicDeleted
 from dasf_broker.models import (
     Acknowledgement,
@@ -79,7 +79,7 @@ def delete_topics(
         Rows of the host refer to them, and forbid it.
     """
     given = [*topics]
-    using = using or router.db_for_write(BrokerTopic)
+    using = using or primary.alias()
     if any(topic.pk is None for topic in given):
         raise ValueError("A topic that was never saved cannot be deleted.")
     with transaction.atomic(using=using):
@@ -121,7 +121,7 @@ def remove_deleted(seconds: float = inf) -> Iterator[int]:
 
 
 def _remove_all_deleted() -> Iterator[int]:
-    using = router.db_for_write(BrokerTopic)
+    using = primary.alias()
     # Response topics are newer than their sources, which they refer to.
     hidden = _all(using).filter(deleted_on__isnull=False).order_by("-pk")
     for topic_id in [*hidden.values_list("pk", flat=True)]:

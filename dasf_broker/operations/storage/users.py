@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import router, transaction
+from django.db import transaction
 
+from dasf_broker import primary
 from dasf_broker.models import Acknowledgement, BrokerMessage, RememberedMessage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def detach_user(user: AbstractBaseUser) -> int:
     int
         How many rows were changed.
     """
-    using = router.db_for_write(BrokerMessage)
+    using = primary.alias()
     changed = 0
     for model in (BrokerMessage, RememberedMessage, Acknowledgement):
         rows = model.objects.using(using).filter(user=user.pk)
