@@ -19,6 +19,9 @@ pytestmark = pytest.mark.timeout(600)
 #: Messages of the large topic, each acknowledged by two consumers.
 MESSAGES = 100_000
 
+#: Messages that one process fills in.
+PART = 10_000
+
 #: Seconds: what 99 of 100 publications of others may take. On a machine that is so busy that they
 #: take longer anyway, it is a little more than that.
 P99 = 0.1
@@ -38,19 +41,21 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
 topic, count = BrokerTopic.objects.get(slug="large"), int(sys.argv[1])
+first = topic.last_sequence + 1
 people = [User.objects.get(username=name) for name in ("ann", "bob")]
 content = {"payload": "x" * 200, "properties": {}}
 with transaction.atomic():
     BrokerMessage.objects.bulk_create([
         BrokerMessage(topic=topic, message_id=uuid4(), sequence=number, user=people[0],
                       message_type="raw", content=content, size=230)
-        for number in range(1, count + 1)
+        for number in range(first, first + count)
     ], batch_size=1000)
-    keys = BrokerMessage.objects.order_by("pk").values_list("pk", flat=True)
+    rows = BrokerMessage.objects.filter(sequence__gte=first).order_by("pk")
+    keys = rows.values_list("pk", flat=True)
     Acknowledgement.objects.bulk_create(
         [Acknowledgement(message_id=key, user=each) for key in keys for each in people],
         batch_size=1000)
-    BrokerTopic.objects.filter(pk=topic.pk).update(last_sequence=count)
+    BrokerTopic.objects.filter(pk=topic.pk).update(last_sequence=first + count - 1)
 """
 LEFT = """
 import django
@@ -74,7 +79,8 @@ def running(tmp_path: Path) -> Iterator[tuple[Site, Server, str]]:
             {"large": fields, "other": fields},
             {"ann": ["can_produce", "can_consume", "delete_brokertopic"], "bob": ["can_consume"]},
         )
-        made.run("-c", FILL, str(MESSAGES))
+        for _ in range(MESSAGES // PART):
+            made.run("-c", FILL, str(PART))
         made.run("-c", "import django; django.setup(); from django.contrib.auth.models import User;"
                  "User.objects.filter(username='ann').update(is_superuser=True)")  # fmt: skip
         with made.server(DASF_HOUSEKEEPING="1") as server:

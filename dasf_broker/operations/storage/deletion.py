@@ -82,7 +82,7 @@ def delete_topics(
     using = using or primary.alias()
     if any(topic.pk is None for topic in given):
         raise ValueError("A topic that was never saved cannot be deleted.")
-    with transaction.atomic(using=using):
+    with transaction.atomic(using=using), primary.reads():
         gone = _with_answers([topic.pk for topic in given], using)
         counts: Counter[str] = Counter()
         for some in _pages(gone):
@@ -176,7 +176,7 @@ def _remove_all(topic_id: int, using: str) -> Iterator[int]:
     is_done = False
     while not is_done:
         try:
-            with transaction.atomic(using=using):
+            with primary.atomic():
                 removed, is_done = _remove_some(topic_id, STEP, using)
         except (IntegrityError, ProtectedError) as error:
             logger.warning(

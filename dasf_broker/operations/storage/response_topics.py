@@ -100,7 +100,8 @@ def keep_listened(topic_ids: Sequence[int]) -> None:
     now = clock.now()
     for first in range(0, len(topic_ids), STEP):
         marked = BrokerTopic.objects.filter(pk__in=locked_in_order(topic_ids[first : first + STEP]))
-        marked.filter(has_wrong_mark(now)).update(garbage_collect_on=now + KEPT)
+        with primary.atomic():
+            marked.filter(has_wrong_mark(now)).update(garbage_collect_on=now + KEPT)
 
 
 def count_not_kept(topic_ids: Sequence[int]) -> int:

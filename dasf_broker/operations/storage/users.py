@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
-
 from dasf_broker import primary
 from dasf_broker.models import Acknowledgement, BrokerMessage, RememberedMessage
 
@@ -39,7 +37,7 @@ def detach_user(user: AbstractBaseUser) -> int:
 
 
 def _change_some(rows: Any, using: str) -> int:
-    with transaction.atomic(using=using):
+    with primary.atomic():
         page = [*rows.order_by("pk").values_list("pk", flat=True)[:STEP]]
         some = rows.model.objects.using(using).filter(pk__in=page)
         if rows.model is Acknowledgement:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from dasf_broker import clock, database, test_mode
+from dasf_broker import clock, database, primary, test_mode
 from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
@@ -161,7 +161,8 @@ def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
     answers = [topic.pk for topic in topics if topic.is_response_topic]
     due = clock.now() + GARBAGE_DELAY
     marked = BrokerTopic.objects.filter(pk__in=locked_in_order(answers))
-    marked.update(garbage_collect_on=due)
+    with primary.atomic():
+        marked.update(garbage_collect_on=due)
     ping_topics([topic for topic in topics if topic.supports_dasf and topic.pk not in answers])
     return [None] * len(topic_ids)
 

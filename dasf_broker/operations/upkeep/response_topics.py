@@ -45,7 +45,8 @@ def _shorten(now: datetime, among: BrokerTopicQuerySet) -> None:
     ahead = among.filter(garbage_collect_on__gt=latest + KEPT_STEP, responsetopic__isnull=False)
     for page in ahead.pages(STEP):
         topics = BrokerTopic.objects.filter(pk__in=locked_in_order([topic.pk for topic in page]))
-        topics.filter(garbage_collect_on__gt=latest).update(garbage_collect_on=latest)
+        with primary.atomic():
+            topics.filter(garbage_collect_on__gt=latest).update(garbage_collect_on=latest)
 
 
 def _remove(topic: BrokerTopic, now: datetime) -> int:
