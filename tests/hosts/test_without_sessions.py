@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.acceptance.servers import Server
+from tests.acceptance.servers import Server, Site
 from tests.hosts.projects import host_project
 
 _SETTINGS = """
@@ -48,17 +48,21 @@ _VIEWER = {"query": "{ viewer { isAuthenticated } }"}
 _STRANGER = {"data": {"viewer": {"isAuthenticated": False}}}
 
 
-@pytest.fixture(scope="module", params=["application", "with_middleware"])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """Serve the project, beside Django's middleware and through it."""
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Make the project."""
     folder = tmp_path_factory.mktemp("host")
-    with host_project(folder, settings=_SETTINGS, files=_FILES) as site:
-        site.run("manage.py", "check", "--database", "default", "--fail-level", "WARNING")
-        site.prepare({"open": {"is_public": True, "store_messages": "disabled"}}, {})
-        with site.server(application=f"mysite.asgi:{request.param}") as running:
-            yield running
+    with host_project(folder, settings=_SETTINGS, files=_FILES) as made:
+        made.run("manage.py", "check", "--fail-level", "WARNING")
+        made.prepare({"open": {"is_public": True, "store_messages": "disabled"}}, {})
+        yield made
+
+
+@pytest.fixture(scope="module", params=["application", "with_middleware"])
+def server(request: pytest.FixtureRequest, site: Site) -> Iterator[Server]:
+    """Serve the project, beside Django's middleware and through it."""
+    with site.server(application=f"mysite.asgi:{request.param}") as running:
+        yield running
 
 
 def test_http(server: Server) -> None:
