@@ -64,6 +64,13 @@ class Answer:
     close_code: int
 
     @property
+    def text(self) -> str:
+        """The text for people, for protocols that have no other place for the log id."""
+        log_id = self.extensions.get("logId")
+        is_named = log_id is None or log_id in self.message
+        return self.message if is_named else f"{self.message} (log id {log_id})"
+
+    @property
     def retry_after(self) -> int | None:
         """Seconds after which another attempt may succeed, if they are known."""
         return self.extensions.get("retryAfter")

@@ -139,7 +139,7 @@ async def test_what_comes_too_late_is_not_complained_about(
     await asyncio.gather(waiting, return_exceptions=True)
     recorder.may_go_on.set()
     await commit.idle()
-    assert caplog.text == ""
+    assert all("no answer within" in each for each in caplog.messages)
 
 
 # --- the end ----------------------------------------------------------------------------------

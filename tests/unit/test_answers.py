@@ -10,7 +10,7 @@ import psycopg.errors
 import pytest
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError
 
-from dasf_broker import answers, exceptions
+from dasf_broker import answers, database, exceptions
 from dasf_broker.answers import answer_to
 from dasf_broker.concurrency.outage_log import RepeatLog
 from dasf_broker.exceptions import BadInputError, BrokerError
@@ -53,6 +53,15 @@ def test_errors_that_concern_the_operator(
     assert answer.extensions == {"code": kind.code, "logId": answer.extensions["logId"]}
     assert answer.extensions["logId"] in record.getMessage()
     assert answer.message == "the text"
+    assert answer.text == f"the text (log id {answer.extensions['logId']})"
+
+
+def test_where_there_is_a_text_only() -> None:
+    """It names the log id once; the reason of a closed socket has 123 bytes."""
+    unexpected = answer_to(ValueError())
+    assert unexpected.text == unexpected.message
+    assert answer_to(BadInputError("wrong")).text == "wrong"
+    assert len(answer_to(database.not_done()).text.encode()) <= 123
 
 
 def test_what_was_logged_before(caplog: pytest.LogCaptureFixture) -> None:

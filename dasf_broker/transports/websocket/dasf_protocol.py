@@ -265,7 +265,7 @@ def _read(text: str, limit: int) -> Frame | BrokerError:
 def _result(frame: Frame, outcome: Outcome) -> Result:
     result: Result = {"result": "ok"}
     if isinstance(outcome, Answer):
-        result["result"] = f"error: {_told(outcome)}"
+        result["result"] = f"error: {outcome.text}"
     elif outcome is not None:
         result["warning"] = outcome
     if "messageId" in frame:
@@ -273,13 +273,6 @@ def _result(frame: Frame, outcome: Outcome) -> Result:
     if "context" in frame:
         result["context"] = _repeated(frame["context"])
     return result
-
-
-def _told(answer: Answer) -> str:
-    """Return the text of an answer, with its log id: the protocol has no other place for it."""
-    log_id = answer.extensions.get("logId")
-    named = log_id is None or log_id in answer.message
-    return answer.message if named else f"{answer.message} (log id {log_id})"
 
 
 def _repeated(value: Any) -> Any:

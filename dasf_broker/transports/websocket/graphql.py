@@ -136,7 +136,7 @@ class _Socket:
         except Exception as error:  # noqa: BLE001 - the client gets it, and the log if needed
             await self._cancel_operations()  # first, so that no more results are sent
             answer = answer_to(error)
-            await self._close(answer.close_code, answer.message)
+            await self._close(answer.close_code, answer.text)
         finally:
             await self._cancel_operations()
 

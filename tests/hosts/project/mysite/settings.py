@@ -34,7 +34,7 @@ DATABASES = {
         },
     }
 }
-POOL = {"pool": True} if environment.yes_or_no("HOST_POOL", default=False) else {}
+POOL = {"pool": {"max_size": 8}} if environment.yes_or_no("HOST_POOL", default=False) else {}
 if database := environment.database("HOST_DATABASE_URL", postgresql=POOL):
     DATABASES["default"] = database
 if name := environment.text("HOST_TEST_DATABASE"):
