@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(600)
 #: What is not run, and why that is so. As few as possible.
 NOT_RUN = {
     ("howto/compose.md", "it needs Docker and images from elsewhere"),
+    ("howto/servers.md", "tests/slow runs it"),
     ("howto/systemd.md", "it starts services of the whole machine"),
     ("howto/upgrade.md", "it installs what is installed already"),
 }

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 from dasf_broker import app_settings, runtime
@@ -67,7 +68,12 @@ class TimedSend:
     @property
     def __self__(self) -> Any:
         """What leads to the transport: see :func:`abort`."""
-        return getattr(self._send, "__self__", None)
+        return _protocol(self._send)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the client accepted nothing for too long."""
+        return self._deadline is not None and self._deadline.expired()
 
     async def until_accepted(self) -> None:
         """Wait until no frame waits: more results than wait already would only occupy memory."""
@@ -168,12 +174,11 @@ def _is_closed(send: Send) -> bool:
 def abort(send: Send) -> None:
     """Drop a connection with its buffer, if the server allows it.
 
-    ASGI has no message for it, and closing waits until the buffer is read. The protocols of uvicorn
-    pass one of their methods as ``send``, which leads to the transport. With other servers the
+    ASGI has no message for it, and closing waits until the buffer is read. Some servers pass as
+    ``send`` what leads to the transport: uvicorn, gunicorn and daphne. With other servers the
     timeouts of the operating system end the connection.
     """
-    if (abort := getattr(_transport(send), "abort", None)) is not None:
-        abort()
+    _call_first(_transport(send), "abort", "abortConnection")
 
 
 def drop(send: Send) -> bool:
@@ -181,14 +186,41 @@ def drop(send: Send) -> bool:
 
     As :func:`abort`, but after everything that was sent.
     """
-    close = getattr(_transport(send), "close", None)
-    if close is not None:
-        close()
-    return close is not None
+    return _call_first(_transport(send), "close", "loseConnection")
+
+
+async def close_websocket(send: Send, code: int, reason: str = "") -> None:
+    """Close a websocket with a code, or without a close frame if the server cannot send the code.
+
+    daphne sends only 1000 and codes from 3000 on. A client that gets no close frame connects again,
+    as it does after 1012 and 1013.
+    """
+    try:
+        # A plain number: daphne takes no other type.
+        await send({"type": "websocket.close", "code": int(code), "reason": reason})
+    except OSError:
+        raise
+    except Exception:
+        if not drop(send):
+            raise
+
+
+def _call_first(transport: Any, *names: str) -> bool:
+    """Call the first of these methods that there is; Twisted has other names than asyncio."""
+    methods = [method for name in names if (method := getattr(transport, name, None)) is not None]
+    for method in methods[:1]:
+        method()
+    return bool(methods)
 
 
 def _transport(send: Send) -> Any:
-    return getattr(getattr(send, "__self__", None), "transport", None)
+    return getattr(_protocol(send), "transport", None)
+
+
+def _protocol(send: Any) -> Any:
+    if isinstance(send, partial):  # of daphne, for one protocol
+        return next(iter(send.args), None)
+    return getattr(send, "__self__", None)
 
 
 async def _check(sends: Collection[TimedSend]) -> None:

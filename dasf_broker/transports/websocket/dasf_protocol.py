@@ -43,7 +43,11 @@ from dasf_broker.transports.connection.handshake import (
     may_have_credential,
 )
 from dasf_broker.transports.connection.limits import SocketSlots, socket_slots
-from dasf_broker.transports.connection.send_timeout import drop, send_with_timeout
+from dasf_broker.transports.connection.send_timeout import (
+    close_websocket,
+    drop,
+    send_with_timeout,
+)
 from dasf_broker.transports.json_codec import read_json, write_json
 
 #: Most frames of one client that wait, and most frames that are handled together.
@@ -249,7 +253,7 @@ class DasfSocket:
 
     async def _close(self, code: int) -> None:
         with suppress(OSError):
-            await self._send({"type": "websocket.close", "code": code})
+            await close_websocket(self._send, code)
 
 
 def _read(text: str, limit: int) -> Frame | BrokerError:

@@ -34,7 +34,11 @@ from dasf_broker.transports.connection.handshake import (
     identify_socket,
 )
 from dasf_broker.transports.connection.limits import socket_slots
-from dasf_broker.transports.connection.send_timeout import TimedSend, send_with_timeout
+from dasf_broker.transports.connection.send_timeout import (
+    TimedSend,
+    close_websocket,
+    send_with_timeout,
+)
 from dasf_broker.transports.connection.socket_budget import Held, ResultSlots, SocketBudget
 from dasf_broker.transports.graphql.execution import (
     GraphQLRequest,
@@ -56,6 +60,9 @@ MAX_UNAUTHENTICATED_FRAME = 64 * 1024
 #: frames that arrived together would all be handled first.
 FRAMES_PER_TURN = 16
 
+#: Seconds for telling a client that the server ends.
+LAST_WORD = 0.5
+
 #: Most characters of the id of an operation, which is sent with each result.
 MAX_ID_LENGTH = 256
 
@@ -75,7 +82,14 @@ class GraphQLWebSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until it ends."""
         async with send_with_timeout(send) as timed_send:
-            await _Socket(self._schema or served_schema(), scope, receive, timed_send).serve()
+            socket = _Socket(self._schema or served_schema(), scope, receive, timed_send)
+            try:
+                await socket.serve()
+            except asyncio.CancelledError:
+                # The server ends. Some would say 1011, after which clients do not come back.
+                if not timed_send.has_expired:
+                    await socket.close_for_restart()
+                raise
 
 
 class _CloseError(Exception):
@@ -139,6 +153,12 @@ class _Socket:
             await self._close(answer.close_code, answer.text)
         finally:
             await self._cancel_operations()
+
+    async def close_for_restart(self) -> None:
+        """Tell the client to connect again, if it can be told quickly."""
+        with suppress(OSError, RuntimeError, TimeoutError):  # the server may have closed the socket
+            async with asyncio.timeout(LAST_WORD):
+                await self._close(CloseCode.SERVICE_RESTART, "")
 
     # --- initialisation -----------------------------------------------------------------------
 
@@ -336,7 +356,7 @@ class _Socket:
     async def _close(self, code: int, reason: str) -> None:
         # A reason has at most 123 bytes on the wire.
         cut = printable(reason).encode()[:123].decode(errors="ignore")
-        await self._send({"type": "websocket.close", "code": code, "reason": cut})
+        await close_websocket(self._send, code, cut)
 
 
 def _operation_id(frame: Mapping[str, Any]) -> str:
