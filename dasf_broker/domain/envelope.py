@@ -203,7 +203,7 @@ class Envelope:
         text = _dump(envelope.content, field="properties")
         if (size := len(text) + digits) > max_size:
             raise _too_large(size, max_size)
-        if text.isascii():
+        if text.isascii() and b"\x7f" not in text:  # the one character of ASCII that is escaped
             object.__setattr__(envelope, "_size", size)
         return envelope
 
