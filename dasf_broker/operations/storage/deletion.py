@@ -17,12 +17,13 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import CharField, ProtectedError, Value
 from django.db.models.functions import Cast, Concat
 from django.db.models.signals import post_delete, pre_delete
 
 from dasf_broker import clock, primary
+from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import TopicDeleted
 from dasf_broker.models import (
     Acknowledgement,
@@ -176,8 +177,7 @@ def _remove_all(topic_id: int, using: str) -> Iterator[int]:
     is_done = False
     while not is_done:
         try:
-            with primary.atomic():
-                removed, is_done = _remove_some(topic_id, STEP, using)
+            removed, is_done = _remove_step(topic_id, using)
         except (IntegrityError, ProtectedError) as error:
             logger.warning(
                 "Rows of the deleted topic %s cannot be removed, because a table of this project "
@@ -187,6 +187,12 @@ def _remove_all(topic_id: int, using: str) -> Iterator[int]:
             )
             return
         yield removed
+
+
+@retried
+def _remove_step(topic_id: int, using: str) -> tuple[int, bool]:
+    with primary.atomic():
+        return _remove_some(topic_id, STEP, using)
 
 
 def _remove_some(topic_id: int, most: int, using: str) -> tuple[int, bool]:

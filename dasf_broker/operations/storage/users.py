@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dasf_broker import primary
+from dasf_broker.db_connections import retried
 from dasf_broker.models import Acknowledgement, BrokerMessage, RememberedMessage
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def detach_user(user: AbstractBaseUser) -> int:
     return changed
 
 
+@retried
 def _change_some(rows: Any, using: str) -> int:
     with primary.atomic():
         page = [*rows.order_by("pk").values_list("pk", flat=True)[:STEP]]

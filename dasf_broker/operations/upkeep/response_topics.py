@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q
 
 from dasf_broker import primary
+from dasf_broker.db_connections import retried
 from dasf_broker.domain.times import present
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
 from dasf_broker.operations.storage.lock import lock_topic, locked_in_order
@@ -49,6 +50,7 @@ def _shorten(now: datetime, among: BrokerTopicQuerySet) -> None:
             topics.filter(garbage_collect_on__gt=latest).update(garbage_collect_on=latest)
 
 
+@retried
 def _remove(topic: BrokerTopic, now: datetime) -> int:
     with primary.atomic():
         # Checked again under a lock: a consumer or a message may have arrived.
