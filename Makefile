@@ -17,6 +17,8 @@ SERVER_TESTS_ONCE := tests/acceptance/any_database tests/docs tests/hosts
 # What takes minutes, or wants the machine for itself.
 SLOW_TESTS := tests/slow
 SLOW_TESTS_ONCE := tests/slow/any_database
+# What runs once, on SQLite, and in the long run on PostgreSQL, too.
+HOST_TESTS := tests/hosts/databases
 # What needs Node.js or a browser.
 CLIENT_TESTS := tests/clients tests/browser tests/schema_tools
 
@@ -65,7 +67,7 @@ test-servers:
 
 test-slow: $(BIN)/.dev ## Run the tests that take minutes: after changes to delivery, storage or security.
 	$(PYTEST) --backend=sqlite $(SLOW_TESTS)
-	$(PYTEST) --backend=postgres $(SLOW_TESTS) $(SLOW_TESTS_ONCE:%=--ignore=%)
+	$(PYTEST) --backend=postgres $(HOST_TESTS) $(SLOW_TESTS) $(SLOW_TESTS_ONCE:%=--ignore=%)
 	PYTHONOPTIMIZE=1 $(PYTEST) --backend=sqlite tests/security
 	$(PYTEST) --backend=postgres --alias=other tests/operations tests/api tests/doors --numprocesses=2
 

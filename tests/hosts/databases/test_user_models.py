@@ -142,14 +142,14 @@ class Host(NamedTuple):
     keys: dict[str, str]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def host(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Host]:
-    """Make the project by the commands of the README, on each database in turn."""
+    """Make the project by the commands of the README."""
     folder = tmp_path_factory.mktemp("host")
     with (
-        services_of_backend(request.param) as running,
+        services_of_backend(request.config.getoption("backend")) as running,
         host_project(folder, running, settings=_SETTINGS, files=_FILES, migrate=False) as site,
     ):
         yield Host(site, json.loads(site.run("-c", _MAKE)))

@@ -121,19 +121,19 @@ class Host(NamedTuple):
     database: str
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def host(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Host]:
-    """Make the project, on each database in turn."""
+    """Make the project."""
     folder = tmp_path_factory.mktemp("host")
     with (
-        services_of_backend(request.param) as running,
+        services_of_backend(request.config.getoption("backend")) as running,
         host_project(folder, running, settings=_SETTINGS) as site,
     ):
         topics = {"weather": {"store_messages": "store"}}
         keys = site.prepare(topics, {"ada": ["can_produce", "can_consume"]})
-        yield Host(site, keys["ada"], request.param)
+        yield Host(site, keys["ada"], request.config.getoption("backend"))
 
 
 @pytest.fixture(scope="module")
