@@ -9,7 +9,7 @@ In the host's ``asgi.py``::
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 from channels.routing import URLRouter
@@ -30,9 +30,6 @@ from dasf_broker.transports.websocket.graphql import GraphQLWebSocket
 from dasf_broker.views import BrokerTopicPingView, BrokerTopicStatusView
 
 Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
-
-#: The code of the function that ``as_view`` returns; decorators have other code.
-_GRAPHQL_CODE = cast("Any", GraphQLView.as_view()).__code__
 
 #: The DASF websockets, below ``DASF_WEBSOCKET_URL_ROUTE``.
 websocket_urlpatterns: list[Any] = [
@@ -100,8 +97,16 @@ def _graphql_paths() -> Container[Any]:
 def _is_graphql(pattern: URLPattern) -> bool:
     """Tell whether a view is GraphQL as it is served beside Django: as it is, not decorated."""
     view: Any = pattern.callback
-    is_view = getattr(view, "__code__", None) is _GRAPHQL_CODE
-    return is_view and view.view_class is GraphQLView and not view.view_initkwargs
+    if getattr(view, "view_class", None) is not GraphQLView or view.view_initkwargs:
+        return False
+    return [*_codes(view)] == [*_codes(GraphQLView.as_view())]
+
+
+def _codes(view: Any) -> Iterator[Any]:
+    """Yield the code of a view's function, and of what decorators put around it."""
+    while view is not None:
+        yield getattr(view, "__code__", None)
+        view = getattr(view, "__wrapped__", None)
 
 
 def _is_page_of_topic(pattern: URLPattern) -> bool:

@@ -19,10 +19,12 @@ from tests.hosts.projects import host_project
 
 URLS = """
 from django.conf.urls.i18n import i18n_patterns
+from django.contrib.auth.decorators import login_required
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_exempt
 
 from dasf_broker.transports.http.django_view import GraphQLView
 
@@ -32,6 +34,7 @@ urlpatterns = [
     path("sites/<slug:site>/", include("dasf_broker.urls", namespace="third")),
     re_path("^patterns/[0-9]+/", include("dasf_broker.urls", namespace="fourth")),
     path("alone/", GraphQLView.as_view()),
+    path("members/", csrf_exempt(login_required(GraphQLView.as_view()))),
 ]
 urlpatterns += i18n_patterns(
     path("broker/", include("dasf_broker.urls")),
@@ -142,6 +145,14 @@ def test_where_it_is_not(running: Running, path: str) -> None:
     assert page.status_code == 404
     with pytest.raises(InvalidHandshake):
         _ask(running, path, "{ viewer { isAuthenticated } }")
+
+
+def test_decorated_view(running: Running) -> None:
+    """It is left to Django, and to its decorators."""
+    answer = httpx.post(running.at("members/"), json={"query": "{ viewer { isAuthenticated } }"})
+    assert answer.status_code == 302
+    with pytest.raises(InvalidHandshake):
+        _ask(running, "members/", "{ viewer { isAuthenticated } }")
 
 
 def test_page_of_a_topic(running: Running) -> None:
