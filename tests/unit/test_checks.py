@@ -12,12 +12,13 @@ from django.conf import settings as django_settings
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.checks import CheckMessage
 from guardian.backends import ObjectPermissionBackend
 from guardian.conf import settings as guardian_settings
 from pytest_django import Settings
 
-from dasf_broker import primary, test_mode
-from dasf_broker.checks import check_durability, check_settings, check_sqlite
+from dasf_broker import checks, class_checks, primary, test_mode
+from dasf_broker.checks import check_durability, check_sqlite
 from tests.unit import host_classes
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -27,6 +28,11 @@ GOOD_SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
     "OPTIONS": {"transaction_mode": "IMMEDIATE", "init_command": "PRAGMA journal_mode=WAL;"},
 }
+
+
+def check_settings() -> list[CheckMessage]:
+    """Run the checks of settings, of whichever module."""
+    return [*checks.check_settings(), *class_checks.check_classes()]
 
 
 def test_the_test_project_has_no_mistake(settings: Settings) -> None:
