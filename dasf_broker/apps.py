@@ -13,13 +13,7 @@ class DasfBrokerConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks and the router, and give models the operations that they call."""
-        from dasf_broker import (  # noqa: F401 - checks register themselves
-            checks,
-            class_checks,
-            connection_checks,
-            database_checks,
-            primary,
-        )
+        from dasf_broker import checks, primary  # noqa: F401 - checks register themselves
         from dasf_broker.domain.ports import port
         from dasf_broker.operations.model_methods import ModelMethods
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout, suppress
 from enum import Enum
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import graphql
@@ -107,9 +108,13 @@ def checks() -> str:
     """Return what the system checks say about themselves."""
     from dasf_broker import checks
 
-    text = (inspect.getdoc(checks) or "").split("\n\n")[1].replace("\n", " ")
-    rows = re.findall(r"``(?:dasf_broker\.)?([EW]\d+)`` (.*?)(?: · |\.$)", text)
+    rows = [row for name in checks.__all__ for row in _told_by(getattr(checks, name))]
     return _table(["check", "tells"], [[f"`dasf_broker.{n}`", what] for n, what in sorted(rows)])
+
+
+def _told_by(module: ModuleType) -> list[tuple[str, str]]:
+    text = (inspect.getdoc(module) or "").split("\n\n")[1].replace("\n", " ")
+    return re.findall(r"``(?:dasf_broker\.)?([EW]\d+)`` (.*?)(?: · |\.$)", text)
 
 
 # --- from the schema --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection
 
-from dasf_broker.checks import check_durability
+from dasf_broker.checks.settings import check_durability
 
 #: What the session is told, and what it must be told by the check then.
 CASES: list[tuple[str, list[str]]] = (

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from dasf_broker import primary
-from dasf_broker.connection_checks import check_isolation
+from dasf_broker.checks.connections import check_isolation
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.heartbeat import ping_topics
 from dasf_broker.permissions import Right

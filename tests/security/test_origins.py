@@ -18,7 +18,7 @@ from pytest_django import Settings
 
 from dasf_broker import app_settings
 from dasf_broker.app_settings import DEFAULTS
-from dasf_broker.checks import check_settings
+from dasf_broker.checks.settings import check_settings
 from dasf_broker.domain.origins import Origin, OriginList, fault_of
 from dasf_broker.transports.http.cors import CrossOrigin
 from testproject.asgi import application

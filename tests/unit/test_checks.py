@@ -17,8 +17,9 @@ from guardian.backends import ObjectPermissionBackend
 from guardian.conf import settings as guardian_settings
 from pytest_django import Settings
 
-from dasf_broker import checks, class_checks, primary, test_mode
-from dasf_broker.checks import check_durability, check_sqlite
+from dasf_broker import primary, test_mode
+from dasf_broker.checks.classes import check_classes
+from dasf_broker.checks.settings import check_durability, check_settings, check_sqlite
 from tests.unit import host_classes
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -30,15 +31,15 @@ GOOD_SQLITE = {
 }
 
 
-def check_settings() -> list[CheckMessage]:
+def check_all() -> list[CheckMessage]:
     """Run the checks of settings, of whichever module."""
-    return [*checks.check_settings(), *class_checks.check_classes()]
+    return [*check_settings(), *check_classes()]
 
 
 def test_the_test_project_has_no_mistake(settings: Settings) -> None:
     """It runs in DEBUG; pytest-django takes that away."""
     settings.DEBUG = True
-    assert ids(check_settings()) == []
+    assert ids(check_all()) == []
     assert ids(check_sqlite(databases=["default"])) == []
 
 
@@ -63,7 +64,7 @@ def test_each_mistake_is_told(values: dict[str, Any], expected: str, settings: S
     settings.DEBUG = True
     for name, value in values.items():
         setattr(settings, name, value)
-    assert set(ids(check_settings())) == {f"dasf_broker.{expected}"}
+    assert set(ids(check_all())) == {f"dasf_broker.{expected}"}
 
 
 def test_guardians_anonymous_user_may_be_missing(
@@ -72,7 +73,7 @@ def test_guardians_anonymous_user_may_be_missing(
     """Anonymous callers then do what everybody may."""
     settings.DEBUG = True
     monkeypatch.setattr(guardian_settings, "ANONYMOUS_USER_NAME", None)
-    assert ids(check_settings()) == []
+    assert ids(check_all()) == []
 
 
 PathOf = Callable[[str], str]
@@ -110,16 +111,16 @@ def test_own_backends(settings: Settings, path_of: PathOf) -> None:
     """A subclass of guardian's backend is one."""
     settings.DEBUG = True
     settings.AUTHENTICATION_BACKENDS = [MODEL_BACKEND, path_of("backend")]
-    assert ids(check_settings()) == []
+    assert ids(check_all()) == []
 
 
 def test_own_layers(settings: Settings, path_of: PathOf) -> None:
     """A subclass of a layer has the faults of the layer."""
     settings.DEBUG = False
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": path_of("memory")}}
-    assert ids(check_settings()) == ["dasf_broker.W001"]
+    assert ids(check_all()) == ["dasf_broker.W001"]
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": path_of("redis")}}
-    assert ids(check_settings()) == ["dasf_broker.E004"]
+    assert ids(check_all()) == ["dasf_broker.E004"]
 
 
 @pytest.mark.parametrize("name", ["locmem", "dummy", "file"])
@@ -128,7 +129,7 @@ def test_own_caches(settings: Settings, path_of: PathOf, name: str) -> None:
     settings.DEBUG, settings.DASF_USER_RATES = False, {"publish": "10/s"}
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{host_classes.__name__}.PatientLayer"}}
     settings.CACHES = {"default": {"BACKEND": path_of(name), "LOCATION": "cache"}}
-    assert ids(check_settings()) == ["dasf_broker.W004"]
+    assert ids(check_all()) == ["dasf_broker.W004"]
 
 
 def test_factories_and_own_connections(settings: Settings) -> None:
@@ -137,7 +138,7 @@ def test_factories_and_own_connections(settings: Settings) -> None:
     settings.AUTHENTICATION_BACKENDS = [f"{host_classes.__name__}.make_backend"]
     for name in ("PatientLayer", "OwnPoolLayer"):
         settings.CHANNEL_LAYERS = {"default": {"BACKEND": f"{host_classes.__name__}.{name}"}}
-        assert ids(check_settings()) == []
+        assert ids(check_all()) == []
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_what_cannot_be_made(settings: Settings, path: Any) -> None:
     ):
         before = getattr(settings, name)
         setattr(settings, name, value)
-        [message] = check_settings()
+        [message] = check_all()
         assert message.id == f"dasf_broker.{expected}"
         assert message.msg.startswith(f"{name}: ")
         setattr(settings, name, before)
@@ -183,7 +184,7 @@ def test_layers_with_wrong_options(layer: Any, settings: Settings) -> None:
     """They cannot be made, and the check says why."""
     settings.DEBUG, before = True, settings.CHANNEL_LAYERS
     settings.CHANNEL_LAYERS = {"default": layer}
-    assert ids(check_settings()) == ["dasf_broker.E003"]
+    assert ids(check_all()) == ["dasf_broker.E003"]
     settings.CHANNEL_LAYERS = before
 
 
@@ -194,7 +195,7 @@ def test_own_engines(engine: str, settings: Settings, monkeypatch: pytest.Monkey
     lossy = {"ENGINE": engine, "OPTIONS": {"init_command": "PRAGMA synchronous=OFF"}}
     monkeypatch.setitem(django_settings.DATABASES, "checked", lossy)
     monkeypatch.setattr(primary, "alias", lambda: "checked")
-    assert ids(check_settings()) == ["dasf_broker.E005"]
+    assert ids(check_all()) == ["dasf_broker.E005"]
     assert ids(check_sqlite(databases=["checked"])) == ["dasf_broker.W002"]
 
 
@@ -203,7 +204,7 @@ def test_an_engine_that_is_missing(settings: Settings, monkeypatch: pytest.Monke
     settings.DEBUG = True
     monkeypatch.setitem(django_settings.DATABASES, "checked", {"ENGINE": "nothing"})
     monkeypatch.setattr(primary, "alias", lambda: "checked")
-    assert ids(check_settings()) == []
+    assert ids(check_all()) == []
     assert ids(check_sqlite(databases=["checked"])) == []
 
 
@@ -226,7 +227,7 @@ def test_redis_connections_must_not_time_out(
     """Some form of every host list, with and without the timeout of redis-py."""
     layer = {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": config}
     settings.CHANNEL_LAYERS = {"default": layer}
-    assert ids(check_settings()) == expected
+    assert ids(check_all()) == expected
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_postgresql_must_wait_for_the_disk(
     checked = {"ENGINE": "django.db.backends.postgresql", "OPTIONS": options}
     monkeypatch.setitem(django_settings.DATABASES, "checked", checked)
     monkeypatch.setattr(primary, "alias", lambda: "checked")
-    assert ids(check_settings()) == expected
+    assert ids(check_all()) == expected
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ def test_sqlite_must_wait_for_the_disk(
     checked = {**GOOD_SQLITE, "OPTIONS": {"init_command": pragma}}
     monkeypatch.setitem(django_settings.DATABASES, "checked", checked)
     monkeypatch.setattr(primary, "alias", lambda: "checked")
-    assert ids(check_settings()) == expected
+    assert ids(check_all()) == expected
 
 
 def test_other_databases_are_not_looked_at(
@@ -310,7 +311,7 @@ def test_other_databases_are_not_looked_at(
     settings.DEBUG = True
     lossy = {**GOOD_SQLITE, "OPTIONS": {"init_command": "PRAGMA synchronous=OFF;"}}
     monkeypatch.setitem(django_settings.DATABASES, "other", lossy)
-    assert check_settings() == check_sqlite(["other"]) == check_durability(["other"]) == []
+    assert check_all() == check_sqlite(["other"]) == check_durability(["other"]) == []
 
 
 def test_a_run_of_tests_is_no_production(
@@ -319,9 +320,9 @@ def test_a_run_of_tests_is_no_production(
     """Django's runner switches DEBUG off, and checks: what a host tests with is fine for that."""
     settings.DEBUG, settings.DASF_USER_RATES = False, {"publish": "10/s"}
     settings.CHANNEL_LAYERS = {"default": IN_MEMORY}
-    assert ids(check_settings()) == ["dasf_broker.W001", "dasf_broker.W004"]
+    assert ids(check_all()) == ["dasf_broker.W001", "dasf_broker.W004"]
     monkeypatch.setattr(test_mode, "are_running", lambda: True)
-    assert ids(check_settings()) == []
+    assert ids(check_all()) == []
 
 
 @pytest.mark.parametrize("check", [check_sqlite, check_durability])

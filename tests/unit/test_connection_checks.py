@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from psycopg import IsolationLevel
 from pytest_django import Settings
 
-from dasf_broker.connection_checks import check_connections
+from dasf_broker.checks.connections import check_connections
 
 IN_THE_DATABASE = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "counts"}
 

@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 import dasf_broker
 from dasf_broker import primary
-from dasf_broker.database_checks import check_database
+from dasf_broker.checks.databases import check_database
 from dasf_broker.models import (
     ApiToken,
     BrokerMessage,

@@ -1,4 +1,4 @@
-"""System checks: report settings that would lose messages or rights before the server runs.
+"""System checks of settings, and of how durable the database is.
 
 ``dasf_broker.E001`` a setting has a value that cannot be used · ``E005`` a database that answers
 before a commit is on disk · ``W002`` SQLite without write-ahead log or immediate transactions ·
@@ -6,8 +6,7 @@ before a commit is on disk · ``W002`` SQLite without write-ahead log or immedia
 for the largest messages · ``E007`` an entry of ``DASF_ALLOWED_ORIGINS`` that is not an origin.
 
 Durability is read from the settings, and from the database itself if a command checks databases
-(``check --database default``, ``migrate``). Other modules check what settings name by dotted paths
-(``class_checks``), the database (``database_checks``) and its connections (``connection_checks``).
+(``check --database default``, ``migrate``).
 """
 
 from __future__ import annotations
