@@ -8,9 +8,11 @@ because that is what group commit wants and what SQLite can do.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -18,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import Error, connections, transaction
 
 from dasf_broker import app_settings, db_connections, primary, test_mode
+from dasf_broker.concurrency.locked_rows import FindLocked, Needs
 from dasf_broker.concurrency.outage_log import SharedOutageLog
 from dasf_broker.concurrency.shares import current_share
 from dasf_broker.concurrency.threads import ThreadPool
@@ -81,6 +84,24 @@ async def write(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         ``DASF_DATABASE_TIMEOUT``. The text says whether it may have been written.
     """
     return await WRITING.run(partial(function, *args, **kwargs), share=current_share())
+
+
+async def write_rows(
+    rows: Collection[Hashable], function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Do as :func:`write`, for a function that locks rows and makes one transaction.
+
+    If another transaction has locked one of them, other writes go on, and the function is called
+    again when the row is free.
+
+    Parameters
+    ----------
+    rows
+        The rows, as the function knows them that was given to :func:`find_locked_by`.
+    """
+    needs = Needs(frozenset(rows), frozenset(rows))
+    call = partial(function, *args, **kwargs)
+    return await WRITING.run(call, share=current_share(), needs=needs)
 
 
 async def aside(function: Callable[P, T], seconds: float, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -161,9 +182,30 @@ def non_atomic_requests(view: Callable[P, T]) -> Callable[P, T]:
     return view
 
 
+class RowLockedError(UnavailableError):
+    """Another transaction has locked a row for longer than a lock is waited for."""
+
+
+def row_locked() -> RowLockedError:
+    """Return the error for what was undone because a row is locked."""
+    return RowLockedError(
+        "Another transaction has locked what this would change. Nothing was changed; try again."
+    )
+
+
 def is_outage(error: BaseException) -> bool:
     """Tell whether the database does not answer, as all callers would find out."""
-    return isinstance(error, UnavailableError)
+    return isinstance(error, UnavailableError) and not isinstance(error, RowLockedError)
+
+
+def waits_briefly() -> bool:
+    """Tell whether this thread must not wait long for a lock: it is the writing thread."""
+    return getattr(_thread, "waits_briefly", False)
+
+
+def find_locked_by(find: FindLocked) -> None:
+    """Set the function that tells which rows are locked, of those that writes need."""
+    _finder.append(find)
 
 
 def close(timeout: float = CLOSE_TIMEOUT) -> None:
@@ -183,6 +225,13 @@ def close(timeout: float = CLOSE_TIMEOUT) -> None:
         logger.warning("%d threads still wait for the database; they are left behind.", left)
 
 
+_thread = threading.local()
+_finder: list[FindLocked] = []
+
+#: The state of PostgreSQL after ``lock_timeout``, and with ``NOWAIT``.
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
 # --- the threads ------------------------------------------------------------------------------
 
 
@@ -198,6 +247,8 @@ class _PoolHooks:
     is_reading: bool = False
     #: How many threads there are at most; without it, as ``DASF_DATABASE_THREADS`` says.
     threads: int | None = None
+    #: Whether the threads must not wait long for a lock.
+    waits_briefly: bool = False
 
     @property
     def size(self) -> int:
@@ -215,9 +266,11 @@ class _PoolHooks:
     def _call(self, function: Callable[[], T]) -> T:
         db_connections.renew()
         try:
-            with primary.reads():
+            with primary.reads(), self._locks_bounded():
                 result = db_connections.retried(function)() if self.is_reading else function()
         except Error as error:
+            if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                raise row_locked() from error
             if (outcome := db_connections.outcome(error)) is Outcome.FAULT:
                 raise
             raise self._unavailable(error, outcome) from error
@@ -246,6 +299,33 @@ class _PoolHooks:
 
     def rest(self) -> None:
         db_connections.give_back()
+
+    @contextmanager
+    def _locks_bounded(self) -> Iterator[None]:
+        # In the transaction of a host's test, the bound would last until its end.
+        opened = connections.all(initialized_only=True)
+        is_tested = any(connection.in_atomic_block for connection in opened)
+        _thread.waits_briefly = self.waits_briefly and not is_tested
+        try:
+            yield
+        finally:
+            _thread.waits_briefly = False
+
+    def is_locked(self, error: BaseException) -> bool:
+        return isinstance(error, RowLockedError)
+
+    def find_locked(
+        self, rows: Collection[Hashable], waited_for: Hashable | None
+    ) -> Collection[Hashable]:
+        if not _finder or not rows:
+            return ()
+        try:
+            return self.call(partial(_finder[-1], rows, waited_for))
+        except UnavailableError:
+            return rows  # they are tried when the database answers again
+        except Exception:
+            logger.exception("The locks of rows cannot be found.")
+            return ()
 
     def divert(self, work: Callable[[], None], otherwise: Callable[[], None]) -> bool:
         if is_tested := test_mode.are_running():
@@ -278,5 +358,7 @@ def _too_late() -> tuple[str, str]:
 
 #: The threads of :func:`read`, :func:`write` and :func:`aside`, for batches.
 READING = ThreadPool("dasf-read", _PoolHooks(not_done, "reading", is_reading=True), reserved=1)
-WRITING = ThreadPool("dasf-write", _PoolHooks(perhaps_done, "writing", threads=1))
+WRITING = ThreadPool(
+    "dasf-write", _PoolHooks(perhaps_done, "writing", threads=1, waits_briefly=True)
+)
 ASIDE = ThreadPool("dasf-aside", _PoolHooks(not_done, None, threads=1))

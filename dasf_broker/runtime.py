@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from dasf_broker import app_settings, database, test_mode
-from dasf_broker.concurrency.batching import Batcher, Bounds, Lookup
+from dasf_broker.concurrency.batching import Batcher, Bounds
 from dasf_broker.concurrency.gate import Gate
+from dasf_broker.concurrency.lookup import Lookup
 from dasf_broker.concurrency.loop_local import LoopLocal
 from dasf_broker.concurrency.sweeper import Sweeper
 from dasf_broker.concurrency.turns import Turns
@@ -160,8 +161,9 @@ class Runtime:
 
 
 def _noting(note: Callable[[Sequence[int]], list[None]]) -> Batcher[int, None]:
-    bounds = Bounds(items=PRESENCES)
-    return Batcher(database.WRITING, note, bounds=bounds, is_outage=database.is_outage)
+    bounds, needs = Bounds(items=PRESENCES), consumers.needs_of_presence
+    outage = database.is_outage
+    return Batcher(database.WRITING, note, bounds=bounds, is_outage=outage, needs=needs)
 
 
 def _too_many_queries() -> RateLimitedError:

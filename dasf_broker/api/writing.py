@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
+from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
 from dasf_broker import database, runtime
@@ -15,6 +16,7 @@ from dasf_broker.domain.publishing import Published
 from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging
 from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.storage.lock import TopicRow
 from dasf_broker.realtime.announcer import SEND_TIMEOUT, flush
 
 P = ParamSpec("P")
@@ -36,11 +38,13 @@ async def acknowledge(item: Acknowledging) -> Acknowledged:
 
 
 def asynchronous(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Return the asynchronous form of a function that writes."""
+    """Return the asynchronous form of a function that writes to the topic that it names first."""
+    named = next(iter(signature(function).parameters))
 
     @wraps(function)
     async def write(*args: P.args, **kwargs: P.kwargs) -> T:
-        result = await database.write(function, *args, **kwargs)
+        slug: Any = args[0] if args else kwargs.get(named)
+        result = await database.write_rows([TopicRow(slug)], function, *args, **kwargs)
         await flush(SEND_TIMEOUT)
         return result
 

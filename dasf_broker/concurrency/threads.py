@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import partial
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from dasf_broker.concurrency.calls import Call, Waiting
 from dasf_broker.concurrency.fair_queue import FairQueue
-from dasf_broker.concurrency.futures import reject, resolve, within
+from dasf_broker.concurrency.futures import within
+from dasf_broker.concurrency.locked_rows import INTERVAL, LockedRows, Needs
 from dasf_broker.concurrency.loop_local import LoopLocal
 from dasf_broker.concurrency.pauses import Pauses
 from dasf_broker.concurrency.shares import Share
 
 T = TypeVar("T")
+Entry = TypeVar("Entry", bound=Hashable)
 
 #: Most threads that work for one caller.
 PER_SHARE = 2
@@ -69,6 +72,14 @@ class PoolHooks(Protocol):
     def end(self) -> None:
         """Free the resources of the current thread, at its end."""
 
+    def is_locked(self, error: BaseException) -> bool:
+        """Tell whether a call failed because a row was locked; it may be made again."""
+
+    def find_locked(
+        self, rows: Collection[Hashable], waited_for: Hashable | None
+    ) -> Collection[Hashable]:
+        """Return those of some rows that are locked; wait for one of them for a moment."""
+
     def not_done(self) -> Exception:
         """Return the error for a call that did not begin."""
 
@@ -106,6 +117,10 @@ class ThreadPool:
         self._pauses = LoopLocal(lambda: Pauses(self.is_busy))
         self._threads: set[threading.Thread] = set()
         self._idle = 0
+        #: What waits for locked rows. With more than one thread, the order may be lost.
+        self.locked = LockedRows(self.lock)
+        self._look = _Look(self)
+        self._look_due: float | None = None
 
     def is_busy(self) -> bool:
         """Tell whether there is work that waits or is being done."""
@@ -117,6 +132,7 @@ class ThreadPool:
         seconds: float | None = None,
         *,
         share: Share = None,
+        needs: Needs = Needs(),  # noqa: B008 - it cannot be changed
     ) -> T:
         """Call a function in a thread, and return what it returns.
 
@@ -128,8 +144,11 @@ class ThreadPool:
             How long to wait; without it the pool's own timeout.
         share
             The share of the caller that the call belongs to; without it, it comes first.
+        needs
+            The rows that it locks, if they are known. The function is called again if one of them
+            is locked.
         """
-        call = _Call(self, function)
+        call = Call(self, function, share, needs)
         finished = self._queue.finished(share)
         self.put(call, share)
 
@@ -155,13 +174,13 @@ class ThreadPool:
             Done when the function has returned. You need not await it; cancelling it does not
             stop the function.
         """
-        call = _Call(self, function)
+        call = Call(self, function)
         self.put(call)
         return call.future
 
     def wait(self, function: Callable[[], T], seconds: float) -> T:
         """Call a function in a thread of the pool, from another thread that waits for it."""
-        call = _Waiting(self, function)
+        call = Waiting(self, function)
         self._enqueue(call, None)
         if not call.is_done.wait(seconds):
             raise self.hooks.not_done() if self.withdraw(call) else self.hooks.unfinished()
@@ -189,7 +208,31 @@ class ThreadPool:
     def withdraw(self, work: Work) -> bool:
         """Remove work from the queue; return whether it was still there."""
         with self.lock:
-            return self._queue.remove(work)
+            return self._queue.remove(work) or self.locked.withdraw(work)
+
+    def resume(self, work: Work, share: Share = None) -> None:
+        """Queue work that waited for locked rows."""
+        self._enqueue(work, share)
+
+    def look_soon(self) -> None:
+        """Look at the locks of rows soon; called under the lock."""
+        if self._look_due is None:
+            self._look_due = time.monotonic() + INTERVAL
+            self._changed.notify()
+
+    def find_blocked(self, entries: Sequence[tuple[Entry, Needs]]) -> Collection[Entry]:
+        """Return those of some entries that need a row which is locked, or wait behind others."""
+        rows = {row for _, needs in entries for row in needs.rows}
+        locked = {*self.hooks.find_locked(rows, None)}
+        with self.lock:
+            self.locked.note(locked)
+        orders: set[Hashable] = set()
+        blocked: set[Entry] = set()
+        for entry, needs in entries:
+            if not (locked.isdisjoint(needs.rows) and orders.isdisjoint(needs.order)):
+                blocked.add(entry)
+                orders |= needs.order
+        return blocked
 
     def end(self) -> set[threading.Thread]:
         """Let the threads end when the queue is empty; return them. Later work starts new ones."""
@@ -219,59 +262,38 @@ class ThreadPool:
 
     def _next(self, seconds: float | None) -> tuple[Work, Share] | None:
         with self.lock:
-            while (taken := self._queue.take(max(1, self.hooks.size - self._reserved))) is None:
-                if threading.current_thread() not in self._threads:
+            while (taken := self._take()) is None:
+                if threading.current_thread() not in self._threads and not self.locked:
                     return None
                 self._idle += 1
-                is_told = self._changed.wait(seconds)
+                is_told = self._changed.wait(self._seconds_to_wait(seconds))
                 self._idle -= 1
-                if not is_told:
+                if not is_told and self._look_due is None:
                     raise TimeoutError
             return taken
 
+    def _take(self) -> tuple[Work, Share] | None:
+        if self._seconds_until_look() == 0:
+            self._look_due = None
+            self._queue.put(self._look, None)  # behind what waits already
+        return self._queue.take(max(1, self.hooks.size - self._reserved))
 
-class _Call(Generic[T]):
-    """One function to call for one event loop."""
+    def _seconds_to_wait(self, seconds: float | None) -> float | None:
+        due = self._seconds_until_look()
+        return seconds if due is None else due
 
-    def __init__(self, pool: ThreadPool, function: Callable[[], T]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[T] = self._loop.create_future()
-        self._call = pool.hooks.call
-        self._function = function
-
-    def run(self) -> None:
-        try:
-            result = self._call(self._function)
-        except BaseException as error:  # noqa: BLE001 - it is raised where the caller waits
-            tell(self._loop, reject, self.future, error)
-        else:
-            tell(self._loop, resolve, self.future, result)
+    def _seconds_until_look(self) -> float | None:
+        return None if self._look_due is None else max(0.0, self._look_due - time.monotonic())
 
 
-class _Waiting(Generic[T]):
-    """One function to call for a thread."""
+class _Look:
+    """The look at the locks that work waits for."""
 
-    def __init__(self, pool: ThreadPool, function: Callable[[], T]) -> None:
-        self.is_done = threading.Event()
-        self.outcome: Callable[[], T]
-        self._call = pool.hooks.call
-        self._function = function
+    def __init__(self, pool: ThreadPool) -> None:
+        self._pool = pool
 
     def run(self) -> None:
-        try:
-            result = self._call(self._function)
-        except BaseException as error:  # noqa: BLE001 - it is raised where the thread waits
-            self.outcome = partial(_raise, error)
-        else:
-            self.outcome = lambda: result
-        self.is_done.set()
-
-
-def _raise(error: BaseException) -> NoReturn:
-    raise error
-
-
-def tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:
-    """Let an event loop call a function, from a thread; nothing happens if the loop is closed."""
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(callback, *arguments)
+        self._pool.locked.look(self._pool.hooks.find_locked)
+        with self._pool.lock:
+            if self._pool.locked:
+                self._pool.look_soon()

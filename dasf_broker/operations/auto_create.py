@@ -19,6 +19,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.new_topics import NewTopics
+from dasf_broker.operations.storage.lock import bound_waits
 from dasf_broker.operations.storage.response_topics import (
     insert_response_topics,
     put_off_removal,
@@ -95,6 +96,7 @@ def insert_topic(caller: Caller, topic: BrokerTopic) -> BrokerTopic:
     """
     try:
         with primary.atomic():
+            bound_waits()  # another transaction may be about to take the slug
             topic.save(force_insert=True)
             if caller.user_or_none is not None:
                 grant(caller.user_or_none, topic, *CREATOR_RIGHTS)

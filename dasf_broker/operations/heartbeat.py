@@ -20,7 +20,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.storage.events import new_event
-from dasf_broker.operations.storage.lock import locked_in_order
+from dasf_broker.operations.storage.lock import bounded, free_in_order, locked_in_order
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.signals import send_on_commit, topic_pinged, topic_ponged
 
@@ -103,6 +103,15 @@ def ping_topics(topics: Sequence[BrokerTopic], user: User | None = None) -> date
     return now
 
 
+def ping_unlocked_topics(topics: Sequence[BrokerTopic]) -> int:
+    """Do as :func:`ping_topics` for those that no other transaction has locked; return how many."""
+    with primary.atomic():
+        free = {*free_in_order([topic.pk for topic in topics])}
+        pinged = [topic for topic in topics if topic.pk in free]
+        ping_topics(pinged)
+    return len(pinged)
+
+
 def _past_pong(now: datetime) -> Case:
     """Return the last pong, or nothing if it is in the future: it would answer this ping, too."""
     return Case(When(last_pong__lte=now, then=F("last_pong")), default=None)
@@ -135,7 +144,8 @@ def pong(caller: Caller, slug: str) -> Ponged:
     found.require(found.rights.may_pong, to="answer pings of")
     now = clock.now()
     with primary.atomic():
-        topic = BrokerTopic.objects.select_for_update().filter(pk=found.topic.pk).first()
+        locked = bounded(BrokerTopic.objects.select_for_update(no_key=True))
+        topic = locked.filter(pk=found.topic.pk).first()
         if topic is None:  # deleted after its rights were read
             raise NotFoundError.topic(slug)
         round_trip, is_first = _round_trip(topic, now), _is_first_answer(topic, now)

@@ -22,7 +22,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.access import Access, access
 from dasf_broker.operations.auto_create import insert_topic
 from dasf_broker.operations.caller import Caller
-from dasf_broker.operations.storage.lock import lock_topic
+from dasf_broker.operations.storage.lock import lock_topic, locked_in_order
 from dasf_broker.operations.storage.settlement import remove_settled
 from dasf_broker.permissions import (
     Right,
@@ -181,7 +181,9 @@ def store_api_info(caller: Caller, slug: str, api_info: Any) -> None:
     found = access(caller, slug)
     found.require(found.rights.may_consume, to="describe the module behind")
     size = json_size(api_info)
-    BrokerTopic.objects.filter(pk=found.topic.pk).update(api_info=api_info, size=size)
+    with primary.atomic():
+        locked = locked_in_order([found.topic.pk])
+        BrokerTopic.objects.filter(pk__in=locked).update(api_info=api_info, size=size)
 
 
 @retried

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from dasf_broker import app_settings, database
 from dasf_broker.concurrency.batching import Batcher
+from dasf_broker.concurrency.locked_rows import Needs
 from dasf_broker.domain.envelope import content_size
 from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.domain.rates import Activity
@@ -30,6 +31,7 @@ from dasf_broker.operations.heartbeat import Pinged
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.rate_limits import admit, refused_publications
+from dasf_broker.operations.storage.lock import TopicRow, UserRow, write_topic
 from dasf_broker.operations.topics import TopicOptions
 from dasf_broker.realtime.announcer import flush
 
@@ -48,10 +50,10 @@ class Writer:
 
     def __init__(self) -> None:
         self._publishing: GroupCommit[Publication, Published] = GroupCommit(
-            publish_batch, _weigh_message
+            publish_batch, _weigh_message, needs=_needs_of_message
         )
         self._acknowledging: GroupCommit[Acknowledging, Acknowledged] = GroupCommit(
-            acknowledge_batch
+            acknowledge_batch, needs=_needs_of_acknowledgement
         )
 
     async def publish(self, items: Sequence[Publication]) -> Sequence[Published | BrokerError]:
@@ -140,7 +142,7 @@ async def ping(caller: Caller, slug: str) -> Pinged:
         The database does not answer.
     """
     await admit(caller, Activity.PING)
-    return await database.write(heartbeat.ping, caller, slug)
+    return await write_topic(heartbeat.ping, caller, slug)
 
 
 async def create_topic(caller: Caller, slug: str, options: TopicOptions) -> Access:
@@ -156,7 +158,7 @@ async def create_topic(caller: Caller, slug: str, options: TopicOptions) -> Acce
         The database does not answer.
     """
     await admit(caller, Activity.CREATE)
-    return await database.write(topics.create_topic, caller, slug, options)
+    return await write_topic(topics.create_topic, caller, slug, options)
 
 
 class GroupCommit(Batcher[Item, Result | BrokerError]):
@@ -168,14 +170,19 @@ class GroupCommit(Batcher[Item, Result | BrokerError]):
         Takes items and returns, for each in order, its result or its error.
     weigh
         Returns about how many bytes an item takes.
+    needs
+        Returns the rows that an item locks.
     """
 
     def __init__(
         self,
         operation: Callable[[Sequence[Item]], Sequence[Result | BrokerError]],
         weigh: Callable[[Item], int] = lambda _: ITEM_BYTES,
+        needs: Callable[[Item], Needs] = lambda _: Needs(),
     ) -> None:
-        super().__init__(database.WRITING, operation, weigh=weigh, is_outage=database.is_outage)
+        super().__init__(
+            database.WRITING, operation, weigh=weigh, is_outage=database.is_outage, needs=needs
+        )
         self._is_closed = False
 
     def check_room(self, items: int, weight: int) -> None:
@@ -193,6 +200,12 @@ class GroupCommit(Batcher[Item, Result | BrokerError]):
         is_heavy = self.items and self.bytes + weight > app_settings.DASF_WRITER_BYTES
         if self.items + items > app_settings.DASF_WRITER_QUEUE or is_heavy:
             raise UnavailableError("The broker has more to write than it can; try again later.")
+
+    def may_hold(self, items: int, weight: int) -> bool:
+        """Tell whether so much may wait for locked topics: half of what may wait at all."""
+        is_many = self._aside.items + items > app_settings.DASF_WRITER_QUEUE // 2
+        is_heavy = self._aside.bytes + weight > app_settings.DASF_WRITER_BYTES // 2
+        return not self._aside.items or not (is_many or is_heavy)
 
     async def one(self, item: Item) -> Result:
         """Write one item, and raise its error if it has one."""
@@ -214,6 +227,23 @@ def raised(outcome: Result | BrokerError) -> Result:
 
 def _is_only_sent(published: Published) -> bool:
     return published.status is PublishStatus.SENT
+
+
+def _needs_of_message(publication: Publication) -> Needs:
+    caller, slug = publication.caller, publication.slug
+    answers = publication.envelope.response_topic
+    topics = [slug] if answers is None else [slug, answers]
+    return _needs(caller, slug, topics)
+
+
+def _needs_of_acknowledgement(item: Acknowledging) -> Needs:
+    return _needs(item.caller, item.slug, [item.slug])
+
+
+def _needs(caller: Caller, slug: str, topics: Sequence[str]) -> Needs:
+    user_id = caller.user.pk
+    rows = frozenset([*map(TopicRow, topics), UserRow(user_id)])
+    return Needs(rows, frozenset([(user_id, slug)]))
 
 
 def _weigh_message(publication: Publication) -> int:

@@ -18,6 +18,7 @@ from dasf_broker.operations.acknowledge import (
 )
 from dasf_broker.operations.heartbeat import pong
 from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.storage.lock import write_topic
 from dasf_broker.operations.topics import (
     delete_topic,
     grant_permission,
@@ -148,7 +149,7 @@ class Mutation:
 
     @strawberry.mutation(description="Answer a ping, as a consumer of the topic.")
     async def pong_topic(self, info: Info, topic: TopicSlug) -> PongTopicPayload:
-        done = await database.write(pong, info.context.caller, topic)
+        done = await write_topic(pong, info.context.caller, topic)
         return PongTopicPayload(
             topic=topic_type(done.access.topic),
             ponged_at=done.ponged_at,
@@ -173,16 +174,14 @@ class Mutation:
         info: Info,
         input: Annotated[UpdateTopicInput, strawberry.argument(description="The changes.")],
     ) -> TopicPayload:
-        found = await database.write(
-            update_topic, info.context.caller, input.topic, input.options()
-        )
+        found = await write_topic(update_topic, info.context.caller, input.topic, input.options())
         return TopicPayload(topic=topic_type(found.topic))
 
     @strawberry.mutation(
         description="Delete a topic, its messages and its response topics. Their subscriptions end."
     )
     async def delete_topic(self, info: Info, topic: TopicSlug) -> DeleteTopicPayload:
-        await database.write(delete_topic, info.context.caller, topic)
+        await write_topic(delete_topic, info.context.caller, topic)
         return DeleteTopicPayload(slug=topic)
 
     @strawberry.mutation(description="Grant a right on a topic to a user or a group.")
@@ -194,7 +193,7 @@ class Mutation:
         username: Username = strawberry.UNSET,
         group: GroupName = strawberry.UNSET,
     ) -> TopicPayload:
-        found = await database.write(
+        found = await write_topic(
             grant_permission,
             info.context.caller,
             topic,
@@ -213,7 +212,7 @@ class Mutation:
         username: Username = strawberry.UNSET,
         group: GroupName = strawberry.UNSET,
     ) -> TopicPayload:
-        found = await database.write(
+        found = await write_topic(
             revoke_permission,
             info.context.caller,
             topic,

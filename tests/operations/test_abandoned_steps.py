@@ -59,7 +59,7 @@ async def test_a_step_of_the_housekeeping(
         return ping_topics(pinged)
 
     monkeypatch.setattr(schedule, "begin", begin_without_patience)
-    monkeypatch.setattr(pings, "ping_topics", ping)
+    monkeypatch.setattr(pings, "ping_unlocked_topics", ping)
     house = asyncio.create_task(run_regularly(current()))
     await until(lambda: "was put off" in caplog.text)
     house.cancel()

@@ -10,7 +10,7 @@ import pytest
 
 from dasf_broker import database
 from dasf_broker.concurrency import batching
-from dasf_broker.concurrency.batching import Lookup
+from dasf_broker.concurrency.lookup import Lookup
 from dasf_broker.exceptions import UnavailableError
 
 pytestmark = pytest.mark.django_db(transaction=True)

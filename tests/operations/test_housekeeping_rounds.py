@@ -118,13 +118,13 @@ async def test_cancelled_in_the_middle(
 ) -> None:
     """The step at hand is finished, and the lease given back."""
     loop, at_work = asyncio.get_running_loop(), asyncio.Event()
-    ping_topics = heartbeat.ping_topics
+    ping_topics = heartbeat.ping_unlocked_topics
 
     def ping(pinged: list[BrokerTopic]) -> Any:
         loop.call_soon_threadsafe(at_work.set)
         return ping_topics(pinged)
 
-    monkeypatch.setattr(pings, "ping_topics", ping)
+    monkeypatch.setattr(pings, "ping_unlocked_topics", ping)
     task = asyncio.create_task(run_regularly(current()))
     async with asyncio.timeout(DEADLINE):
         await at_work.wait()

@@ -11,7 +11,7 @@ from django.db.models import Count, OuterRef, Subquery
 from dasf_broker import app_settings
 from dasf_broker.exceptions import NotFoundError, TopicFullError
 from dasf_broker.models import BrokerMessage, BrokerTopic
-from dasf_broker.sql.compiled import Selection
+from dasf_broker.operations.storage.lock import locking
 
 
 class Capacity:
@@ -102,11 +102,13 @@ class Capacity:
             self._stored |= {topic_id: counts.get(topic_id, 0) for topic_id in maybe_full}
 
 
-@Selection
+@locking
 def _locked(topic_ids: Collection[int]) -> Any:
     """Lock topics; return of each its key, the sequence given last, and the oldest stored."""
     oldest = BrokerMessage.objects.filter(topic=OuterRef("pk")).order_by("sequence")
-    topics = BrokerTopic.objects.select_for_update(of=("self",)).filter(pk__in=topic_ids)
+    topics = BrokerTopic.objects.select_for_update(of=("self",), no_key=True).filter(
+        pk__in=topic_ids
+    )
     heads = topics.annotate(oldest=Subquery(oldest.values("sequence")[:1]))
     # In the order of their keys, so that two batches never wait for each other.
     return heads.order_by("pk").values_list("pk", "last_sequence", "oldest")

@@ -41,6 +41,7 @@ from dasf_broker.operations.storage.host_rows import (
     send,
     told_of,
 )
+from dasf_broker.operations.storage.lock import bound_waits
 from dasf_broker.operations.storage.removal import delete_rows
 from dasf_broker.realtime.announcer import announce_on_commit
 
@@ -84,6 +85,7 @@ def delete_topics(
     if any(topic.pk is None for topic in given):
         raise ValueError("A topic that was never saved cannot be deleted.")
     with transaction.atomic(using=using), primary.reads():
+        bound_waits()
         gone = _with_answers([topic.pk for topic in given], using)
         counts: Counter[str] = Counter()
         for some in _pages(gone):

@@ -6,7 +6,7 @@ got no answer and publishes the message again does not create a second one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from operator import attrgetter
 
@@ -23,7 +23,7 @@ from dasf_broker.models import (
     ResponseTopic,
 )
 from dasf_broker.operations.storage.deduplication import memory
-from dasf_broker.operations.storage.lock import lock_topic
+from dasf_broker.operations.storage.lock import lock_topic, try_to_lock
 from dasf_broker.sql.bulk_insert import BulkInsert
 from dasf_broker.sql.compiled import Deletion
 
@@ -57,14 +57,26 @@ _remember = BulkInsert(
 )
 
 
-def remove_up_to(topic: BrokerTopic, boundary: int) -> Iterator[int]:
+def remove_up_to(
+    topic: BrokerTopic, boundary: int, *, unless_locked: bool = False
+) -> Iterator[int]:
     """Remove all messages up to a sequence, oldest first, acknowledged or not.
 
     Works in steps of one transaction each, and yields how many messages each step removed. The
     first step marks the whole range: from then on a subscriber that resumes within it gets
     ``CURSOR_EXPIRED``.
+
+    Parameters
+    ----------
+    topic
+        The topic.
+    boundary
+        The sequence of the last message to remove.
+    unless_locked
+        End as soon as another transaction has locked the topic, instead of waiting.
     """
-    while removed := _remove_step(topic, boundary):
+    lock = try_to_lock if unless_locked else lock_topic
+    while removed := _remove_step(topic, boundary, lock):
         yield removed
 
 
@@ -90,8 +102,8 @@ def _purge(topic: BrokerTopic) -> int:
 
 @retried
 @primary.atomic()
-def _remove_step(topic: BrokerTopic, boundary: int) -> int:
-    if not lock_topic(topic):
+def _remove_step(topic: BrokerTopic, boundary: int, lock: Callable[[BrokerTopic], bool]) -> int:
+    if not lock(topic):
         return 0
     rows = topic.brokermessage_set.filter(sequence__lte=boundary).order_by("sequence")
     page = list(rows.defer("content")[:STEP])

@@ -13,7 +13,7 @@ from dasf_broker import clock, primary
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import TopicAppeared
 from dasf_broker.models import BrokerTopic, ResponseTopic
-from dasf_broker.operations.storage.lock import locked_in_order
+from dasf_broker.operations.storage.lock import free_in_order
 from dasf_broker.permissions import Right, grant_each
 from dasf_broker.realtime.announcer import announce_on_commit
 from dasf_broker.sql.bulk_insert import BulkInsert
@@ -99,8 +99,10 @@ def keep_listened(topic_ids: Sequence[int]) -> None:
     """
     now = clock.now()
     for first in range(0, len(topic_ids), STEP):
-        marked = BrokerTopic.objects.filter(pk__in=locked_in_order(topic_ids[first : first + STEP]))
         with primary.atomic():
+            # One that another transaction has locked waits for the next time, which is soon enough.
+            free = free_in_order(topic_ids[first : first + STEP])
+            marked = BrokerTopic.objects.filter(pk__in=free)
             marked.filter(has_wrong_mark(now)).update(garbage_collect_on=now + KEPT)
 
 

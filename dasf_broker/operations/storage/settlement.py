@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -12,7 +12,7 @@ from dasf_broker import app_settings, primary
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.storage import StoragePolicy, is_settled
 from dasf_broker.models import Acknowledgement, BrokerMessage, BrokerTopic
-from dasf_broker.operations.storage.lock import lock_topic
+from dasf_broker.operations.storage.lock import lock_topic, try_to_lock
 from dasf_broker.operations.storage.removal import remove
 from dasf_broker.permissions import consumers_by_topic
 from dasf_broker.sql.compiled import Selection
@@ -50,7 +50,7 @@ def settle_all() -> Iterator[int]:
         for page in topics.filter(rule).pages(STEP):
             for topic in page:
                 if topic.storage_policy is StoragePolicy.CACHEALL:
-                    yield from _settle(topic)
+                    yield from _settle(topic, try_to_lock)
 
 
 def delete_settled(
@@ -104,10 +104,10 @@ def _may_be_cacheall() -> Iterator[Q]:
         yield Q(store_messages__isnull=True)
 
 
-def _settle(topic: BrokerTopic) -> Iterator[int]:
+def _settle(topic: BrokerTopic, lock: Callable[[BrokerTopic], bool] = lock_topic) -> Iterator[int]:
     position = 0
     while True:
-        page, removed = _settle_step(topic, position)
+        page, removed = _settle_step(topic, position, lock)
         yield removed
         if len(page) < STEP:
             return
@@ -115,11 +115,13 @@ def _settle(topic: BrokerTopic) -> Iterator[int]:
 
 
 @retried
-def _settle_step(topic: BrokerTopic, position: int) -> tuple[Sequence[BrokerMessage], int]:
+def _settle_step(
+    topic: BrokerTopic, position: int, lock: Callable[[BrokerTopic], bool]
+) -> tuple[Sequence[BrokerMessage], int]:
     with primary.atomic():
         # Locked before the consumers are read: a user who gets the right now still has to
         # acknowledge, and the message stays.
-        if not lock_topic(topic):
+        if not lock(topic):
             return [], 0
         page = _acknowledged_after(topic, position)
         consumers = consumers_by_topic([topic])[topic.pk] if page else set()

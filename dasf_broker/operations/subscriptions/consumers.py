@@ -14,6 +14,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from dasf_broker import clock, database, primary, test_mode
+from dasf_broker.concurrency.locked_rows import Needs
 from dasf_broker.concurrency.sweeper import Sweep
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.events import DIRECTORY, MessagePublished, TopicAppeared
@@ -26,7 +27,7 @@ from dasf_broker.exceptions import (
 from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import ping_topics, pong
-from dasf_broker.operations.storage.lock import locked_in_order
+from dasf_broker.operations.storage.lock import TopicKey, locked_in_order, write_topic
 from dasf_broker.operations.storage.response_topics import count_not_kept, keep_listened
 from dasf_broker.operations.subscriptions.services import Services
 from dasf_broker.operations.subscriptions.shared_access import shared_access
@@ -132,7 +133,7 @@ async def note_sign_of_life(
     """
     if services.consumer_log.is_due(slug, last_ping):
         with suppress(BrokerError):  # the acknowledgement itself is stored
-            await database.write(pong, caller, slug)
+            await write_topic(pong, caller, slug)
 
 
 async def keep_response_topics(topic_ids: Collection[int]) -> None:
@@ -160,11 +161,17 @@ def note_last_departures(topic_ids: Sequence[int]) -> list[None]:
     topics = BrokerTopic.objects.with_response_info().order_by().in_bulk(topic_ids).values()
     answers = [topic.pk for topic in topics if topic.is_response_topic]
     due = clock.now() + GARBAGE_DELAY
-    marked = BrokerTopic.objects.filter(pk__in=locked_in_order(answers))
     with primary.atomic():
+        marked = BrokerTopic.objects.filter(pk__in=locked_in_order(answers))
         marked.update(garbage_collect_on=due)
     ping_topics([topic for topic in topics if topic.supports_dasf and topic.pk not in answers])
     return [None] * len(topic_ids)
+
+
+def needs_of_presence(topic_id: int) -> Needs:
+    """Return the row that is locked to note that consumers of a topic have come or gone."""
+    row = TopicKey(topic_id)
+    return Needs(frozenset([row]), frozenset([row]))
 
 
 async def _note_arrival(services: Services, topic_id: int) -> None:

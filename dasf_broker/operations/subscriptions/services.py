@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Protocol, TypeVar
 
-from dasf_broker.concurrency.batching import Batcher, Lookup
+from dasf_broker.concurrency.batching import Batcher
+from dasf_broker.concurrency.lookup import Lookup
 from dasf_broker.concurrency.sweeper import Sweeper
 from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.realtime.hub import Hub

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from dasf_broker.domain.times import present
 from dasf_broker.models import BrokerTopic, BrokerTopicQuerySet
-from dasf_broker.operations.heartbeat import ping_topics
+from dasf_broker.operations.heartbeat import ping_unlocked_topics
 
 #: How long after a ping the next one is due: a little less than the time between two rounds.
 #: Otherwise a topic may be not quite due, be pinged every other round, and be unknown in between.
@@ -34,12 +34,10 @@ def ping_due(now: datetime) -> Iterator[int]:
     silent = [*waiting.values_list("pk", flat=True)[:SILENT]]
     topics: BrokerTopicQuerySet = BrokerTopic.objects.with_response_info()
     for page in _answering(now).with_response_info().pages(STEP):
-        ping_topics(page)
-        yield len(page)
+        yield ping_unlocked_topics(page)
     for start in range(0, len(silent), STEP):
         page = [*topics.filter(pk__in=silent[start : start + STEP])]
-        ping_topics(page)
-        yield len(page)
+        yield ping_unlocked_topics(page)
 
 
 def count_due(now: datetime) -> int:

@@ -11,7 +11,7 @@ from dasf_broker import primary
 from dasf_broker.db_connections import retried
 from dasf_broker.domain.times import present
 from dasf_broker.models import BrokerMessage, BrokerTopic, BrokerTopicQuerySet
-from dasf_broker.operations.storage.lock import lock_topic, locked_in_order
+from dasf_broker.operations.storage.lock import free_in_order, try_to_lock
 from dasf_broker.operations.storage.response_topics import KEPT, KEPT_STEP
 
 #: Topics read in one step.
@@ -45,8 +45,8 @@ def _shorten(now: datetime, among: BrokerTopicQuerySet) -> None:
     latest = now + KEPT
     ahead = among.filter(garbage_collect_on__gt=latest + KEPT_STEP, responsetopic__isnull=False)
     for page in ahead.pages(STEP):
-        topics = BrokerTopic.objects.filter(pk__in=locked_in_order([topic.pk for topic in page]))
         with primary.atomic():
+            topics = BrokerTopic.objects.filter(pk__in=free_in_order([each.pk for each in page]))
             topics.filter(garbage_collect_on__gt=latest).update(garbage_collect_on=latest)
 
 
@@ -55,7 +55,7 @@ def _remove(topic: BrokerTopic, now: datetime) -> int:
     with primary.atomic():
         # Checked again under a lock: a consumer or a message may have arrived.
         if (
-            not lock_topic(topic)
+            not try_to_lock(topic)
             or not BrokerTopic.objects.filter(_is_due(now), pk=topic.pk).exists()
         ):
             return 0

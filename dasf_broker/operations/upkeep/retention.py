@@ -23,7 +23,7 @@ STEP = 100
 def remove_due(now: datetime) -> Iterator[int]:
     """Apply the retention of all topics, and yield how many messages each small step removed."""
     for topic, boundary in _overdue(now):
-        yield from remove_up_to(topic, boundary)
+        yield from remove_up_to(topic, boundary, unless_locked=True)
 
 
 def count_due(now: datetime) -> int:

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
-from dasf_broker import app_settings, database
+from dasf_broker import app_settings
 from dasf_broker.answers import answer_to
 from dasf_broker.domain.envelope import Envelope, MessageType, check_uuid
 from dasf_broker.domain.events import MessagePublished
@@ -19,6 +19,7 @@ from dasf_broker.exceptions import BadInputError, BrokerError
 from dasf_broker.operations.acknowledge import Acknowledging
 from dasf_broker.operations.heartbeat import pong
 from dasf_broker.operations.publications import Publication
+from dasf_broker.operations.storage.lock import write_topic
 from dasf_broker.operations.subscriptions.consumers import note_sign_of_life
 from dasf_broker.operations.subscriptions.retry import messages_with_retry
 from dasf_broker.operations.topics import store_api_info
@@ -107,9 +108,9 @@ class StatusPingSocket(DasfSocket):
                 raise BadInputError("`source_topic` is the slug of the topic that answers.")
             if "api_info" in properties:
                 described = _json(properties["api_info"])
-                await database.write(store_api_info, self.caller, slug, described)
+                await write_topic(store_api_info, self.caller, slug, described)
             else:
-                await database.write(pong, self.caller, slug)
+                await write_topic(pong, self.caller, slug)
         except BrokerError as error:
             return answer_to(error)
         return None
