@@ -18,8 +18,9 @@ from dasf_broker.operations import acknowledge as operations
 from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions.messages import StartPosition, messages
-from dasf_broker.realtime.announcer import SEND_TIMEOUT, flush
+from dasf_broker.realtime.announcer import flush
 from dasf_broker.realtime.mailbox import Delivery
+from dasf_broker.realtime.sender import SEND_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ from dasf_broker.exceptions import BrokerError
 from dasf_broker.operations.acknowledge import Acknowledged, Acknowledging
 from dasf_broker.operations.publications import Publication
 from dasf_broker.operations.storage.lock import TopicRow
-from dasf_broker.realtime.announcer import SEND_TIMEOUT, flush
+from dasf_broker.realtime.announcer import flush
+from dasf_broker.realtime.sender import SEND_TIMEOUT
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,11 +9,13 @@ whose time is over before it begins is removed from the queue. Callers take turn
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
+from weakref import WeakSet
 
 from dasf_broker.concurrency.calls import Call, Waiting
 from dasf_broker.concurrency.fair_queue import FairQueue
@@ -108,11 +110,15 @@ class ThreadPool:
 
     def __init__(self, name: str, hooks: PoolHooks, *, reserved: int = 0) -> None:
         self.hooks = hooks
+        self._name = name
+        self._reserved = reserved
+        self._begin()
+        _pools.add(self)
+
+    def _begin(self) -> None:
         #: Guards the queue, and the queues of the work in it.
         self.lock = threading.Lock()
         self._changed = threading.Condition(self.lock)
-        self._name = name
-        self._reserved = reserved
         self._queue: FairQueue[Work] = FairQueue(PER_SHARE)
         self._pauses = LoopLocal(lambda: Pauses(self.is_busy))
         self._threads: set[threading.Thread] = set()
@@ -297,3 +303,15 @@ class _Look:
         with self._pool.lock:
             if self._pool.locked:
                 self._pool.look_soon()
+
+
+_pools: WeakSet[ThreadPool] = WeakSet()
+
+
+def _begin_anew() -> None:
+    # After a fork: the threads, and the callers of what is queued, are in the other process.
+    for pool in _pools:
+        pool._begin()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

@@ -33,13 +33,10 @@ from dasf_broker.operations.publish import publish_batch
 from dasf_broker.operations.rate_limits import admit, refused_publications
 from dasf_broker.operations.storage.lock import TopicRow, UserRow, write_topic
 from dasf_broker.operations.topics import TopicOptions
-from dasf_broker.realtime.announcer import flush
+from dasf_broker.realtime.announcer import ANNOUNCE_TIMEOUT, flush
 
 #: Bytes that are counted for a small item: an acknowledgement, or a message without its content.
 ITEM_BYTES = 500
-
-#: Seconds that the answer to a message that is not stored waits for its announcement.
-ANNOUNCE_TIMEOUT = 1.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

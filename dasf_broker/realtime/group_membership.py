@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Any
 
 from dasf_broker.concurrency.outage_log import OutageLog
-from dasf_broker.realtime.announcer import SEND_TIMEOUT, group_name
+from dasf_broker.realtime.sender import SEND_TIMEOUT, group_name
 from dasf_broker.realtime.topic_subscribers import TopicSubscribers
 
 logger = logging.getLogger(__name__)

@@ -14,15 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dasf_broker.domain.events import Event, MessagePublished, MessageStored, from_wire, weight
-from dasf_broker.realtime import announcer
+from dasf_broker.realtime import announcer, loop_announcer, sender
 from dasf_broker.realtime.announcer import (
-    INLINE_LIMIT,
     announce,
     announce_from_running_loop,
     announce_on_commit,
     flush,
-    group_name,
 )
+from dasf_broker.realtime.sender import INLINE_LIMIT, group_name
 from tests.realtime.conftest import message, until
 
 
@@ -72,7 +71,7 @@ def test_group_names_are_valid(topic_id: int) -> None:
 def test_batches_stay_under_the_limit(sizes: list[int]) -> None:
     """Batches are in order, complete and small; what is too large goes without content."""
     events = [message(index, payload="x" * size) for index, size in enumerate(sizes, 1)]
-    batches = [batch for _, batch in announcer._batches(events)]
+    batches = [batch for _, batch in sender.batches(events)]
     found = [event for batch in batches for event in batch]
     assert [event.sequence for event in found] == [  # type: ignore[attr-defined]
         event.sequence for event in events
@@ -132,7 +131,7 @@ def test_hanging_layer_is_given_up(
     layer: RecordingLayer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A channel layer that never answers holds nobody for ever."""
-    monkeypatch.setattr(announcer, "SEND_TIMEOUT", 0.01)
+    monkeypatch.setattr(sender, "SEND_TIMEOUT", 0.01)
     layer.before_sending = lambda: asyncio.Event().wait()
     announce([message(1)])
     assert layer.sent == []
@@ -171,7 +170,7 @@ async def test_slow_layer_has_a_bounded_queue(
     layer: RecordingLayer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a stuck channel layer cannot take is not announced, and later events are."""
-    monkeypatch.setattr(announcer, "SEND_QUEUE", 3)
+    monkeypatch.setattr(loop_announcer, "SEND_QUEUE", 3)
     announce_from_running_loop()
     gate = asyncio.Event()
     layer.before_sending = gate.wait

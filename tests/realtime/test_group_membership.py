@@ -13,8 +13,8 @@ from pytest_django import Settings
 from dasf_broker.domain.events import MessagePublished
 from dasf_broker.realtime import group_membership
 from dasf_broker.realtime import hub as hub_module
-from dasf_broker.realtime.announcer import group_name
 from dasf_broker.realtime.hub import Hub
+from dasf_broker.realtime.sender import group_name
 from tests.realtime.conftest import DEADLINE, FakeLayer, FakeTable, message, new_hub, take, until
 
 MESSAGES = {MessagePublished}

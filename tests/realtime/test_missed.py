@@ -8,7 +8,7 @@ import pytest
 
 from dasf_broker.domain.envelope import MessageType
 from dasf_broker.domain.events import MessagePublished, TopicPonged, to_wire
-from dasf_broker.realtime import announcer
+from dasf_broker.realtime import announcer, loop_announcer
 from dasf_broker.realtime.announcer import announce, announce_from_running_loop, flush
 from dasf_broker.realtime.hub import Hub
 from dasf_broker.realtime.mailbox import Mailbox
@@ -60,7 +60,7 @@ async def test_overrun_announcer_is_counted(
     hub: Hub, layer: LossyLayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is not announced, because too much waits already, is lost like what is dropped."""
-    monkeypatch.setattr(announcer, "SEND_QUEUE", 5)
+    monkeypatch.setattr(loop_announcer, "SEND_QUEUE", 5)
     async with hub.subscription(1, MESSAGES) as (mailbox, _):
         await _announce(layer, 1)
         await _announce(layer, 6)

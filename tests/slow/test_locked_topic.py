@@ -18,6 +18,7 @@ from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.heartbeat import pong
 from dasf_broker.operations.storage.lock import write_topic
 from dasf_broker.runtime import current
+from tests.conftest import MakeTopic, MakeUser
 from tests.operations.test_locked_topics import (
     host_publishes,
     make_user_and_topics,
@@ -74,7 +75,7 @@ if connection.vendor == "postgresql":
             await others(aping("other", user=user))
             await others(write_topic(pong, caller, "other"))
 
-        waiting = []
+        waiting: list[asyncio.Future[Any]] = []
 
         async def write_to_the_locked_one() -> None:
             waiting.append(asyncio.ensure_future(sent(user, "locked")))

@@ -193,7 +193,8 @@ def _remove_all(topic_id: int, using: str) -> Iterator[int]:
 
 @retried
 def _remove_step(topic_id: int, using: str) -> tuple[int, bool]:
-    with primary.atomic():
+    with transaction.atomic(using=using), primary.reads():
+        bound_waits()
         return _remove_some(topic_id, STEP, using)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import DisallowedHost, SuspiciousOperation
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import add_never_cache_headers
@@ -58,6 +59,12 @@ from dasf_broker.transports.json_codec import read_json, write_json
 _NO_EVENTS = (
     f"This server cannot send events ({EVENT_STREAM}) here. Use `broker_application` of "
     "`dasf_broker.routing` in asgi.py, without `through_middleware`; or use a websocket."
+)
+
+_NO_SUBSCRIPTIONS = (
+    "This server runs by WSGI, which has neither websockets nor events: it answers queries and "
+    "mutations, and no subscriptions. Serve asgi.py with `broker_application` of "
+    "`dasf_broker.routing` for them, for example by uvicorn."
 )
 
 _NO_PAGE = (
@@ -113,12 +120,15 @@ class GraphQLView(View):
     async def post(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         """Execute the query or mutation in the body."""
         if prefers_events(request):
-            return refuse(request, BadInputError(_NO_EVENTS), status=406)
+            reason = _NO_SUBSCRIPTIONS if _is_wsgi(request) else _NO_EVENTS
+            return refuse(request, BadInputError(reason), status=406)
         call = await self.read(request)
         return call if isinstance(call, HttpResponse) else await self._execute(request, call)
 
     async def get(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         """Return GraphiQL to browsers; answer a query in the URL, if that is allowed."""
+        if _is_wsgi(request) and request.headers.get("upgrade", "").lower() == "websocket":
+            return refuse(request, BadInputError(_NO_SUBSCRIPTIONS))
         if accepts_html(request):
             return await self._page(request)
         if app_settings.DASF_GET_QUERIES and "query" in request.GET:
@@ -163,15 +173,19 @@ class GraphQLView(View):
 
     @_answering_errors
     async def _execute(self, request: HttpRequest, call: Call) -> HttpResponse:
+        if _is_wsgi(request) and self._kind(call.request) is OperationType.SUBSCRIPTION:
+            raise BadInputError(_NO_SUBSCRIPTIONS)
         result = await execute(self.schema or served_schema(), call.request, call.context)
         return _respond(request, result, status=200 if _is_ok(request, result) else 400)
 
     def _changes_nothing(self, wanted: GraphQLRequest) -> bool:
+        return self._kind(wanted) in {OperationType.QUERY, None}
+
+    def _kind(self, wanted: GraphQLRequest) -> OperationType | None:
         try:
-            kind = operation_type(self.schema or served_schema(), wanted)
+            return operation_type(self.schema or served_schema(), wanted)
         except (InvalidDocumentError, PayloadTooLargeError):
-            return True  # it is not executed, and the answer has the errors
-        return kind is OperationType.QUERY
+            return None  # it is not executed, and the answer has the errors
 
     async def _identify(self, request: HttpRequest) -> Identity:
         identity = await identify_request(request)
@@ -205,6 +219,10 @@ class _CsrfCheck(CsrfViewMiddleware):
 
     def _reject(self, request: HttpRequest, reason: str) -> str:  # noqa: ARG002
         return reason
+
+
+def _is_wsgi(request: HttpRequest) -> bool:
+    return isinstance(request, WSGIRequest)
 
 
 def _in_url(request: HttpRequest) -> dict[str, Any]:
