@@ -227,8 +227,11 @@ async def test_nothing_to_flush(layer: RecordingLayer) -> None:
     await flush()
 
 
-def test_a_loop_that_ends_keeps_nobody_waiting(layer: RecordingLayer) -> None:
+def test_a_loop_that_ends_keeps_nobody_waiting(
+    layer: RecordingLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Flushing ends with the loop that announces, whatever it had still to do."""
+    monkeypatch.setattr(sender, "SEND_TIMEOUT", 0.05)
 
     async def end_early() -> asyncio.Task[None]:
         announce_from_running_loop()
