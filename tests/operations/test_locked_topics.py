@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
+from django.utils import timezone
 from pytest_django import Settings
 
 from dasf_broker import acreate_topic, aping, database
@@ -195,6 +196,8 @@ if connection.vendor == "postgresql":
         """It waits for its response topic; what its caller sends later waits behind it."""
         first = message(user, "other", "0", response_topic="other-answers")
         await current().writer.publish_one(first)
+        marked = BrokerTopic.objects.filter(slug="other-answers")
+        await database.write(marked.update, garbage_collect_on=timezone.now())
 
         def lock() -> None:
             BrokerTopic.objects.select_for_update().get(slug="other-answers")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import TypeVar
 
 import pytest
@@ -31,6 +31,14 @@ class Hooks:
     def divert(self, *_: Callable[[], None]) -> bool:
         """Work in threads."""
         return False
+
+    def is_locked(self, _: BaseException) -> bool:
+        """Have no locks."""
+        return False
+
+    def find_locked(self, *_: object) -> list[Hashable]:
+        """Have no locks."""
+        return []
 
     def rest(self) -> None:
         """Note who rests."""
