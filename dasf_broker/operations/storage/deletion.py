@@ -84,7 +84,7 @@ def delete_topics(
     using = using or primary.alias()
     if any(topic.pk is None for topic in given):
         raise ValueError("A topic that was never saved cannot be deleted.")
-    with transaction.atomic(using=using), primary.reads():
+    with primary.atomic():
         bound_waits()
         gone = _with_answers([topic.pk for topic in given], using)
         counts: Counter[str] = Counter()
@@ -193,7 +193,7 @@ def _remove_all(topic_id: int, using: str) -> Iterator[int]:
 
 @retried
 def _remove_step(topic_id: int, using: str) -> tuple[int, bool]:
-    with transaction.atomic(using=using), primary.reads():
+    with primary.atomic():
         bound_waits()
         return _remove_some(topic_id, STEP, using)
 
