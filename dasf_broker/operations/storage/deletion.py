@@ -17,7 +17,7 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import CharField, ProtectedError, Value
 from django.db.models.functions import Cast, Concat
 from django.db.models.signals import post_delete, pre_delete
