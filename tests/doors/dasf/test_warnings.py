@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 import dasf_broker
+from dasf_broker import database
 from dasf_broker.models import BrokerTopic
 from tests.doors.clients import GraphQLClient
 from tests.doors.commands import run
@@ -62,7 +63,7 @@ async def test_topic_without_modules(
     client: GraphQLClient, topic: BrokerTopic, producer: User, fields: dict[str, Any]
 ) -> None:
     """Other consumers take any message."""
-    await BrokerTopic.objects.aupdate(**fields)
+    await database.write(BrokerTopic.objects.update, **fields)
     done = await client.value(PUBLISH, {"input": WITHOUT}, as_=producer)
     assert done == {"status": "STORED", "warning": None}
 
@@ -71,7 +72,7 @@ async def test_topic_without_modules(
 async def test_answer(client: GraphQLClient, producer: User, topic: BrokerTopic) -> None:
     """Who listens to answers takes them as they are, also if it answered a ping."""
     await client.value(PUBLISH, {"input": WITH_ANSWER}, as_=producer)
-    await BrokerTopic.objects.aupdate(last_pong=timezone.now(), is_public=True)
+    await database.write(BrokerTopic.objects.update, last_pong=timezone.now(), is_public=True)
     answer = {"topic": "topic_answers", "messageType": "RESPONSE"}
     done = await client.value(PUBLISH, {"input": answer}, as_=producer)
     assert done == {"status": "STORED", "warning": None}
