@@ -15,6 +15,8 @@ from testproject.settings import *  # noqa: F403
 
 ALIAS = "other"
 DATABASES = {"default": {}, ALIAS: DATABASES["default"]}  # noqa: F405
+# Django makes the test database of `default` first, unless it is told that none is needed.
+DATABASES[ALIAS]["TEST"] = {**DATABASES[ALIAS].get("TEST", {}), "DEPENDENCIES": []}
 DATABASE_ROUTERS = ["tests.other_alias.Router"]
 
 
