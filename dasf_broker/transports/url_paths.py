@@ -97,7 +97,9 @@ def _text(pattern: Any) -> str | None:
 
 def _leads_on(path: str, patterns: Iterable[re.Pattern[str]]) -> bool:
     for pattern in patterns:
-        if (match := pattern.search(path)) is None:
+        # As Django does: `$` alone would match before a line break, too.
+        find = pattern.fullmatch if pattern.pattern.endswith("$") else pattern.search
+        if (match := find(path)) is None:
             return False
         path = path[match.end() :]
     return True
