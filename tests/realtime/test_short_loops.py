@@ -59,6 +59,8 @@ def announcing_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
         loop.create_task(begin())
         loop.run_forever()
+        for task in asyncio.all_tasks(loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined] # it is meant
         loop.close()
 
     thread = threading.Thread(target=run)

@@ -89,7 +89,7 @@ if connection.vendor == "postgresql":
                 *(
                     _repeat(each, until)
                     for each in (
-                        *[publish_and_acknowledge] * 4,
+                        *[publish_and_acknowledge] * 2,
                         ping_and_pong,
                         write_to_the_locked_one,
                     )
