@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 INTERVAL = 0.05
 
 #: Seconds between two looks that also wait for a row, during which nothing else is done.
-WAIT_INTERVAL = 0.25
+WAIT_INTERVAL = 0.5
 
 
 class Needs(NamedTuple):

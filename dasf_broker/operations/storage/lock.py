@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 
 #: How long the writing thread waits for a lock. Servers that write to the same topic hold its lock
 #: for less.
-WAIT = "30ms"
+WAIT = "25ms"
 
 #: For the rest of the transaction. As a condition of the query that takes the first lock, it costs
 #: no query of its own.
