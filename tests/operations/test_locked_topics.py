@@ -15,11 +15,11 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 from django.utils import timezone
 from pytest_django import Settings
 
-from dasf_broker import acreate_topic, aping, database
+from dasf_broker import acreate_topic, aping, database, primary
 from dasf_broker.domain.envelope import Envelope, decode_text
 from dasf_broker.domain.publishing import Published, PublishStatus
 from dasf_broker.exceptions import UnavailableError
@@ -66,7 +66,7 @@ def open_transaction(act: Act) -> Iterator[None]:
 
     def run() -> None:
         try:
-            with transaction.atomic():
+            with primary.atomic():
                 act()
                 is_done.set()
                 assert may_end.wait(DEADLINE)
@@ -253,7 +253,7 @@ if connection.vendor == "postgresql":
         def keep_locking() -> None:
             try:
                 while not may_end.is_set():
-                    with transaction.atomic():
+                    with primary.atomic():
                         host_locks()
                         time.sleep(0.015)
             finally:

@@ -172,6 +172,8 @@ def _of_the_default_database() -> Iterator[str]:
                     for each in names:
                         if each.name in {"connection", "DEFAULT_DB_ALIAS"}:
                             yield f"{path}:{node.lineno}: {each.name}"
+                case ast.Attribute(_, "sql_with_params"):
+                    yield f"{path}:{node.lineno}: sql_with_params, instead of a compiler's as_sql"
                 case ast.Subscript(ast.Name("connections"), ast.Constant(name)):
                     yield f"{path}:{node.lineno}: connections[{name!r}]"
 

@@ -212,7 +212,7 @@ def _locked_users(rows: Collection[Hashable]) -> Iterable[UserRow]:
     if not users:
         return ()
     found = get_user_model()._base_manager.filter(pk__in=users).order_by().values_list("pk")
-    sql, params = found.query.sql_with_params()
+    sql, params = found.query.get_compiler(found.db).as_sql()
     with connections[found.db].cursor() as cursor:
         # As a foreign key does it. Most updates of a user lock less than this asks for.
         cursor.execute(f"{sql} FOR KEY SHARE SKIP LOCKED", params)
