@@ -102,6 +102,8 @@ class Site:
     environment: Mapping[str, str]
     #: Where the project is: this repository's, or a host's.
     root: Path = ROOT
+    #: What its servers serve.
+    application: str = "testproject.asgi:application"
 
     def run(self, *command: str, given: str = "") -> str:
         """Run a Python command on the site; return what it printed."""
@@ -148,20 +150,18 @@ class Site:
         *options
             Further options of uvicorn.
         application
-            What it serves; the application of the project, unless something else is named.
+            What it serves, if it is not the application of the site.
         port
             Where it listens; without it, where nobody does.
         **environment
             Further environment variables.
         """
         port = port or services.free_port()
-        project = self.environment["DJANGO_SETTINGS_MODULE"].partition(".")[0]
-        application = application or f"{project}.asgi:application"
         given = ["--port", str(port), "--log-level", "warning", *AS_IN_README]
         log = self.folder / f"server-{port}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", application, *given, *options],
+                [sys.executable, "-m", "uvicorn", application or self.application, *given, *options],
                 cwd=self.root,
                 env={**self.environment, **environment},
                 stdout=output,

@@ -83,9 +83,8 @@ async def test_dasf(running: Running) -> None:
 def serving(folder: Path, sizes: Mapping[str, int]) -> Iterator[Running]:
     """Run a server whose topics have so many messages."""
     with site(folder) as made:
-        keys = made.prepare(
-            {slug: {} for slug in sizes}, {"producer": ["can_produce"], "consumer": ["can_consume"]}
-        )
+        topics = {slug: {"supports_dasf": False} for slug in sizes}  # nobody pings them
+        keys = made.prepare(topics, {"producer": ["can_produce"], "consumer": ["can_consume"]})
         for slug, count in sizes.items():
             made.run("-c", _FILL, given=json.dumps([slug, count]))
         with enduring(made) as server:

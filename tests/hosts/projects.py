@@ -116,7 +116,7 @@ def host_project(
             own["HOST_DATABASE_URL"] = stack.enter_context(_empty_database(on.database))
         if on.redis is not None:
             own["HOST_REDIS_URL"] = on.redis
-        site = Site(folder, {**inherited, **own}, root=folder)
+        site = Site(folder, {**inherited, **own}, folder, "mysite.asgi:application")
         if migrate:
             site.run("manage.py", "migrate", "--verbosity", "0")
         yield site

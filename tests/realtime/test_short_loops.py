@@ -72,6 +72,20 @@ def announcing_loop() -> Iterator[asyncio.AbstractEventLoop]:
     thread.join()
 
 
+@contextmanager
+def ending(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let a loop end that does nothing more, but still runs as long as the context lasts."""
+    may_end = threading.Event()
+
+    def stop() -> None:
+        loop.stop()  # at the end of the turn
+        may_end.wait(10)
+
+    loop.call_soon_threadsafe(stop)
+    yield
+    may_end.set()
+
+
 def hand_over(*words: str) -> None:
     """Hand over messages that are not stored, as the writing thread does: it does not wait."""
     found = announcer._process.announcer()
@@ -81,8 +95,7 @@ def hand_over(*words: str) -> None:
 
 def test_a_loop_that_ends_before_it_sends(layer: Layer) -> None:
     """Those who wait for the announcement send it themselves, in order, and once."""
-    with announcing_loop() as loop:
-        loop.call_soon_threadsafe(loop.stop)  # before it hears of them
+    with announcing_loop() as loop, ending(loop):
         hand_over("a", "b")
         hand_over("c")
     asyncio.run(flush())
@@ -93,8 +106,7 @@ def test_a_loop_that_ends_before_it_sends(layer: Layer) -> None:
 
 def test_what_is_announced_next_comes_behind_it(layer: Layer) -> None:
     """Also if nobody waited."""
-    with announcing_loop() as loop:
-        loop.call_soon_threadsafe(loop.stop)
+    with announcing_loop() as loop, ending(loop):
         hand_over("a")
     announce([message(None, payload="b")])
     assert layer.payloads == ["a", "b"]
