@@ -156,12 +156,12 @@ class Site:
         **environment
             Further environment variables.
         """
-        port = port or services.free_port()
+        port, application = port or services.free_port(), application or self.application
         given = ["--port", str(port), "--log-level", "warning", *AS_IN_README]
         log = self.folder / f"server-{port}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", application or self.application, *given, *options],
+                [sys.executable, "-m", "uvicorn", application, *given, *options],
                 cwd=self.root,
                 env={**self.environment, **environment},
                 stdout=output,
