@@ -22,6 +22,7 @@ from dasf_broker.models import BrokerTopic
 from dasf_broker.operations.caller import Caller
 from dasf_broker.operations.subscriptions.consumer_log import ConsumerLog
 from dasf_broker.permissions import Right, grant
+from dasf_broker.realtime import announcer
 from dasf_broker.runtime import Runtime, current
 from tests.emptying import contents, quick_emptying
 
@@ -80,6 +81,12 @@ def _no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     outages = SharedOutageLog(database.logger, "The database", quiet=0.0)
     monkeypatch.setattr(database, "OUTAGES", outages)
     monkeypatch.setattr(answers, "_refusals", RepeatLog(answers.logger, "Refused", seconds=60.0))
+
+
+@pytest.fixture(autouse=True)
+def _no_announcements_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the loop of a test send nothing that the loop of an earlier one left at its end."""
+    monkeypatch.setattr(announcer, "_process", announcer._Process())
 
 
 @pytest.fixture(autouse=True)
