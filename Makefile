@@ -11,12 +11,14 @@ SEEDS ?= 1 2 3
 UNIT_TESTS := tests/unit tests/realtime tests/chaos
 # On each backend.
 DATABASE_TESTS := tests/operations tests/doors tests/security tests/reference tests/api tests/testing
+# Those of them that are the same with any database: once.
+DATABASE_TESTS_ONCE := tests/security/any_database
 # What starts real servers or processes, and waits more than it works: on each backend, and once.
 SERVER_TESTS := tests/acceptance tests/endurance
 SERVER_TESTS_ONCE := tests/acceptance/any_database tests/docs tests/hosts
 # What takes minutes, or wants the machine for itself.
 SLOW_TESTS := tests/slow
-SLOW_TESTS_ONCE := tests/slow/any_database
+SLOW_TESTS_ONCE := tests/slow/any_database tests/docs/long
 # What runs once, on SQLite, and in the long run on PostgreSQL, too.
 HOST_TESTS := tests/hosts/databases
 # What needs Node.js or a browser.
@@ -59,14 +61,14 @@ test: $(BIN)/.dev ## Run the tests, on SQLite and on PostgreSQL with Redis.
 
 test-in-process:
 	$(PYTEST) --backend=sqlite $(UNIT_TESTS) $(DATABASE_TESTS) --numprocesses=2
-	$(PYTEST) --backend=postgres $(DATABASE_TESTS) --numprocesses=2
+	$(PYTEST) --backend=postgres $(DATABASE_TESTS) $(DATABASE_TESTS_ONCE:%=--ignore=%) --numprocesses=2
 
 test-servers:
-	$(PYTEST) --backend=sqlite $(SERVER_TESTS) $(SERVER_TESTS_ONCE) --numprocesses=3 $(BY_FILE)
+	$(PYTEST) --backend=sqlite $(SERVER_TESTS) $(SERVER_TESTS_ONCE) $(SLOW_TESTS_ONCE:%=--ignore=%) --numprocesses=3 $(BY_FILE)
 	$(PYTEST) --backend=postgres $(SERVER_TESTS) $(SERVER_TESTS_ONCE:%=--ignore=%) --numprocesses=3 $(BY_FILE)
 
 test-slow: $(BIN)/.dev ## Run the tests that take minutes: after changes to delivery, storage or security.
-	$(PYTEST) --backend=sqlite $(SLOW_TESTS)
+	$(PYTEST) --backend=sqlite $(SLOW_TESTS) $(SLOW_TESTS_ONCE)
 	$(PYTEST) --backend=postgres $(HOST_TESTS) $(SLOW_TESTS) $(SLOW_TESTS_ONCE:%=--ignore=%)
 	PYTHONOPTIMIZE=1 $(PYTEST) --backend=sqlite tests/security
 	$(PYTEST) --backend=postgres --alias=other tests/operations tests/api tests/doors --numprocesses=2

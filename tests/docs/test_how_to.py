@@ -24,11 +24,23 @@ NOT_RUN = {
 }
 
 
-@pytest.mark.parametrize("name", pages.HOW_TO)
+#: Guides that wait long or start many processes: `make test-slow` follows them.
+LONG = {
+    f"howto/{name}.md"
+    for name in ("apollo", "backup", "databases", "logs", "processes", "testing", "upgrade")
+}
+
+
+@pytest.mark.parametrize("name", [each for each in pages.HOW_TO if each not in LONG])
 def test_guide(
     name: str, tutorial: Finished, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """What the guide tells to do can be done, and comes to what it says."""
+    follow(name, tutorial, tmp_path, request)
+
+
+def follow(name: str, tutorial: Finished, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Do what a guide tells to do, on a project as it expects one."""
     page = pages.read(name)
     services = "services" in page.notes
     addresses = request.getfixturevalue("addresses") if services else {}

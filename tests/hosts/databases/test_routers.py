@@ -56,7 +56,7 @@ READ = '{ topic(slug: "weather") { outstandingCount permissions { canConsume } }
 MESSAGE_ID = "6f1c1f39-4d3e-4a80-9a4e-0c1a5d6ea8f1"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
@@ -64,7 +64,7 @@ def site(
     folder: Path = tmp_path_factory.mktemp("host")
     files = {"mysite/routers.py": ROUTER}
     with (
-        services_of_backend(request.param) as services,
+        services_of_backend(request.config.getoption("backend")) as services,
         host_project(folder, services, settings=SETTINGS, files=files, migrate=False) as made,
     ):
         for alias in ("archive", "default"):

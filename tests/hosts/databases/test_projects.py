@@ -11,10 +11,10 @@ import pytest
 from tests.hosts.projects import Services, host_project, services_of_backend
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest) -> Iterator[Services]:
     """Run the services of each backend in turn."""
-    with services_of_backend(request.param) as urls:
+    with services_of_backend(request.config.getoption("backend")) as urls:
         yield urls
 
 

@@ -1,0 +1,1 @@
+"""The guides that take long: see the Makefile."""
